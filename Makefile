@@ -1,0 +1,45 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_DIR ?= demo
+
+.PHONY: help demo test test-slow lint proto bench lock clean
+
+help:  ## Show what each target does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Troth needs Python 3.11, 3.12 or 3.13; this is %d.%d. Try: make PYTHON=python3.11" % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] < (3, 14) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(VENV)/.installed  ## Run the whole loop on real data and write a report
+	$(BIN)/troth demo --dir $(DEMO_DIR)
+
+test: $(VENV)/.installed  ## Run the test suite
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" -q
+
+test-slow: $(VENV)/.installed  ## Run the long simulations too
+	$(BIN)/python -m pytest -n auto --dist worksteal -q
+
+lint: $(VENV)/.installed  ## Check style, types, imports and protos
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy experiments training server cli tests bench
+	$(BIN)/lint-imports
+	$(BIN)/python protos/check.py
+
+proto: $(VENV)/.installed  ## Generate protos/gen from protos/troth
+	$(BIN)/python protos/generate.py
+
+bench: $(VENV)/.installed  ## Measure decisions per second against bare echo servers
+	$(BIN)/python -m bench.serving
+
+lock:  ## Resolve pyproject.toml again into requirements.lock (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+
+clean:  ## Remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

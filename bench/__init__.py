@@ -1,0 +1,1 @@
+"""Benchmarks against peers and floors; each prints ratios measured in one run."""

@@ -1,0 +1,1 @@
+"""The command `troth`: parses, calls one function of a package below, prints."""

@@ -1,0 +1,1 @@
+"""Pure domain of experimentation: definitions, assignment, event schemas, statistics and reports."""

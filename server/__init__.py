@@ -1,0 +1,1 @@
+"""The gRPC server: handlers, decision path, storage and adapters."""
