@@ -1,0 +1,1 @@
+"""Generated from protos/troth by `make proto`; never edited."""
