@@ -20,8 +20,8 @@ from enum import StrEnum
 import xxhash
 
 PARTS_PER_MILLION = 1_000_000
+POINTS = 1 << 64
 _SCHEME = "troth-1"
-_POINTS = 1 << 64
 
 
 class Purpose(StrEnum):
@@ -72,7 +72,7 @@ def lowest_point(ppm: int) -> int:
 
     ``lowest_point(a) <= point < lowest_point(b)`` says the same as ``a <= bucket(point) < b`` without a product.
     """
-    return -(-ppm * _POINTS // PARTS_PER_MILLION)
+    return -(-ppm * POINTS // PARTS_PER_MILLION)
 
 
 def share_bounds(weights: tuple[int, ...]) -> tuple[int, ...]:

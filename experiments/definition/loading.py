@@ -99,7 +99,7 @@ def _parse(entry: Any) -> tuple[ExperimentDefinition | None, list[Problem]]:
 def _is_echo(detail: ErrorDetails) -> bool:
     """Say whether a problem only repeats others: the cross checks, or a list that is short of faulty entries."""
     if detail["type"] == "too_short":
-        return len(detail["input"]) >= detail["ctx"]["min_length"]
+        return bool(len(detail["input"]) >= detail["ctx"]["min_length"])
     return detail["type"] == "cross_field"
 
 
