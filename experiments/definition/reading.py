@@ -30,7 +30,7 @@ def read_document(file: Path) -> tuple[Any, str]:
     except yaml.MarkedYAMLError as error:
         return None, _syntax_message(error)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        return None, f"is not a UTF-8 text file in YAML: {error}"
+        return None, f"is not a UTF-8 text file in YAML: {' '.join(str(error).split())}"
     except OSError as error:
         return None, f"cannot be read: {error.strerror}"
     return document, "" if document is not None else "the file is empty"
@@ -40,7 +40,7 @@ def _syntax_message(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     said = ", ".join(part for part in (error.context, error.problem) if part)
-    return f"is not valid YAML{where}: {said}"
+    return f"is not valid YAML{where}: {' '.join(said.split())}"
 
 
 class _Loader(yaml.SafeLoader):
