@@ -1,43 +1,23 @@
 """Reads experiment definitions from YAML and names everything that is wrong with them at once."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from experiments.definition.checks import cross_problems
-from experiments.definition.model import ExperimentDefinition
+from experiments.definition.model import IDENTIFIER_PATTERN, ExperimentDefinition
+from experiments.definition.problems import problems_of
 from experiments.definition.reading import definition_files, read_document
 from experiments.errors import DefinitionError, Problem
 
-_MESSAGES = {
-    "missing": "is missing",
-    "string_type": "must be text",
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "bool_type": "must be true or false",
-    "finite_number": "must be a finite number",
-    "dict_type": "must be a mapping of names to values",
-    "model_type": "must be a mapping of names to values",
-    "tuple_type": "must be a list",
-    "string_too_short": "must not be empty",
-    "string_pattern_mismatch": (
+_PATTERN_WORDS = {
+    IDENTIFIER_PATTERN: (
         "must consist of lower-case letters, digits and hyphens, start with a letter or digit and have at most"
         " 63 characters"
-    ),
-    "greater_than": "must be greater than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
-    "too_short": "needs at least {min_length}; there are {actual_length}",
-    "literal_error": "must be {expected}",
-    "enum": "must be {expected}",
+    )
 }
-_WITHOUT_VALUE = {"missing", "too_short", "string_too_short"}
-_LONGEST_VALUE = 60
 
 
 def load_experiments(path: Path) -> tuple[ExperimentDefinition, ...]:
@@ -87,65 +67,10 @@ def parse_experiment(mapping: Mapping[str, Any], source: str) -> ExperimentDefin
 def _parse(entry: Any) -> tuple[ExperimentDefinition | None, list[Problem]]:
     if not isinstance(entry, Mapping):
         return None, [Problem("", "an experiment must be a mapping of names to values")]
-    crossing = list(cross_problems(entry))
     try:
-        experiment = ExperimentDefinition.model_validate(entry)
+        return ExperimentDefinition.model_validate(entry), []
     except ValidationError as error:
-        found = (_problem(detail) for detail in error.errors(include_url=False) if not _is_echo(detail))
-        return None, [*dict.fromkeys(found), *crossing]
-    return experiment, []
-
-
-def _is_echo(detail: ErrorDetails) -> bool:
-    """Say whether a problem only repeats others: the cross checks, or a list that is short of faulty entries."""
-    if detail["type"] == "too_short":
-        return bool(len(detail["input"]) >= detail["ctx"]["min_length"])
-    return detail["type"] == "cross_field"
-
-
-def _problem(detail: ErrorDetails) -> Problem:
-    kind, location = detail["type"], detail["loc"]
-    if kind == "extra_forbidden":
-        return Problem(_field_path(location), "there is no such field" + _hint(location))
-    shown = _shown(detail["input"])
-    if "parameters" in location[:-1]:
-        # One problem per type that was tried; the caller drops the repetitions.
-        location = location[: location.index("parameters") + 2]
-        return Problem(_field_path(location), f"must be text, true, false or a finite number, not {shown}")
-    template = _MESSAGES.get(kind)
-    message = template.format(**detail.get("ctx", {})) if template else detail["msg"]
-    if kind not in _WITHOUT_VALUE:
-        message += f", not {shown}"
-    return Problem(_field_path(location), message)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
-
-
-def _hint(location: Sequence[int | str]) -> str:
-    model: type[BaseModel] | None = ExperimentDefinition
-    for step in location[:-1]:
-        if model is not None and isinstance(step, str):
-            model = _model_in(model.model_fields[step].annotation)
-    if model is None:
-        return ""
-    close = get_close_matches(str(location[-1]).replace("-", "_"), model.model_fields, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(model.model_fields)}"
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
-
-
-def _field_path(location: Sequence[int | str]) -> str:
-    path = ""
-    for step in location:
-        path = f"{path}[{step}]" if isinstance(step, int) else _join(path, str(step))
-    return path
+        return None, [*problems_of(error, ExperimentDefinition, _PATTERN_WORDS), *cross_problems(entry)]
 
 
 def _join(where: str, path: str) -> str:

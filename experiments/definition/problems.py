@@ -58,10 +58,8 @@ def field_path(location: Sequence[int | str]) -> str:
     """Return a location as people write it: ``variants[1].weight``."""
     path = ""
     for step in location:
-        if isinstance(step, int):
-            path = f"{path}[{step}]"
-        else:
-            path = f"{path}.{step}" if path else str(step)
+        separator = "." if path else ""
+        path += f"[{step}]" if isinstance(step, int) else f"{separator}{step}"
     return path
 
 
