@@ -7,7 +7,7 @@ Unix epoch, UTC; money as the units and nanos of ``google.type.Money``, so that 
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -51,10 +51,19 @@ class OfferChoice:
 
 @dataclass(frozen=True, slots=True)
 class AssignedVariant:
-    """The variant of one experiment that shaped a decision."""
+    """The variant of one experiment that reached the member of a decision.
+
+    Attributes:
+        experiment_id: The experiment.
+        variant_id: The variant.
+        experiment_revision: Revision of the experiment, from 1.
+        parameters: The variant's parameters.
+    """
 
     experiment_id: str
     variant_id: str
+    experiment_revision: int
+    parameters: Mapping[str, str | int | float | bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ class Decision:
         request_time: The client's clock, if it was sent.
         receive_time: The server's clock at arrival.
         decide_time: The time for which offers were valid: the request's on a replay server, else the server's.
-        ranking: ``champion`` or ``popular``.
+        ranking: How the offers were ranked: ``champion``, ``popular`` or ``catalogue``.
         model_version: Version of the bundle that scored, empty if none was loaded.
         plan_revision: Revision of the experiments in force.
         catalogue_revision: Revision of the catalogue in force.
@@ -247,7 +256,15 @@ def decision_row(decision: Decision) -> tuple[object, ...]:
             ]
         ),
         json.dumps(
-            [{"experiment_id": a.experiment_id, "variant_id": a.variant_id} for a in decision.assignments]
+            [
+                {
+                    "experiment_id": a.experiment_id,
+                    "variant_id": a.variant_id,
+                    "experiment_revision": a.experiment_revision,
+                    "parameters": dict(a.parameters),
+                }
+                for a in decision.assignments
+            ]
         ),
     )
 
@@ -315,7 +332,9 @@ _TIME_COLUMNS = {"request_time", "receive_time", "decide_time", "feature_time", 
 _OFFERS = pl.List(
     pl.Struct({"offer_id": pl.String, "rank": pl.Int64, "score": pl.Float64, "propensity": pl.Float64})
 )
-_ASSIGNMENTS = pl.List(pl.Struct({"experiment_id": pl.String, "variant_id": pl.String}))
+_ASSIGNMENTS = pl.List(
+    pl.Struct({"experiment_id": pl.String, "variant_id": pl.String, "experiment_revision": pl.Int64})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +343,8 @@ class EventFrames:
 
     Attributes:
         decisions: Columns of ``DECISION_COLUMNS``; ``offers`` is a list of structs (offer_id, rank, score,
-            propensity), ``assignments`` one of (experiment_id, variant_id), ``degradations`` a list of strings.
+            propensity), ``assignments`` one of (experiment_id, variant_id,
+            experiment_revision), ``degradations`` a list of strings.
         exposures: Columns of ``EXPOSURE_COLUMNS``.
         outcomes: Columns of ``OUTCOME_COLUMNS`` and ``value``, the money as a floating number for statistics.
     """

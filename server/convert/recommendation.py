@@ -1,0 +1,109 @@
+"""Messages of ``RecommendationService``."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.money_pb2 import Money
+
+from experiments.events import Decision, to_micros
+from server.catalogue import Catalogue
+from server.catalogue import Money as CatalogueMoney
+from server.convert.assignment import parameter_messages
+from server.convert.checks import DEFAULT_PROGRAMME, Checker
+from server.handlers.recommend import OfferRequest
+from troth.v1 import assignment_pb2, decision_pb2, recommendation_service_pb2
+
+_RANKINGS = {
+    "champion": decision_pb2.RANKING_CHAMPION,
+    "popular": decision_pb2.RANKING_POPULAR,
+    "catalogue": decision_pb2.RANKING_CATALOGUE,
+}
+_DEGRADATIONS = {
+    "MEMBER_UNKNOWN": decision_pb2.DEGRADATION_MEMBER_UNKNOWN,
+    "MODEL_MISSING": decision_pb2.DEGRADATION_MODEL_MISSING,
+}
+
+
+def offer_request(message: recommendation_service_pb2.RecommendOffersRequest) -> OfferRequest:
+    """Return the checked question.
+
+    Raises:
+        InvalidRequestError: Fields break the rules that the proto states.
+    """
+    check = Checker()
+    check.require(message)
+    check.identifier("programme", message.programme)
+    check.member_id("member_id", message.member_id)
+    check.identifier("placement_id", message.placement_id)
+    check.count("offer_count", message.offer_count)
+    check.identifier("request_id", message.request_id)
+    request_time = check.time("request_time", message, "request_time")
+    check.done()
+    return OfferRequest(
+        programme=message.programme or DEFAULT_PROGRAMME,
+        member_id=message.member_id,
+        placement_id=message.placement_id,
+        offer_count=message.offer_count,
+        request_id=message.request_id,
+        request_time=request_time,
+    )
+
+
+def offer_response(
+    decision: Decision, catalogue: Catalogue
+) -> recommendation_service_pb2.RecommendOffersResponse:
+    """Return the answer: the decision as logged, with titles and discounts of the catalogue."""
+    return recommendation_service_pb2.RecommendOffersResponse(
+        decision=decision_pb2.Decision(
+            decision_id=decision.decision_id,
+            programme=decision.programme,
+            member_id=decision.member_id,
+            placement_id=decision.placement_id,
+            offers=[_offer(decision, position, catalogue) for position in range(len(decision.offers))],
+            ranking=_RANKINGS[decision.ranking],
+            degradations=[_DEGRADATIONS[name] for name in decision.degradations],
+            model_version=decision.model_version,
+            plan_revision=decision.plan_revision,
+            catalogue_revision=decision.catalogue_revision,
+            feature_time=None if decision.feature_time is None else timestamp(decision.feature_time),
+            eligible_count=decision.eligible_count,
+            decide_time=timestamp(decision.decide_time),
+            assignments=[
+                assignment_pb2.Assignment(
+                    experiment_id=assigned.experiment_id,
+                    variant_id=assigned.variant_id,
+                    reason=assignment_pb2.ASSIGNMENT_REASON_ASSIGNED,
+                    experiment_revision=assigned.experiment_revision,
+                    parameters=parameter_messages(assigned.parameters),
+                )
+                for assigned in decision.assignments
+            ],
+        )
+    )
+
+
+def timestamp(time: datetime) -> Timestamp:
+    """Return a time as a message, exact to the microsecond."""
+    seconds, micros = divmod(to_micros(time), 1_000_000)
+    return Timestamp(seconds=seconds, nanos=micros * 1000)
+
+
+def _offer(decision: Decision, position: int, catalogue: Catalogue) -> decision_pb2.ChosenOffer:
+    chosen = decision.offers[position]
+    offer = catalogue.offers_by_id.get(chosen.offer_id)
+    return decision_pb2.ChosenOffer(
+        offer_id=chosen.offer_id,
+        rank=chosen.rank,
+        score=chosen.score,
+        propensity=chosen.propensity,
+        title="" if offer is None else offer.title,
+        discount=None if offer is None or offer.discount is None else money(offer.discount),
+    )
+
+
+def money(amount: CatalogueMoney) -> Money:
+    """Return an amount as a message, exact."""
+    units = int(amount.amount)
+    nanos = int((amount.amount - units) * Decimal(1_000_000_000))
+    return Money(currency_code=amount.currency_code, units=units, nanos=nanos)

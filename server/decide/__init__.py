@@ -1,0 +1,1 @@
+"""The decision path: assign, find candidates, score, choose."""
