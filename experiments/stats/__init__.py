@@ -1,6 +1,6 @@
 """Statistics of experiments: mergeable moments in, effects with intervals out."""
 
-from experiments.stats.effect import ArmEstimate, Effect, compare, mean_estimate, ratio_estimate
+from experiments.stats.effect import ArmEstimate, Effect, arm_interval, compare, mean_estimate, ratio_estimate
 from experiments.stats.moments import Moments, moments_by_group
 from experiments.stats.srm import SrmCheck, check_sample_ratio
 
@@ -9,6 +9,7 @@ __all__ = [
     "Effect",
     "Moments",
     "SrmCheck",
+    "arm_interval",
     "check_sample_ratio",
     "compare",
     "mean_estimate",

@@ -106,6 +106,12 @@ def ratio_estimate(moments: Moments) -> ArmEstimate:
     return ArmEstimate(moments.count, ratio, residual / (denominator * denominator) / moments.count)
 
 
+def arm_interval(arm: ArmEstimate, alpha: float) -> tuple[float, float]:
+    """Return the interval for one variant's own figure, at confidence 1 - alpha."""
+    half = -float(stdtrit(arm.members - 1, alpha / 2)) * arm.standard_error
+    return arm.mean - half, arm.mean + half
+
+
 def compare(control: ArmEstimate, treatment: ArmEstimate, alpha: float) -> Effect:
     """Return the effect of a treatment.
 
