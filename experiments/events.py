@@ -18,6 +18,7 @@ import polars as pl
 
 from experiments.errors import AnalysisError
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -248,14 +249,14 @@ def decision_row(decision: Decision) -> tuple[object, ...]:
         decision.catalogue_revision,
         None if decision.feature_time is None else to_micros(decision.feature_time),
         decision.eligible_count,
-        json.dumps(decision.degradations),
-        json.dumps(
+        _encode(decision.degradations),
+        _encode(
             [
                 {"offer_id": o.offer_id, "rank": o.rank, "score": o.score, "propensity": o.propensity}
                 for o in decision.offers
             ]
         ),
-        json.dumps(
+        _encode(
             [
                 {
                     "experiment_id": a.experiment_id,

@@ -6,6 +6,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TextIO
 
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
 
 class JsonFormatter(logging.Formatter):
     """Formats a record as one line of JSON; ``extra={"fields": {...}}`` becomes keys of its own."""
@@ -22,7 +24,7 @@ class JsonFormatter(logging.Formatter):
             line.update({key: value for key, value in fields.items() if value not in ("", None)})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _encode(line)
 
 
 def configure_logs(stream: TextIO | None = None) -> None:
