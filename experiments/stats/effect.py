@@ -17,6 +17,8 @@ FEWEST_MEMBERS_FOR_MEAN = 2
 FEWEST_MEMBERS_FOR_RATIO = 30
 # Below this share of what was subtracted, a residual variance is rounding: the ratio is the same for every member.
 _RESIDUAL_ROUNDING = 1e-13
+# A control's figure below this share of the treatment's is no base for a percentage.
+_SMALLEST_BASE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +128,10 @@ def compare(control: ArmEstimate, treatment: ArmEstimate, alpha: float) -> Effec
     """
     estimate = treatment.mean - control.mean
     variance = control.variance + treatment.variance
-    relative = estimate / control.mean if control.mean > 0 else None
+    relative = estimate / control.mean if _is_base(control, treatment) else None
     reasons: dict[str, str] = {}
     if relative is None:
-        text = f"the control's figure is {control.mean:g}; a relative effect needs a positive one"
+        text = f"the control's figure is {control.mean:g}; a relative effect needs one clearly above zero"
         reasons |= dict.fromkeys(("relative_estimate", "relative_ci_lower", "relative_ci_upper"), text)
     if variance == 0:
         text = "all members of a variant have the same value, so that there is nothing to judge chance by"
@@ -187,16 +189,22 @@ def _welch_degrees_of_freedom(control: ArmEstimate, treatment: ArmEstimate) -> f
     return 1 / (share**2 / (control.members - 1) + (1 - share) ** 2 / (treatment.members - 1))
 
 
+def _is_base(control: ArmEstimate, treatment: ArmEstimate) -> bool:
+    """Say whether the control's figure can be a hundred per cent."""
+    return control.mean > _SMALLEST_BASE * max(abs(treatment.mean), treatment.standard_error)
+
+
 def _fieller(
     control: ArmEstimate, treatment: ArmEstimate, quantile: float
 ) -> tuple[float | None, float | None, str]:
-    if control.mean <= 0:
+    if not _is_base(control, treatment):
         return None, None, ""
-    # All ratios r for which treatment - r * control is within the quantile of zero, divided by the control's mean.
-    ratio = treatment.mean / control.mean
-    noise = (quantile / control.mean) ** 2 * control.variance
-    if noise >= 1:
+    # All ratios r for which treatment - r * control is within the quantile of zero.
+    half_width = quantile * control.standard_error
+    if half_width >= control.mean:
         return None, None, "the control's figure is so uncertain that the relative effect has no bounds"
-    spread = (quantile / control.mean) ** 2 * (treatment.variance * (1 - noise) + control.variance * ratio**2)
+    ratio = treatment.mean / control.mean
+    noise = (half_width / control.mean) ** 2
+    spread = (quantile * treatment.standard_error / control.mean) ** 2 * (1 - noise) + noise * ratio**2
     centre, half = ratio / (1 - noise), math.sqrt(spread) / (1 - noise)
     return centre - half - 1, centre + half - 1, ""

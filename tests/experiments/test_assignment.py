@@ -42,7 +42,7 @@ def test_whole_assignments_equal_the_golden_vectors() -> None:
         assert assigned(plan, pl.Series(unit_ids)).to_list() == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     unit_ids=st.lists(st.text(max_size=70), min_size=1, max_size=40),
     weights=st.lists(st.integers(1, 1000), min_size=2, max_size=6),
