@@ -18,10 +18,12 @@ class Recommender(ABC):
     Attributes:
         name: Stable name, used in model versions and on the wire.
         summary: One line for the model card.
+        slow: Whether a fit takes tens of seconds on a year of purchases; a job starts these first.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    slow: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod

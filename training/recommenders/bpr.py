@@ -26,6 +26,7 @@ class Bpr(Recommender):
     summary: ClassVar[str] = (
         "Factors that rank bought above not bought (implicit Bayesian personalised ranking)."
     )
+    slow: ClassVar[bool] = True
 
     factors: int = 64
     learning_rate: float = 0.01

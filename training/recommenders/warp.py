@@ -29,6 +29,7 @@ class Warp(Recommender):
 
     name: ClassVar[str] = "warp"
     summary: ClassVar[str] = "Factors trained on the top of the ranking (LightFM, WARP loss)."
+    slow: ClassVar[bool] = True
 
     factors: int = 64
     learning_rate: float = 0.05

@@ -1,0 +1,96 @@
+"""Where runs and models are kept: one SQLite file with a folder of artifacts beside it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from training.errors import RegistryError, TrainingError
+from training.tracking.quiet import import_mlflow
+
+DATABASE = "mlflow.db"
+ARTIFACTS = "artifacts"
+_PROGRAMME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def tracking_uri(store: Path) -> str:
+    """Return the address of a store, as ``mlflow ui --backend-store-uri`` takes it."""
+    return f"sqlite:///{Path(store).resolve() / DATABASE}"
+
+
+def experiment_name(programme: str) -> str:
+    """Return the name of a programme's experiment on offers."""
+    return f"troth/{_check_programme(programme)}/offers"
+
+
+def registered_model_name(programme: str) -> str:
+    """Return the name of a programme's registered offer model."""
+    return f"troth-{_check_programme(programme)}-offers"
+
+
+def existing_client(store: Path) -> Any:
+    """Return a client of a store that must exist.
+
+    Raises:
+        RegistryError: There is no store in that folder.
+    """
+    if not (Path(store) / DATABASE).is_file():
+        raise RegistryError(
+            f"There is no model store in {store}: {DATABASE} is missing. Train a model first.",
+            store=str(store),
+        )
+    uri = tracking_uri(store)
+    return import_mlflow("mlflow.tracking").MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@contextmanager
+def using_store(store: Path) -> Iterator[Any]:
+    """Make a store, where it does not exist, and let mlflow's functions work on it for a while.
+
+    Yields:
+        The module mlflow.
+
+    Raises:
+        TrainingError: The folder cannot be made or written to.
+    """
+    store = Path(store).resolve()
+    if "?" in str(store) or "%" in str(store):
+        # Both mean something else inside a database address.
+        raise TrainingError(f"The store {store} cannot be used: its path has a '?' or '%'.", store=str(store))
+    try:
+        (store / ARTIFACTS).mkdir(parents=True, exist_ok=True)
+        (store / DATABASE).touch()
+    except OSError as error:
+        raise TrainingError(f"The store {store} cannot be written: {error}.", store=str(store)) from error
+    mlflow = import_mlflow()
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    mlflow.set_tracking_uri(tracking_uri(store))
+    mlflow.set_registry_uri(tracking_uri(store))
+    try:
+        yield mlflow
+    finally:
+        mlflow.set_tracking_uri(before[0])
+        mlflow.set_registry_uri(before[1])
+
+
+def ensure_experiment(mlflow: Any, store: Path, programme: str) -> str:
+    """Return the id of a programme's experiment, made or brought back where needed."""
+    client, name = mlflow.MlflowClient(), experiment_name(programme)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        location = (Path(store).resolve() / ARTIFACTS).as_uri()
+        return str(client.create_experiment(name, artifact_location=location))
+    if experiment.lifecycle_stage != "active":
+        client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
+
+
+def _check_programme(programme: str) -> str:
+    if not _PROGRAMME.fullmatch(programme):
+        raise TrainingError(
+            f"The programme {programme!r} cannot name a model: use 1 to 64 letters, digits, '.', '_' or '-', "
+            "beginning with a letter or digit.",
+            programme=programme,
+        )
+    return programme
