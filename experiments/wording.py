@@ -43,11 +43,12 @@ def percent(share: float) -> str:
     return f"{signed(value, 0 if abs(value) >= 10 else 1)} %"
 
 
-def probability(p_value: float) -> str:
-    """Return a p-value: ``0.0086``, ``0.43``, ``below 0.0001``."""
+def out_of_many(p_value: float) -> str:
+    """Return a probability as cases: ``about 86 of 100``, ``about 9 of 1,000``, ``fewer than 1 of 10,000``."""
     if p_value < 0.0001:
-        return "below 0.0001"
-    return f"{p_value:.2g}" if p_value < 0.1 else f"{p_value:.2f}"
+        return "fewer than 1 of 10,000"
+    cases = 100 if p_value >= 0.095 else 1_000 if p_value >= 0.0095 else 10_000
+    return f"about {p_value * cases:.0f} of {cases:,}"
 
 
 def confidence(alpha: float) -> str:
