@@ -1,7 +1,8 @@
 """The decision itself: a pure function of the question and the snapshot."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,7 @@ def decide(snapshot: Snapshot, placement: Placement, member_id: str, count: int,
         for assigned in assign_all(snapshot.plan, member_id, placement.placement_id)
         if assigned.reason is AssignmentReason.ASSIGNED
     )
-    day = time.astimezone(snapshot.catalogue.zone).date()
+    day = _local_day(time, snapshot.catalogue.zone)
     candidates = snapshot.candidates.on(placement.placement_id, day)
     ranking, scores, degradations = _score(snapshot, candidates, member_id, _ranking(placement, assignments))
     chosen = best(scores, candidates.popularity, count)
@@ -75,6 +76,14 @@ def decide(snapshot: Snapshot, placement: Placement, member_id: str, count: int,
             for a in assignments
         ),
     )
+
+
+def _local_day(time: datetime, zone: ZoneInfo) -> date:
+    try:
+        return time.astimezone(zone).date()
+    except OverflowError:
+        # The local day lies outside the calendar, before year 1 or after 9999: its first or last day stands in.
+        return time.date()
 
 
 def _ranking(placement: Placement, assignments: tuple[Assignment, ...]) -> str:
