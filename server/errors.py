@@ -5,6 +5,9 @@ Every subclass of ``RequestError`` has a row in ``server/status.py`` and a value
 
 from experiments.errors import DomainError, Problem
 
+_MOST_LISTED = 8
+"""Problems, or known names, that one sentence lists; all answers must fit the headers of HTTP/2."""
+
 
 class RequestError(DomainError):
     """Base of the errors that answer a request."""
@@ -16,7 +19,10 @@ class InvalidRequestError(RequestError):
     reason = "INVALID_REQUEST"
 
     def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("The request is invalid: " + "; ".join(str(problem) for problem in problems) + ".")
+        listing = "; ".join(str(problem) for problem in problems[:_MOST_LISTED])
+        if len(problems) > _MOST_LISTED:
+            listing += f"; and {len(problems) - _MOST_LISTED} more problems"
+        super().__init__(f"The request is invalid: {listing}.", problem_count=str(len(problems)))
         self.problems = tuple(problems)
 
 
@@ -39,7 +45,7 @@ class PlacementNotFoundError(RequestError):
 
     def __init__(self, programme: str, placement_id: str, known: tuple[str, ...]) -> None:
         super().__init__(
-            f"Programme {programme!r} has no placement {placement_id!r}; it has {', '.join(known)}.",
+            f"Programme {programme!r} has no placement {placement_id!r}; it has {_listed(known)}.",
             programme=programme,
             placement_id=placement_id,
         )
@@ -92,3 +98,8 @@ class StoreTimeoutError(RequestError):
         super().__init__(
             "The event log did not confirm before the deadline; send the same request_id or event_id again."
         )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -16,6 +16,8 @@ from server.errors import (
 
 DOMAIN = "troth"
 _LONGEST_METADATA = 256
+_MOST_VIOLATIONS = 20
+"""gRPC sends details as a header, and peers refuse headers above 8 KiB; ``problem_count`` tells how many there are."""
 
 CODES: dict[type[RequestError], int] = {
     InvalidRequestError: code_pb2.INVALID_ARGUMENT,
@@ -42,7 +44,7 @@ def status_of(error: RequestError) -> status_pb2.Status:
         bad = error_details_pb2.BadRequest(
             field_violations=[
                 error_details_pb2.BadRequest.FieldViolation(field=problem.path, description=problem.message)
-                for problem in error.problems
+                for problem in error.problems[:_MOST_VIOLATIONS]
             ]
         )
         details.append(_packed(bad))
