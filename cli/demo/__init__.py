@@ -1,0 +1,1 @@
+"""`troth demo`: the whole loop on real data."""

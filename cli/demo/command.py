@@ -1,0 +1,124 @@
+"""`troth demo`: train, register, pull, serve, replay, analyse, report."""
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.demo.replay import PLACEMENT, ReplayCounts, replay
+from cli.demo.report import report_context
+from cli.demo.server_process import serving
+from cli.demo.trips import covered_products, trips_of_weeks
+from cli.demo.workspace import Workspace, open_workspace, write_definitions
+from cli.output import say, write_json
+from cli.progress import Report, progress_bars
+from cli.train import comparison, model_names
+from experiments.analysis import ExperimentResult, analyze
+from experiments.definition import load_experiments
+from experiments.events import read_log
+from experiments.report import build_report
+from training.data import OfferDataset
+from training.data.named import load_dataset
+from training.evaluation import WeekSplit
+from training.offers_job import train_offers
+from training.offers_result import TrainOffersResult
+from training.tracking import pull_model
+
+PROGRAMME = "default"
+REPLAY_WEEKS = (50, 53)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--dir", help="Folder for everything the demo makes.")] = Path(
+        "demo"
+    ),
+    models: Annotated[
+        str, typer.Option(help="Train only these models, separated by commas; all if empty.")
+    ] = "",
+    trips: Annotated[int, typer.Option(min=0, help="Replay only the first so many trips; 0 for all.")] = 0,
+) -> None:
+    """Run the whole loop on real data: train, serve, randomise, log, analyse; ends with a report."""
+    started = time.monotonic()
+    say("Troth demo: a year of a grocery loyalty programme (Complete Journey), from training to report.")
+    workspace = open_workspace(folder)
+    with progress_bars() as report:
+        with step("Read the purchases"):
+            dataset = load_dataset("complete-journey")
+        split = WeekSplit()
+        with step(f"Trained and compared models in MLflow ({split.describe()})"):
+            trained = train_offers(
+                dataset,
+                store=folder / "mlflow",
+                programme=PROGRAMME,
+                models=model_names(models),
+                progress=report,
+            )
+        say(_indented(comparison(trained)))
+        with step("Pulled the champion, wrote catalogue and experiment"):
+            pulled = pull_model(folder / "mlflow", programme=PROGRAMME, target_dir=workspace.models)
+            write_definitions(workspace, dataset, split.refit_until)
+        with step(f"Replayed the trips of weeks {REPLAY_WEEKS[0]} to {REPLAY_WEEKS[1]} against the server"):
+            counts = _replay(workspace, dataset, trips, report)
+        say(
+            f"  {counts.trip_count:,} trips asked for offers, {counts.exposure_count:,} exposures and "
+            f"{counts.outcome_count:,} purchases from the offers' products were logged."
+        )
+        with step("Analysed the log, wrote the report"):
+            result = _analyse(workspace, dataset, trained, counts)
+    say(f"  Done in {time.monotonic() - started:.0f} s, serving {pulled.manifest.model_version}.\n")
+    _say_what_next(workspace, trained, result)
+
+
+@contextmanager
+def step(done: str) -> Iterator[None]:
+    """Time a step and say that it is done."""
+    started = time.monotonic()
+    yield
+    say(f"• {done} ({time.monotonic() - started:.1f} s)")
+
+
+def _replay(workspace: Workspace, dataset: OfferDataset, most: int, report: Report) -> ReplayCounts:
+    trips = trips_of_weeks(dataset, *REPLAY_WEEKS)
+    trips = trips[:most] if most else trips
+    with serving(workspace.replay_config, workspace.replay / "server.log") as address:
+        return replay(
+            address,
+            trips,
+            covered_products(dataset),
+            lambda done: report("Replaying trips", done, len(trips)),
+        )
+
+
+def _analyse(
+    workspace: Workspace, dataset: OfferDataset, trained: TrainOffersResult, counts: ReplayCounts
+) -> ExperimentResult:
+    (definition,) = load_experiments(workspace.experiment)
+    frames = read_log(workspace.log, PROGRAMME)
+    result = analyze(definition, exposures=frames.exposures, outcomes=frames.outcomes)
+    write_json(result.to_json(), str(workspace.replay / "result.json"))
+    html = build_report(result, report_context(dataset, trained, counts, frames.decisions))
+    (workspace.replay / "report.html").write_text(html, encoding="utf-8")
+    shutil.copyfile(workspace.replay / "report.html", workspace.folder / "report.html")
+    return result
+
+
+def _say_what_next(workspace: Workspace, trained: TrainOffersResult, result: ExperimentResult) -> None:
+    programs = Path(sys.executable).parent
+    say(f"Report:  {(workspace.folder / 'report.html').absolute()}")
+    say(f"Result:  {result.sentence()}")
+    say(f"MLflow:  {programs / 'mlflow'} ui --backend-store-uri {trained.tracking_uri}")
+    say(f"Server:  {programs / 'troth'} serve --config {workspace.live_config} --replay")
+    say(
+        "Call:    grpcurl -plaintext -d "
+        f"""'{{"member_id": "1", "placement_id": "{PLACEMENT}", "request_time": "2017-12-15T17:00:00Z"}}' """
+        "127.0.0.1:50051 troth.v1.RecommendationService/RecommendOffers"
+    )
+
+
+def _indented(text: str) -> str:
+    return "\n".join("  " + line for line in text.splitlines())

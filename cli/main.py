@@ -1,0 +1,39 @@
+"""The command `troth`."""
+
+import sys
+
+import typer
+
+from cli import experiment, models, serve, train
+from cli.demo import command as demo
+from experiments.errors import DomainError
+from training.bundle import BundleError
+
+app = typer.Typer(
+    name="troth",
+    help="Experimentation and recommendation engine for loyalty programmes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.add_typer(train.app, name="train")
+app.add_typer(models.app, name="models")
+app.add_typer(experiment.app, name="experiment")
+
+
+def main() -> None:
+    """Run the command line: exit code 0 fine, 1 failed with one sentence, 2 usage."""
+    try:
+        app()
+    except (DomainError, BundleError) as error:
+        sys.stderr.write(f"troth: {error.message}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.stderr.write("troth: interrupted\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""What the command prints: sentences for people, one JSON document for programs."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def say(sentence: str) -> None:
+    """Print a line for people, at once."""
+    sys.stdout.write(sentence + "\n")
+    sys.stdout.flush()
+
+
+def write_json(document: Mapping[str, Any], target: str) -> None:
+    """Write one JSON document to a file, or to stdout for ``-``."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+    else:
+        Path(target).write_text(text, encoding="utf-8")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as aligned columns under a header."""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
