@@ -9,17 +9,8 @@ from markupsafe import Markup
 
 from experiments.analysis import ExperimentResult
 from experiments.report.charts import effects_chart, variants_chart
-from experiments.report.content import (
-    effect_rows,
-    exclusions,
-    headline,
-    measured_as,
-    metric_cards,
-    sample_ratio_light,
-    technical_rows,
-    variant_bars,
-    variant_rows,
-)
+from experiments.report.content import effect_rows, headline, metric_cards, sample_ratio_light, variant_bars
+from experiments.report.details import exclusions, measured_as, technical_rows, variant_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def variants_chart(bars: Sequence[VariantBar]) -> str:
     y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labels=False))
     base = alt.Chart(data)
     chart = alt.layer(
-        base.mark_bar(height=16, yOffset=8, cornerRadiusEnd=3).encode(
+        base.mark_bar(height=16, yOffset=8).encode(
             x=alt.X("mean:Q", scale=scale, axis=None),
             y=y,
             color=alt.Color("colour:N", scale=None, legend=None),
