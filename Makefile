@@ -20,10 +20,10 @@ demo: $(VENV)/.installed  ## Run the whole loop on real data and write a report
 	$(BIN)/troth demo --dir $(DEMO_DIR)
 
 test: $(VENV)/.installed  ## Run the test suite
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" -q
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" -q
 
 test-slow: $(VENV)/.installed  ## Run the long simulations too
-	$(BIN)/python -m pytest -n auto --dist worksteal -q
+	$(BIN)/python -m pytest -n auto --dist loadfile -q
 
 lint: $(VENV)/.installed  ## Check style, types, imports and protos
 	$(BIN)/ruff check .
