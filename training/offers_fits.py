@@ -1,53 +1,17 @@
-"""The fits of a training job: two at a time, the slow ones so that neither core waits at the end."""
+"""The fits of a training job: try settings, choose, refit."""
 
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from training.bundle import OfferModel
 from training.data.dataset import OfferDataset
-from training.data.interactions import Interactions
-from training.evaluation import Evaluation, ValidationWindow, WeekSplit, evaluate
+from training.evaluation import Evaluation, WeekSplit
+from training.fit_pool import Attempt, JobData, attempt, fit_pool, refit
 from training.recommenders import Recommender
-
-WORKERS = 2
-
-
-@dataclass(frozen=True, eq=False)
-class JobData:
-    """What the fits and evaluations of a job work on.
-
-    Attributes:
-        train: Purchases of the training weeks.
-        refit: Purchases up to the end of the validation window.
-        window: Trips of the validation window.
-        activity: float64[members of the window], purchase rows in the training weeks.
-    """
-
-    train: Interactions
-    refit: Interactions
-    window: ValidationWindow
-    activity: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Attempt:
-    """One setting, fitted on the training weeks and evaluated.
-
-    Attributes:
-        recommender: The setting.
-        evaluation: How it did on the validation window.
-        fit_seconds: Wall time of the fit.
-    """
-
-    recommender: Recommender
-    evaluation: Evaluation
-    fit_seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,73 +79,61 @@ def run_fits(
 ) -> dict[str, FittedRecommender]:
     """Try all settings, choose by hits per trip on validation, and refit the chosen ones.
 
+    The fits run in two processes of their own. Threads would not do: LightFM asks for the interpreter lock after
+    every sample, and beside another busy thread its fit takes four times as long.
+
     Args:
         recommenders: What to fit.
         data: What to fit and evaluate on.
         seed: Seed of every fit.
-        done: Called in this thread with a line of text after each fit.
+        done: Called in this process with a line of text after each fit.
 
     Returns:
         The fitted recommenders by name.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
-
     tries: dict[Future[Attempt], type[Recommender]] = {}
     refits: dict[str, Future[tuple[OfferModel, float]]] = {}
     attempts: dict[str, list[Attempt]] = {kind.name: [] for kind in recommenders}
-    # BLAS threads of their own would make each fit fight with the one beside it.
-    with threadpool_limits(1), ThreadPoolExecutor(WORKERS) as pool:
-        try:
-            for kind in _in_order(recommenders):
-                for setting in kind.grid():
-                    tries[pool.submit(_attempt, setting, data, seed)] = kind
-                if len(kind.grid()) == 1:
-                    # With nothing to choose, the refit need not wait for the evaluation.
-                    refits[kind.name] = pool.submit(_refit, kind.grid()[0], data.refit, seed)
-            for future in as_completed(tries):
-                kind = tries[future]
-                attempts[kind.name].append(future.result())
-                done(f"Tried {kind.name}")
-                if len(attempts[kind.name]) == len(kind.grid()) > 1:
-                    chosen = _choose(attempts[kind.name], kind)
-                    refits[kind.name] = pool.submit(_refit, chosen.recommender, data.refit, seed)
-            fitted = {}
-            for kind in recommenders:
-                model, seconds = refits[kind.name].result()
-                done(f"Refitted {kind.name}")
-                ordered = sorted(
-                    attempts[kind.name], key=lambda attempt: kind.grid().index(attempt.recommender)
-                )
-                fitted[kind.name] = FittedRecommender(
-                    attempts=tuple(ordered),
-                    chosen=_choose(attempts[kind.name], kind),
-                    model=model,
-                    refit_seconds=seconds,
-                )
-        except BaseException:
-            # Without this an error or Ctrl-C would wait for every fit still queued.
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with fit_pool(data) as pool:
+        for kind, is_refit in _in_order(recommenders):
+            if is_refit:
+                refits[kind.name] = pool.submit(refit, kind.grid()[0], seed)
+            else:
+                tries.update({pool.submit(attempt, setting, seed): kind for setting in kind.grid()})
+        for future in as_completed(tries):
+            kind = tries[future]
+            attempts[kind.name].append(future.result())
+            done(f"Tried {kind.name}")
+            if len(attempts[kind.name]) == len(kind.grid()) > 1:
+                refits[kind.name] = pool.submit(refit, _choose(attempts[kind.name], kind).recommender, seed)
+        names = {future: name for name, future in refits.items()}
+        models = {}
+        for done_refit in as_completed(names):
+            models[names[done_refit]] = done_refit.result()
+            done(f"Refitted {names[done_refit]}")
+    fitted = {}
+    for kind in recommenders:
+        ordered = sorted(attempts[kind.name], key=lambda tried: kind.grid().index(tried.recommender))
+        model, seconds = models[kind.name]
+        fitted[kind.name] = FittedRecommender(
+            attempts=tuple(ordered), chosen=_choose(ordered, kind), model=model, refit_seconds=seconds
+        )
     return fitted
 
 
-def _in_order(recommenders: Sequence[type[Recommender]]) -> list[type[Recommender]]:
-    """Put one slow recommender first, to fill a core from the start, the quick ones next, and the other slow ones last."""
+def _in_order(recommenders: Sequence[type[Recommender]]) -> list[tuple[type[Recommender], bool]]:
+    """Return which recommender to try (False) or refit (True) in which order.
+
+    One slow fit fills a core from the start while the quick ones run beside it, and the other slow ones come last, so
+    that both cores are busy to the end and something is seen to happen soon. Where there is only one setting there is
+    nothing to choose, so its refit need not wait for the evaluation; the others are refitted once they are chosen.
+    """
     slow = [kind for kind in reversed(recommenders) if kind.slow]
-    return slow[:1] + [kind for kind in recommenders if not kind.slow] + slow[1:]
-
-
-def _attempt(recommender: Recommender, data: JobData, seed: int) -> Attempt:
-    started = time.perf_counter()
-    model = recommender.fit(data.train, seed=seed)
-    seconds = time.perf_counter() - started
-    return Attempt(recommender=recommender, evaluation=evaluate(model, data.window), fit_seconds=seconds)
-
-
-def _refit(recommender: Recommender, interactions: Interactions, seed: int) -> tuple[OfferModel, float]:
-    started = time.perf_counter()
-    model = recommender.fit(interactions, seed=seed)
-    return model, time.perf_counter() - started
+    quick = [kind for kind in recommenders if not kind.slow]
+    order = [(kind, False) for kind in slow[:1] + quick]
+    order += [(kind, True) for kind in quick + slow[:1]]
+    order += [(kind, is_refit) for kind in slow[1:] for is_refit in (False, True)]
+    return [(kind, is_refit) for kind, is_refit in order if not is_refit or len(kind.grid()) == 1]
 
 
 def _choose(attempts: Sequence[Attempt], kind: type[Recommender]) -> Attempt:

@@ -14,8 +14,9 @@ from training.code_version import code_version
 from training.data.dataset import OfferDataset
 from training.errors import TrainingError
 from training.evaluation import Estimate, Evaluation, ValidationWindow, WeekSplit, difference
+from training.fit_pool import JobData
 from training.model_cards import comparison_note, model_card
-from training.offers_fits import FittedRecommender, JobData, prepare, run_fits
+from training.offers_fits import FittedRecommender, prepare, run_fits
 from training.offers_result import TrainedModel, TrainOffersResult
 from training.plots import activity_chart, comparison_chart
 from training.recommenders import RECOMMENDERS, DecayedFrequency, Popularity
