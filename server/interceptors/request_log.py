@@ -11,6 +11,7 @@ from server.metrics import Metrics
 
 _log = logging.getLogger("troth.requests")
 _LONGEST_DETAIL = 300
+_LONGEST_PROGRAMME = 128
 
 
 class RequestLogInterceptor(UnaryInterceptor):
@@ -40,7 +41,7 @@ class RequestLogInterceptor(UnaryInterceptor):
                         "method": method,
                         "code": code,
                         "duration_ms": round(duration * 1e3, 3),
-                        "programme": getattr(request, "programme", "") or "default",
+                        "programme": (getattr(request, "programme", "") or "default")[:_LONGEST_PROGRAMME],
                         "detail": "" if code == "OK" else _details(context),
                     }
                 },
