@@ -177,6 +177,11 @@ class SqliteEventLog:
             cursor.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 whatever happened, nobody may wait for ever
             self._roll_back()
+            if len(group) > 1 and not isinstance(error, sqlite3.OperationalError):
+                # The rows of one request cannot be kept; one by one, only that request fails.
+                for write in group:
+                    self._commit([write])
+                return
             for write in group:
                 write.error = StoreUnavailableError(str(error)) if isinstance(error, sqlite3.Error) else error
         for write in group:
