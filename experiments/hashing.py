@@ -46,20 +46,10 @@ def point_prefix(purpose: Purpose, programme: str, salt: str) -> bytes:
     return b"".join(netstring(part) for part in (_SCHEME, purpose.value, programme, salt))
 
 
-def prefixed_point(prefix: bytes, unit: bytes) -> int:
-    """Return the point of a unit, in [0, 2**64).
-
-    Args:
-        prefix: From ``point_prefix``.
-        unit: The unit's id as a netstring.
-    """
-    point: int = xxhash.xxh64_intdigest(prefix + unit)
-    return point
-
-
 def point(purpose: Purpose, programme: str, salt: str, unit_id: str) -> int:
     """Return the point of a unit, in [0, 2**64)."""
-    return prefixed_point(point_prefix(purpose, programme, salt), netstring(unit_id))
+    point: int = xxhash.xxh64_intdigest(point_prefix(purpose, programme, salt) + netstring(unit_id))
+    return point
 
 
 def bucket(point: int) -> int:

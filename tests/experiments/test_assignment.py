@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.special import chdtrc
 
 from experiments.assignment import AssignmentReason, assign, assign_all, assign_frame
+from experiments.hashing import Purpose, bucket, point
 from experiments.plan import Plan, UnknownExperimentError, compile_plan
 from tests.experiments.definitions import arms, definition, raw_definition
 from tests.experiments.golden_reference import GOLDEN
@@ -228,3 +229,19 @@ def test_plan_revision_ignores_the_order_of_files() -> None:
 
     assert compile_plan(shuffled, "default").revision == compile_plan(definitions, "default").revision
     assert list(compile_plan(shuffled, "default").experiments) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("unit_id", [f"household-{number}" for number in range(20)])
+def test_ranges_begin_at_their_bound_and_end_before_it(unit_id: str) -> None:
+    """A unit's own bucket as the bound puts it just outside the range below, one more puts it just inside."""
+    arm = bucket(point(Purpose.ARM, "default", "offer-ranking", unit_id))
+    enrolment = bucket(point(Purpose.ENROLMENT, "default", "offer-ranking", unit_id))
+
+    for bound, expected in ((arm, "v1"), (arm + 1, "v0")):
+        plan = plan_of(variants=arms(bound, 1_000_000 - bound), control="v0")
+        assert assign(plan, "offer-ranking", unit_id).variant_id == expected
+        assert assigned(plan, pl.Series([unit_id])).to_list() == [expected]
+    for traffic_ppm, expected_reason in ((enrolment, "NOT_ENROLLED"), (enrolment + 1, "ASSIGNED")):
+        plan = plan_of(traffic_ppm=traffic_ppm)
+        assert assign(plan, "offer-ranking", unit_id).reason == expected_reason
+        assert assigned(plan, pl.Series([unit_id])).is_null().item() == (expected_reason == "NOT_ENROLLED")

@@ -304,6 +304,15 @@ def test_without_variance_there_is_no_interval(value: float) -> None:
     assert "the same value" in effect.reasons["p_value"]
 
 
+@pytest.mark.parametrize("value", [0.1, 0.7, 1e9 + 0.1, 123.456])
+def test_rounding_of_equal_values_is_no_variance(value: float) -> None:
+    """Where the mean of equal values is rounded, their deviations are rounding too."""
+    rows = pl.DataFrame({"g": "a", "v": [value] * 3333})
+
+    assert moments_by_group(rows, "g", ["v"])["a"].variance() == 0.0
+    assert Moments.of([value] * 3333).variance() == 0.0
+
+
 def test_constant_ratio_has_no_interval() -> None:
     """If every member's numerator is the same multiple of her denominator, the residual is rounding only."""
     trips = np.arange(1.0, 101.0)
