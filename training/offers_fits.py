@@ -1,7 +1,7 @@
 """The fits of a training job: try settings, choose, refit."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,25 +92,29 @@ def run_fits(
         The fitted recommenders by name.
     """
     tries: dict[Future[Attempt], type[Recommender]] = {}
-    refits: dict[str, Future[tuple[OfferModel, float]]] = {}
+    refits: dict[Future[tuple[OfferModel, float]], str] = {}
     attempts: dict[str, list[Attempt]] = {kind.name: [] for kind in recommenders}
+    models: dict[str, tuple[OfferModel, float]] = {}
     with fit_pool(data) as pool:
         for kind, is_refit in _in_order(recommenders):
             if is_refit:
-                refits[kind.name] = pool.submit(refit, kind.grid()[0], seed)
+                refits[pool.submit(refit, kind.grid()[0], seed)] = kind.name
             else:
                 tries.update({pool.submit(attempt, setting, seed): kind for setting in kind.grid()})
-        for future in as_completed(tries):
-            kind = tries[future]
-            attempts[kind.name].append(future.result())
-            done(f"Tried {kind.name}")
-            if len(attempts[kind.name]) == len(kind.grid()) > 1:
-                refits[kind.name] = pool.submit(refit, _choose(attempts[kind.name], kind).recommender, seed)
-        names = {future: name for name, future in refits.items()}
-        models = {}
-        for done_refit in as_completed(names):
-            models[names[done_refit]] = done_refit.result()
-            done(f"Refitted {names[done_refit]}")
+        while tries or refits:
+            pending: list[Future[Any]] = [*tries, *refits]
+            finished = wait(pending, return_when=FIRST_COMPLETED).done
+            for tried in [future for future in tries if future in finished]:
+                kind = tries.pop(tried)
+                attempts[kind.name].append(tried.result())
+                if len(attempts[kind.name]) == len(kind.grid()) > 1:
+                    chosen = _choose(attempts[kind.name], kind).recommender
+                    refits[pool.submit(refit, chosen, seed)] = kind.name
+                done(f"Tried {kind.name}")
+            for refitted in [future for future in refits if future in finished]:
+                name = refits.pop(refitted)
+                models[name] = refitted.result()
+                done(f"Refitted {name}")
     fitted = {}
     for kind in recommenders:
         ordered = sorted(attempts[kind.name], key=lambda tried: kind.grid().index(tried.recommender))

@@ -62,7 +62,7 @@ def train_offers(
     Raises:
         TrainingError: A model is not known, the data cannot be used, or the store cannot be written.
     """
-    names = _check_names(models)
+    names, model_name = _check_names(models), registered_model_name(programme)
     split = split or WeekSplit()
     recommenders = [RECOMMENDERS[name] for name in names]
     steps = _Steps(progress, total=sum(len(kind.grid()) + 1 for kind in recommenders) + len(names) + 2)
@@ -106,7 +106,7 @@ def train_offers(
             experiment_id=recorder.experiment_id,
             experiment_name=experiment_name(programme),
             tracking_uri=tracking_uri(store),
-            registered_model=registered_model_name(programme),
+            registered_model=model_name,
             models=tuple(trained),
             champion=champion,
             split=split.describe(),

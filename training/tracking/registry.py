@@ -76,7 +76,7 @@ def list_models(store: Path, programme: str = "default") -> list[RegisteredVersi
     Raises:
         RegistryError: There is no store in that folder, or it has no model of this programme.
     """
-    client, name = existing_client(store), registered_model_name(programme)
+    name, client = registered_model_name(programme), existing_client(store)
     aliases = _aliases(client, store, name)
     versions = client.search_model_versions(f"name = '{name}'", max_results=10_000)
     listed = [_describe(client, version, aliases) for version in versions]
@@ -101,7 +101,7 @@ def pull_model(
     Raises:
         RegistryError: Store, model or alias do not exist, or the bundle cannot be copied or is damaged.
     """
-    client, name = existing_client(store), registered_model_name(programme)
+    name, client = registered_model_name(programme), existing_client(store)
     aliases = _aliases(client, store, name)
     if alias not in aliases:
         known = ", ".join(sorted(aliases)) or "none"
