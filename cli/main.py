@@ -4,8 +4,7 @@ import sys
 
 import typer
 
-from cli import experiment, models, serve, train
-from cli.demo import command as demo
+from cli import demo_command, experiment, models, serve, train
 from experiments.errors import DomainError
 from training.bundle import BundleError
 
@@ -16,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command("demo")(demo.demo)
+app.command("demo")(demo_command.demo)
 app.command("serve")(serve.serve)
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")

@@ -2,12 +2,14 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.output import say, table, write_json
-from training.tracking import PulledModel, RegisteredVersion, list_models, pull_model
+
+if TYPE_CHECKING:
+    from training.tracking import PulledModel, RegisteredVersion
 
 app = typer.Typer(help="The registry of models.", no_args_is_help=True)
 
@@ -24,6 +26,8 @@ def list_versions(
     ] = "",
 ) -> None:
     """List the registered versions, newest first, with their aliases."""
+    from training.tracking import list_models
+
     versions = list_models(store, programme)
     if json:
         write_json({"programme": programme, "versions": [_document(version) for version in versions]}, json)
@@ -56,6 +60,8 @@ def pull(
     interval: Annotated[float, typer.Option(min=0.5, help="Seconds between looks with --watch.")] = 10.0,
 ) -> None:
     """Copy a registered bundle to where the server reads it; a running server swaps to it by itself."""
+    from training.tracking import pull_model
+
     _say_pulled(pull_model(store, programme=programme, alias=alias, target_dir=target))
     while watch:
         time.sleep(interval)
@@ -64,11 +70,11 @@ def pull(
             _say_pulled(pulled)
 
 
-def _say_pulled(pulled: PulledModel) -> None:
+def _say_pulled(pulled: "PulledModel") -> None:
     say(f"{pulled.link} is version {pulled.version}, {pulled.manifest.model_version}.")
 
 
-def _document(version: RegisteredVersion) -> dict[str, Any]:
+def _document(version: "RegisteredVersion") -> dict[str, Any]:
     return {
         "name": version.name,
         "version": version.version,

@@ -22,6 +22,11 @@ def write_json(document: Mapping[str, Any], target: str) -> None:
         Path(target).write_text(text, encoding="utf-8")
 
 
+def names(listed: str) -> list[str] | None:
+    """Return the names of a comma-separated list; none if it is empty."""
+    return [name.strip() for name in listed.split(",") if name.strip()] or None
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows as aligned columns under a header."""
     lines = [header, *rows]

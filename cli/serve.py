@@ -1,5 +1,6 @@
 """`troth serve`: the gRPC server."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,8 @@ def serve(
     ] = False,
 ) -> None:
     """Serve recommendations, assignments and outcome logging until SIGTERM or Ctrl-C."""
+    # Before gRPC is loaded: its own complaints about a port in use would stand beside our sentence.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from server.config import load_config, with_overrides
     from server.lifecycle import serve as run
 

@@ -62,6 +62,7 @@ class App:
         opened: list[Callable[[], None]] = []
         try:
             self._config = config
+            self._started = False
             settings = config.server
             self._metrics = Metrics()
             self._programmes = Programmes(
@@ -91,11 +92,15 @@ class App:
                 self._metrics.serves(programme, bundle.manifest.model_version)
         self._update_health()
         self._server.start()
+        self._started = True
         self._watcher.start()
 
     def stop(self) -> None:
         """Drain: say NOT_SERVING, wait for load balancers, let calls finish, write what waits, release everything."""
         self._health.enter_graceful_shutdown()
+        if not self._started:
+            # gRPC gives back the port of a server only if it ran.
+            self._server.start()
         time.sleep(self._config.server.drain_wait)
         self._server.stop(self._config.server.grace).wait()
         self._watcher.stop()

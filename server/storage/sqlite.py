@@ -1,16 +1,11 @@
-"""The embedded event log: one SQLite file in WAL mode, synced at every commit, many requests to a commit.
-
-Group commit: requests hand their rows to one writing thread, which takes all that wait, writes them in one transaction,
-lets SQLite sync the file (``synchronous=FULL``), and only then wakes the requests. While the disk syncs, the next group
-gathers; so the cost of a sync is shared by as many requests as arrive meanwhile.
-"""
+"""The embedded event log: one SQLite file in WAL mode, synced at every commit, many requests to a commit."""
 
 import sqlite3
-import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any
 
 from experiments.events import (
     CREATE_STATEMENTS,
@@ -27,21 +22,27 @@ from experiments.events import (
     exposure_row,
     outcome_row,
 )
-from server.errors import StoreTimeoutError, StoreUnavailableError
+from server.errors import StoreUnavailableError
+from server.storage.group_commit import GroupCommit, Ticket
 from server.storage.log import AppendResult
 
-_LARGEST_GROUP = 512
 _BUSY_TIMEOUT_S = 5.0
+_CHUNKS = (64, 32, 16, 8, 4, 2, 1)
+"""Rows to an INSERT. SQLite's driver lets another thread run at every statement, which under load costs a decision more than
+the statement itself; so a group goes in few statements, of sizes that stay prepared."""
 
-T = TypeVar("T")
+_FAULTS_OF_A_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
+
+Row = tuple[object, ...]
 
 
-def _insert(table: str, columns: dict[str, str]) -> str:
-    marks = ", ".join("?" * len(columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608 ours
+def _insert(table: str, columns: dict[str, str], rows: int = 1) -> str:
+    marks = f"({', '.join('?' * len(columns))})"
+    values = ", ".join([marks] * rows)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608 ours
 
 
-_INSERT_DECISION = _insert("decisions", DECISION_COLUMNS)
+_INSERT_DECISIONS = {rows: _insert("decisions", DECISION_COLUMNS, rows) for rows in _CHUNKS}
 _INSERT_EXPOSURE = _insert("exposures", EXPOSURE_COLUMNS)
 _INSERT_OUTCOME = _insert("outcomes", OUTCOME_COLUMNS)
 _SELECT_BY_REQUEST = (
@@ -52,26 +53,24 @@ _SELECT_DECISION_OF_MEMBER = (
 )
 
 
-class _Write(Generic[T]):
-    """One request's share of a transaction, and the latch on which the request waits."""
+@dataclass(frozen=True, slots=True)
+class _DecisionWrite:
+    decision: Decision
+    row: Row
 
-    __slots__ = ("error", "latch", "run", "value")
 
-    def __init__(self, run: Callable[[sqlite3.Cursor], T]) -> None:
-        self.run = run
-        self.value: T | None = None
-        self.error: Exception | None = None
-        self.latch = threading.Lock()
-        self.latch.acquire()
+@dataclass(frozen=True, slots=True)
+class _ExposureWrite:
+    rows: Sequence[Row]
 
-    def result(self, timeout: float) -> T:
-        """Wait until the transaction is on disk and return what the share found."""
-        if not self.latch.acquire(timeout=max(timeout, 0.0)):
-            raise StoreTimeoutError
-        if self.error is not None:
-            raise self.error
-        assert self.value is not None
-        return self.value
+
+@dataclass(frozen=True, slots=True)
+class _OutcomeWrite:
+    outcomes: Sequence[Outcome]
+    rows: Sequence[Row]
+
+
+_Write = _DecisionWrite | _ExposureWrite | _OutcomeWrite
 
 
 class SqliteEventLog:
@@ -86,108 +85,51 @@ class SqliteEventLog:
         AnalysisError: The file holds a log of another schema version.
     """
 
-    def __init__(self, path: Path, on_commit: Callable[[int], None] | None = None) -> None:
-        self._on_commit = on_commit
+    def __init__(self, path: Path, on_commit: Callable[[int], None] = lambda _: None) -> None:
         self._connection = _open(path)
-        self._waiting: SimpleQueue[_Write[object] | None] = SimpleQueue()
-        self._closed = False
-        self._closing = threading.Lock()
-        self._writer = threading.Thread(target=self._write_groups, name="event-log-writer", daemon=True)
-        self._writer.start()
+        self._group: GroupCommit[_Write] = GroupCommit(self._commit, on_commit)
 
     def append_decision(self, decision: Decision, timeout: float) -> Decision:
         """See ``EventLog.append_decision``."""
-        row = decision_row(decision)
-
-        def run(cursor: sqlite3.Cursor) -> Decision:
-            if cursor.execute(_INSERT_DECISION, row).rowcount:
-                return decision
-            known = cursor.execute(_SELECT_BY_REQUEST, (decision.programme, decision.request_id)).fetchone()
-            return decision_from_row(known)
-
-        return self._submit(run, timeout)
+        logged: Decision = self._group.submit(_DecisionWrite(decision, decision_row(decision)), timeout)
+        return logged
 
     def append_exposures(self, exposures: Sequence[Exposure], timeout: float) -> AppendResult:
         """See ``EventLog.append_exposures``."""
-        rows = [exposure_row(exposure) for exposure in exposures]
-
-        def run(cursor: sqlite3.Cursor) -> AppendResult:
-            accepted = sum(cursor.execute(_INSERT_EXPOSURE, row).rowcount for row in rows)
-            return AppendResult(accepted, len(rows) - accepted)
-
-        return self._submit(run, timeout)
+        write = _ExposureWrite([exposure_row(exposure) for exposure in exposures])
+        result: AppendResult = self._group.submit(write, timeout)
+        return result
 
     def append_outcomes(self, outcomes: Sequence[Outcome], timeout: float) -> AppendResult:
         """See ``EventLog.append_outcomes``."""
-        rows = [(outcome, outcome_row(outcome)) for outcome in outcomes]
-
-        def run(cursor: sqlite3.Cursor) -> AppendResult:
-            accepted = unattributed = 0
-            for outcome, row in rows:
-                if cursor.execute(_INSERT_OUTCOME, row).rowcount:
-                    accepted += 1
-                    key = (outcome.programme, outcome.decision_id, outcome.member_id)
-                    if cursor.execute(_SELECT_DECISION_OF_MEMBER, key).fetchone() is None:
-                        unattributed += 1
-            return AppendResult(accepted, len(rows) - accepted, unattributed)
-
-        return self._submit(run, timeout)
+        write = _OutcomeWrite(outcomes, [outcome_row(outcome) for outcome in outcomes])
+        result: AppendResult = self._group.submit(write, timeout)
+        return result
 
     def close(self) -> None:
         """Write what is waiting, then release the file. Closing twice does nothing."""
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
-            self._waiting.put(None)
-        self._writer.join()
+        self._group.close()
         self._connection.close()
 
-    def _submit(self, run: Callable[[sqlite3.Cursor], T], timeout: float) -> T:
-        write = _Write(run)
-        with self._closing:
-            if self._closed:
-                raise StoreUnavailableError("the server is stopping")
-            self._waiting.put(write)  # type: ignore[arg-type]  # the queue does not care about the result's type
-        return write.result(timeout)
-
-    def _write_groups(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            group = [first]
-            last = False
-            while len(group) < _LARGEST_GROUP:
-                try:
-                    following = self._waiting.get_nowait()
-                except Empty:
-                    break
-                if following is None:
-                    last = True
-                    break
-                group.append(following)
-            self._commit(group)
-            if last:
-                return
-
-    def _commit(self, group: list[_Write[object]]) -> None:
+    def _commit(self, group: Sequence[Ticket[_Write]]) -> None:
         try:
             cursor = self._connection.cursor()
             cursor.execute("BEGIN IMMEDIATE")
-            for write in group:
-                write.value = write.run(cursor)
+            decisions = []
+            for ticket in group:
+                if isinstance(ticket.item, _DecisionWrite):
+                    decisions.append((ticket, ticket.item))
+                elif isinstance(ticket.item, _ExposureWrite):
+                    ticket.result = _write_exposures(cursor, ticket.item)
+                else:
+                    ticket.result = _write_outcomes(cursor, ticket.item)
+            _write_decisions(cursor, decisions)
             cursor.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 whatever happened, nobody may wait for ever
+        except BaseException as error:
             self._roll_back()
-            if len(group) > 1 and not isinstance(error, sqlite3.OperationalError):
-                # The rows of one request cannot be kept; one by one, only that request fails.
-                for write in group:
-                    self._commit([write])
-                return
-            for write in group:
-                write.error = StoreUnavailableError(str(error)) if isinstance(error, sqlite3.Error) else error
-        for write in group:
-            write.latch.release()
-        if self._on_commit is not None:
-            self._on_commit(len(group))
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _FAULTS_OF_A_ROW):
+                raise StoreUnavailableError(str(error)) from error
+            raise
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
@@ -198,6 +140,42 @@ class SqliteEventLog:
                 return
 
 
+def _write_decisions(cursor: sqlite3.Cursor, writes: Sequence[tuple[Ticket[_Write], _DecisionWrite]]) -> None:
+    start = 0
+    for size in _CHUNKS:
+        while len(writes) - start >= size:
+            chunk = writes[start : start + size]
+            start += size
+            values: list[Any] = list(chain.from_iterable(write.row for _, write in chunk))
+            new = cursor.execute(_INSERT_DECISIONS[size], values).rowcount
+            for ticket, write in chunk:
+                ticket.result = write.decision if new == size else _logged(cursor, write.decision)
+
+
+def _logged(cursor: sqlite3.Cursor, decision: Decision) -> Decision:
+    """Return what the log has for the decision's request: the decision itself, or an earlier one."""
+    if not decision.request_id:
+        return decision
+    row = cursor.execute(_SELECT_BY_REQUEST, (decision.programme, decision.request_id)).fetchone()
+    return decision_from_row(row)
+
+
+def _write_exposures(cursor: sqlite3.Cursor, write: _ExposureWrite) -> AppendResult:
+    accepted = sum(cursor.execute(_INSERT_EXPOSURE, row).rowcount for row in write.rows)
+    return AppendResult(accepted, len(write.rows) - accepted)
+
+
+def _write_outcomes(cursor: sqlite3.Cursor, write: _OutcomeWrite) -> AppendResult:
+    accepted = unattributed = 0
+    for outcome, row in zip(write.outcomes, write.rows, strict=True):
+        if cursor.execute(_INSERT_OUTCOME, row).rowcount:
+            accepted += 1
+            key = (outcome.programme, outcome.decision_id, outcome.member_id)
+            if cursor.execute(_SELECT_DECISION_OF_MEMBER, key).fetchone() is None:
+                unattributed += 1
+    return AppendResult(accepted, len(write.rows) - accepted, unattributed)
+
+
 def _open(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(
@@ -206,16 +184,7 @@ def _open(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise StoreUnavailableError(f"{path}: {error}") from error
     try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version:
-            check_schema_version(connection, path)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in CREATE_STATEMENTS:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
+        _prepare(connection, path)
     except sqlite3.Error as error:
         connection.close()
         raise StoreUnavailableError(f"{path}: {error}") from error
@@ -223,3 +192,16 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version:
+        check_schema_version(connection, path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in CREATE_STATEMENTS:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")

@@ -3,13 +3,11 @@
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from cli.comparison import comparison
 from cli.demo.replay import PLACEMENT, ReplayCounts, replay
 from cli.demo.report import report_context
 from cli.demo.server_process import serving
@@ -17,7 +15,6 @@ from cli.demo.trips import covered_products, trips_of_weeks
 from cli.demo.workspace import Workspace, open_workspace, write_definitions
 from cli.output import say, write_json
 from cli.progress import Report, progress_bars
-from cli.train import comparison, model_names
 from experiments.analysis import ExperimentResult, analyze
 from experiments.definition import load_experiments
 from experiments.events import read_log
@@ -33,16 +30,17 @@ PROGRAMME = "default"
 REPLAY_WEEKS = (50, 53)
 
 
-def demo(
-    folder: Annotated[Path, typer.Option("--dir", help="Folder for everything the demo makes.")] = Path(
-        "demo"
-    ),
-    models: Annotated[
-        str, typer.Option(help="Train only these models, separated by commas; all if empty.")
-    ] = "",
-    trips: Annotated[int, typer.Option(min=0, help="Replay only the first so many trips; 0 for all.")] = 0,
-) -> None:
-    """Run the whole loop on real data: train, serve, randomise, log, analyse; ends with a report."""
+def run_demo(folder: Path, models: Sequence[str] | None, most_trips: int) -> None:
+    """Run the whole loop and say what was done.
+
+    Args:
+        folder: For everything the demo makes.
+        models: Train only these; all if none are named.
+        most_trips: Replay only the first so many trips; 0 for all.
+
+    Raises:
+        DomainError: A step cannot be done; its message says why.
+    """
     started = time.monotonic()
     say("Troth demo: a year of a grocery loyalty programme (Complete Journey), from training to report.")
     workspace = open_workspace(folder)
@@ -55,7 +53,7 @@ def demo(
                 dataset,
                 store=folder / "mlflow",
                 programme=PROGRAMME,
-                models=model_names(models),
+                models=models,
                 progress=report,
             )
         say(_indented(comparison(trained)))
@@ -63,7 +61,7 @@ def demo(
             pulled = pull_model(folder / "mlflow", programme=PROGRAMME, target_dir=workspace.models)
             write_definitions(workspace, dataset, split.refit_until)
         with step(f"Replayed the trips of weeks {REPLAY_WEEKS[0]} to {REPLAY_WEEKS[1]} against the server"):
-            counts = _replay(workspace, dataset, trips, report)
+            counts = _replay(workspace, dataset, most_trips, report)
         say(
             f"  {counts.trip_count:,} trips asked for offers, {counts.exposure_count:,} exposures and "
             f"{counts.outcome_count:,} purchases from the offers' products were logged."
