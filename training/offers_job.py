@@ -166,7 +166,7 @@ def _model_record(
         )
 
     delta = _difference(name, evaluations, data.window)
-    reference = evaluations.get(REFERENCE, evaluation)
+    charted = {name: evaluation} | {key: value for key, value in evaluations.items() if key == REFERENCE}
     return ModelRecord(
         name=name,
         parameters=recommender.parameters,
@@ -182,9 +182,7 @@ def _model_record(
         write_bundle=write,
         example_members=(*fitted.model.member_ids[:2], "a member nobody knows"),
         documents={"settings.json": fitted.settings_json()},
-        plots={
-            "hits_by_activity.png": activity_chart(name, evaluation, reference, data.window, data.activity)
-        },
+        plots={"hits_by_activity.png": activity_chart(charted, data.window, data.activity)},
     )
 
 

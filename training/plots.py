@@ -52,41 +52,36 @@ def comparison_chart(metrics: Mapping[str, Mapping[str, Estimate]], champion: st
 
 
 def activity_chart(
-    name: str,
-    evaluation: Evaluation,
-    reference: Evaluation,
-    window: ValidationWindow,
-    activity: npt.NDArray[np.float64],
+    evaluations: Mapping[str, Evaluation], window: ValidationWindow, activity: npt.NDArray[np.float64]
 ) -> bytes:
-    """Draw a model's hits per trip by how active members were before, against popularity.
+    """Draw hits per trip by how active members were before.
 
     Args:
-        name: Name of the model.
-        evaluation: Its evaluation.
-        reference: The evaluation of popularity.
+        evaluations: The model and, where there is one, a reference, by name; the model comes first.
         window: The validation window of both.
         activity: Purchase rows of each of the window's members before the window.
     """
     import altair as alt
 
     rows = []
-    for label, tried in ((name, evaluation), ("popularity", reference)):
-        for part, estimate in enumerate(_by_part(tried.hits, window, activity), start=1):
+    for name, evaluation in evaluations.items():
+        for part, estimate in enumerate(_by_part(evaluation.hits, window, activity), start=1):
             low, high = estimate.interval
-            rows.append({"model": label, "part": part, "value": estimate.value, "low": low, "high": high})
+            rows.append({"model": name, "part": part, "value": estimate.value, "low": low, "high": high})
+    colours = list(_COLOURS.values())[: len(evaluations)]
     base = alt.Chart({"values": rows}).encode(
-        x=alt.X("part:O", title="Members by purchases before the window (1 = fewest)"),
-        color=alt.Color(
-            "model:N",
-            title=None,
-            scale=alt.Scale(domain=[name, "popularity"], range=list(_COLOURS.values())),
+        x=alt.X(
+            "part:O", title="Members by purchases before the window (1 = fewest)", axis=alt.Axis(labelAngle=0)
         ),
+        color=alt.Color("model:N", title=None, scale=alt.Scale(domain=list(evaluations), range=colours)),
     )
+    title = METRICS["hits_per_trip"]
     chart = alt.layer(
-        base.mark_line(point=True).encode(y=alt.Y("value:Q", title=METRICS["hits_per_trip"])),
-        base.mark_rule().encode(y=alt.Y("low:Q", title=METRICS["hits_per_trip"]), y2="high:Q"),
+        base.mark_line(point=True).encode(y=alt.Y("value:Q", title=title)),
+        base.mark_rule().encode(y=alt.Y("low:Q", title=title), y2="high:Q"),
     )
-    return _png(chart.properties(width=420, height=240, title=f"{name}: hits per trip by member activity"))
+    heading = f"{title} by member activity, 95 % intervals"
+    return _png(chart.properties(width=420, height=240, title=heading))
 
 
 def _by_part(

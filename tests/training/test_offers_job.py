@@ -1,6 +1,8 @@
 """The whole job on a real MLflow store: train, register, pull, serve the same scores."""
 
+import dataclasses
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -10,6 +12,7 @@ from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
+import polars as pl
 import pytest
 
 from tests.training.synthetic import random_dataset
@@ -17,8 +20,11 @@ from training.bundle import open_bundle
 from training.data.dataset import OfferDataset
 from training.errors import DatasetError, RegistryError, TrainingError
 from training.evaluation import WeekSplit
+from training.fit_pool import attempt, fit_pool
+from training.offers_fits import prepare
 from training.offers_job import train_offers
 from training.offers_result import TrainOffersResult
+from training.recommenders import Popularity
 from training.tracking import list_models, pull_model
 from training.tracking.quiet import import_mlflow
 
@@ -282,6 +288,42 @@ def test_a_second_job_on_the_same_store_adds_to_it(tmp_path: Path) -> None:
     listed = list_models(first.store, "coffee")
     assert [version.version for version in listed] == ["2", "1"]
     assert [version.run_id for version in listed if "champion" in version.aliases] == [again.models[0].run_id]
+
+
+def test_a_job_that_fails_says_so_in_its_run(job: Job, client: Any) -> None:
+    """An error in a fit's own process comes out as itself, and the comparing run is marked as failed."""
+    fields = {
+        field.name: getattr(job.data, field.name) for field in dataclasses.fields(job.data) if field.init
+    }
+    ended = job.data.offers.with_columns(valid_until=pl.col("valid_from") - pl.duration(days=1))
+    with pytest.raises(DatasetError, match="Nobody bought"):
+        train_offers(
+            OfferDataset(**(fields | {"offers": ended})),
+            store=job.store,
+            programme="broken",
+            models=["popularity"],
+            split=SPLIT,
+        )
+    experiment = client.get_experiment_by_name("troth/broken/offers")
+    assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FAILED"]
+
+
+def test_a_lost_process_ends_the_job_with_one_sentence() -> None:
+    """When a fit's process is killed, the job ends at once instead of waiting, and leaves no process behind."""
+    before = set(multiprocessing.active_children())
+
+    def lose_both_processes() -> None:
+        with fit_pool(prepare(random_dataset(1), SPLIT)) as pool:
+            pool.submit(os.getpid).result()
+            for process in set(multiprocessing.active_children()) - before:
+                process.kill()
+            pool.submit(attempt, Popularity(), 1).result()
+
+    with pytest.raises(TrainingError, match="ended before it was done"):
+        lose_both_processes()
+    for process in set(multiprocessing.active_children()) - before:
+        process.join(10)
+    assert set(multiprocessing.active_children()) <= before
 
 
 def test_nothing_of_mlflow_reaches_the_terminal(tmp_path: Path) -> None:
