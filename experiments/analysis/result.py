@@ -199,7 +199,7 @@ class ExperimentResult:
         control = within_sentence(self.definition.variant(result.control_id).label)
         effect = result.effect
         if effect is None:
-            return f"Nothing can be said about {metric.name} with {within_sentence(treatment)}: {result.refusal}."
+            return f"Nothing can be said about {within_sentence(metric.name)} with {within_sentence(treatment)}: {result.refusal}."
         bounds = (effect.ci_lower, effect.ci_upper)
         if bounds[0] is None or bounds[1] is None:
             digits = decimals_for(max(abs(effect.estimate), abs(effect.control_mean)) / 100)
@@ -213,7 +213,7 @@ class ExperimentResult:
             if result.finding is Finding.UNDECIDED:
                 after += ", which can be chance"
         return (
-            f"{treatment} got {plain(effect.treatment_mean, digits)} {metric.name} against"
+            f"{treatment} got {plain(effect.treatment_mean, digits)} {within_sentence(metric.name)} against"
             f" {plain(effect.control_mean, digits)} with {control}: {signed(effect.estimate, digits)}{after}."
         )
 
