@@ -21,13 +21,17 @@ from troth.v1 import (
 DEFAULT_TIMEOUT_S = 5.0
 """How long the log may take where the client set no deadline."""
 
+_LONGEST_TIMEOUT_S = 3600.0
 _MARGIN_S = 0.005
 
 
 def seconds_left(context: grpc.ServicerContext) -> float:
     """Return the seconds that the log may take: a little less than the client's deadline."""
     remaining = context.time_remaining()
-    return DEFAULT_TIMEOUT_S if remaining is None else min(max(remaining - _MARGIN_S, 0.0), 3600.0)
+    # Where the client set no deadline, gRPC tells some billion years rather than none.
+    if remaining is None or remaining > _LONGEST_TIMEOUT_S:
+        return DEFAULT_TIMEOUT_S
+    return max(remaining - _MARGIN_S, 0.0)
 
 
 class RecommendationServicer(recommendation_service_pb2_grpc.RecommendationServiceServicer):
