@@ -99,6 +99,18 @@ def test_decayed_frequency_counts_by_hand() -> None:
     assert scores == pytest.approx({"both": 0.5 + 0.5 + old, "none": 0.0, "p": 0.5 + old})
 
 
+def test_a_product_is_not_its_own_neighbour() -> None:
+    """Item-item scores what goes with a member's products, not the products themselves: alone they score 0."""
+    rows = [
+        (f"{kind}{number}", kind, f"{kind}{number}", noon(1), 1, 1, 1.0)
+        for kind in "pqr"
+        for number in range(30)
+    ]
+    data = dataset(rows, {"p": ["p"], "q": ["q"]})
+    model = ItemItem().fit(build_interactions(data, data.purchases, 1), seed=0)
+    assert scores_of(model, "p0") == {"p": 0, "q": 0}
+
+
 @pytest.mark.parametrize("days", [0.0, -1.0, float("nan")])
 def test_half_life_must_be_positive(days: float) -> None:
     """A half-life that cannot be is named when the recommender is made."""
