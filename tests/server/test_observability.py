@@ -1,8 +1,5 @@
 """What operators see: health, reflection, metrics, the request log."""
 
-import io
-import json
-import logging
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,9 +12,9 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.logs import configure_logs
 from server.status import INTERNAL_MESSAGE
 from tests.server import scene
+from tests.server.captured_logs import CapturedLog, captured_log
 from tests.server.running import RPC_TIMEOUT_S, Running, refusal, running
 from tests.server.waiting import wait_until
 from troth.v1.experiment_service_pb2 import GetAssignmentsRequest
@@ -28,14 +25,10 @@ SERVICES = ("troth.v1.ExperimentService", "troth.v1.OutcomeService", "troth.v1.R
 
 
 @pytest.fixture
-def log_lines() -> Iterator[io.StringIO]:
-    """The structured log as text, kept while a test runs."""
-    logger = logging.getLogger("troth")
-    before = logger.handlers, logger.level, logger.propagate
-    stream = io.StringIO()
-    configure_logs(stream)
-    yield stream
-    logger.handlers, logger.level, logger.propagate = before
+def log() -> Iterator[CapturedLog]:
+    """The structured log, kept while a test runs."""
+    with captured_log() as captured:
+        yield captured
 
 
 @pytest.fixture
@@ -61,15 +54,10 @@ def _sample(server: Running, name: str, **labels: str) -> float | None:
     return _metrics(server).get((name, frozenset(labels.items())))
 
 
-def _requests(stream: io.StringIO, count: int) -> list[dict[str, Any]]:
+def _requests(log: CapturedLog, count: int) -> list[dict[str, Any]]:
     """Return the request lines once there are so many; the last may be written just after the answer arrives."""
-
-    def parsed() -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in stream.getvalue().split("\n")[:-1]]
-        return [line for line in lines if line["event"] == "request"]
-
-    wait_until(lambda: len(parsed()) >= count, f"{count} requests are in the log")
-    return parsed()
+    wait_until(lambda: len(log.requests) >= count, f"{count} requests are in the log")
+    return log.requests
 
 
 @pytest.mark.parametrize("service", ["", *SERVICES])
@@ -151,7 +139,7 @@ def test_retries_and_failures_are_no_decisions_of_their_own_kind(fresh: Running)
     assert not any("secret" in value for _, labels in series for _, value in labels)
 
 
-def test_one_line_for_each_request(fresh: Running, log_lines: io.StringIO) -> None:
+def test_one_line_for_each_request(fresh: Running, log: CapturedLog) -> None:
     """Each request leaves one JSON line with method, code, programme and duration; errors with their sentence."""
     ahead = Outcome(event_id="e", member_id="m", outcome_type="click")
     ahead.outcome_time.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
@@ -174,7 +162,7 @@ def test_one_line_for_each_request(fresh: Running, log_lines: io.StringIO) -> No
             with pytest.raises(grpc.RpcError):
                 call(request, timeout=RPC_TIMEOUT_S)
 
-    lines = _requests(log_lines, len(calls))
+    lines = _requests(log, len(calls))
     assert len(lines) == len(calls)
     assert sorted((line["method"].rsplit("/")[-1], line["code"]) for line in lines) == sorted(
         ("".join(part.title() for part in name.split("_")), code)
@@ -199,7 +187,7 @@ def test_one_line_for_each_request(fresh: Running, log_lines: io.StringIO) -> No
         assert bool(line.get("detail")) is (line["code"] != "OK")
 
 
-def test_log_names_no_members(fresh: Running, log_lines: io.StringIO) -> None:
+def test_log_names_no_members(fresh: Running, log: CapturedLog) -> None:
     """Neither a good nor a refused request leaves a member's id in the log."""
     secret = "secret-member"
     requests = [
@@ -226,12 +214,12 @@ def test_log_names_no_members(fresh: Running, log_lines: io.StringIO) -> None:
         except grpc.RpcError as error:
             codes.add(error.code().name)
 
-    assert len(_requests(log_lines, len(requests))) == len(requests)
+    assert len(_requests(log, len(requests))) == len(requests)
     assert codes == {"OK", "NOT_FOUND", "INVALID_ARGUMENT"}
-    assert "secret" not in log_lines.getvalue()
+    assert not any("secret" in line for line in log.raw_lines)
 
 
-def test_line_stays_a_line(fresh: Running, log_lines: io.StringIO) -> None:
+def test_line_stays_a_line(fresh: Running, log: CapturedLog) -> None:
     """A client cannot forge or flood the log: its texts are escaped and cut."""
     forged = '\n{"event": "request", "code": "OK"}'
     for request in (
@@ -243,14 +231,13 @@ def test_line_stays_a_line(fresh: Running, log_lines: io.StringIO) -> None:
         with pytest.raises(grpc.RpcError):
             fresh.recommend_offers(request, timeout=RPC_TIMEOUT_S)
 
-    lines = _requests(log_lines, 4)
+    lines = _requests(log, 4)
     assert len(lines) == 4
     assert {line["code"] for line in lines} == {"INVALID_ARGUMENT", "NOT_FOUND"}
-    for raw in log_lines.getvalue().split("\n"):
-        assert len(raw) < 2000
+    assert all(len(line) < 2000 for line in log.raw_lines)
 
 
-def test_unforeseen_failure(tmp_path: Path, log_lines: io.StringIO) -> None:
+def test_unforeseen_failure(tmp_path: Path, log: CapturedLog) -> None:
     """A failure that nobody foresaw is INTERNAL with a fixed sentence; what went wrong stands in the log only."""
     broken = True
 
@@ -266,10 +253,9 @@ def test_unforeseen_failure(tmp_path: Path, log_lines: io.StringIO) -> None:
         assert refused.code is grpc.StatusCode.INTERNAL
         assert refused.message == INTERNAL_MESSAGE
         assert (refused.reason, refused.metadata) == ("INTERNAL", {})
-        assert [line["code"] for line in _requests(log_lines, 1)] == ["INTERNAL"]
-        failures = [json.loads(line) for line in log_lines.getvalue().split("\n") if '"error"' in line]
-        assert len(failures) == 1
-        assert "ZeroDivisionError: secret detail" in failures[0]["exception"]
+        assert [line["code"] for line in _requests(log, 1)] == ["INTERNAL"]
+        (failure,) = log.errors
+        assert "ZeroDivisionError: secret detail" in failure["exception"]
 
         broken = False
         assert server.decide("m01").decision_id
