@@ -127,8 +127,8 @@ def test_metrics_by_hand() -> None:
     assert outcome.ndcg.tolist() == pytest.approx([1.0, 1 / math.log2(5)])
 
 
-def test_ties_go_to_the_lower_index_and_no_score_competes_with_zero() -> None:
-    """Of equal scores the earlier offer is shown; an offer with a negative score loses to one without a score."""
+def test_ties_go_to_the_more_popular_and_no_score_competes_with_zero() -> None:
+    """Of equal scores the more popular offer is shown; an offer with a negative score loses to one without a score."""
     data = small()
     window = build_window(data, data.purchases, 2, 2)
     offers = tuple(data.offers["offer_id"])
@@ -186,9 +186,11 @@ def reference(
         member = rows[0]["member_id"]
         known = member in model.member_ids
         scores = model.scores(model.member_ids.index(member)) if known else model.popular_scores
-        ranked = [
-            model.offer_ids[i] for i in sorted(range(len(scores)), key=lambda i: (-scores[i], i))
-        ]  # used at once
+        keys = sorted(
+            (-score, -popular, i)
+            for i, (score, popular) in enumerate(zip(scores, model.popular_scores, strict=True))
+        )
+        ranked = [model.offer_ids[i] for _, _, i in keys]
         open_today = [offer for offer in ranked if is_valid(offer, days[trip])]
         bought = {row["product_id"] for row in rows}
         entry = results.setdefault(member, {"hits": [], "usd": [], "relevant": [], "candidates": []})
