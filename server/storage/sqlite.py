@@ -198,6 +198,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version:
         check_schema_version(connection, path)
+    elif connection.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
+        raise StoreUnavailableError(f"{path}: the database of another program")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("BEGIN IMMEDIATE")
