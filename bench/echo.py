@@ -4,12 +4,12 @@ They take the same request and send the same answer as Troth's ``RecommendOffers
 protobuf classes, and do nothing in between. ``python -m bench.echo threads|aio RESPONSE_FILE`` prints its port.
 """
 
-import asyncio
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
+import uvloop
 
 from troth.v1 import recommendation_service_pb2 as messages
 from troth.v1 import recommendation_service_pb2_grpc as services
@@ -75,9 +75,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "threads":
         serve_threads(canned)
     else:
-        try:
-            import uvloop
-        except ImportError:
-            asyncio.run(serve_aio(canned))
-        else:
-            uvloop.run(serve_aio(canned))
+        uvloop.run(serve_aio(canned))
