@@ -6,8 +6,8 @@ from decimal import Decimal
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
-from experiments.events import Decision, to_micros
-from server.catalogue import Catalogue
+from experiments.events import AssignedVariant, Decision, OfferChoice, to_micros
+from server.catalogue import Catalogue, Offer
 from server.catalogue import Money as CatalogueMoney
 from server.convert.assignment import parameter_messages
 from server.convert.checks import DEFAULT_PROGRAMME, Checker
@@ -54,51 +54,51 @@ def offer_response(
     decision: Decision, catalogue: Catalogue
 ) -> recommendation_service_pb2.RecommendOffersResponse:
     """Return the answer: the decision as logged, with titles and discounts of the catalogue."""
-    return recommendation_service_pb2.RecommendOffersResponse(
-        decision=decision_pb2.Decision(
-            decision_id=decision.decision_id,
-            programme=decision.programme,
-            member_id=decision.member_id,
-            placement_id=decision.placement_id,
-            offers=[_offer(decision, position, catalogue) for position in range(len(decision.offers))],
-            ranking=_RANKINGS[decision.ranking],
-            degradations=[_DEGRADATIONS[name] for name in decision.degradations],
-            model_version=decision.model_version,
-            plan_revision=decision.plan_revision,
-            catalogue_revision=decision.catalogue_revision,
-            feature_time=None if decision.feature_time is None else timestamp(decision.feature_time),
-            eligible_count=decision.eligible_count,
-            decide_time=timestamp(decision.decide_time),
-            assignments=[
-                assignment_pb2.Assignment(
-                    experiment_id=assigned.experiment_id,
-                    variant_id=assigned.variant_id,
-                    reason=assignment_pb2.ASSIGNMENT_REASON_ASSIGNED,
-                    experiment_revision=assigned.experiment_revision,
-                    parameters=parameter_messages(assigned.parameters),
-                )
-                for assigned in decision.assignments
-            ],
-        )
-    )
+    response = recommendation_service_pb2.RecommendOffersResponse()
+    message = response.decision
+    message.decision_id = decision.decision_id
+    message.programme = decision.programme
+    message.member_id = decision.member_id
+    message.placement_id = decision.placement_id
+    for chosen in decision.offers:
+        _add_offer(message, chosen, catalogue.offers_by_id.get(chosen.offer_id))
+    message.ranking = _RANKINGS[decision.ranking]
+    message.degradations.extend(_DEGRADATIONS[name] for name in decision.degradations)
+    message.model_version = decision.model_version
+    message.plan_revision = decision.plan_revision
+    message.catalogue_revision = decision.catalogue_revision
+    if decision.feature_time is not None:
+        _set_time(message.feature_time, decision.feature_time)
+    message.eligible_count = decision.eligible_count
+    _set_time(message.decide_time, decision.decide_time)
+    message.assignments.extend(_assignment(assigned) for assigned in decision.assignments)
+    return response
 
 
-def timestamp(time: datetime) -> Timestamp:
-    """Return a time as a message, exact to the microsecond."""
+def _set_time(message: Timestamp, time: datetime) -> None:
+    """Fill in a time, exact to the microsecond."""
     seconds, micros = divmod(to_micros(time), 1_000_000)
-    return Timestamp(seconds=seconds, nanos=micros * 1000)
+    message.seconds = seconds
+    message.nanos = micros * 1000
 
 
-def _offer(decision: Decision, position: int, catalogue: Catalogue) -> decision_pb2.ChosenOffer:
-    chosen = decision.offers[position]
-    offer = catalogue.offers_by_id.get(chosen.offer_id)
-    return decision_pb2.ChosenOffer(
-        offer_id=chosen.offer_id,
-        rank=chosen.rank,
-        score=chosen.score,
-        propensity=chosen.propensity,
-        title="" if offer is None else offer.title,
-        discount=None if offer is None or offer.discount is None else money(offer.discount),
+def _add_offer(message: decision_pb2.Decision, chosen: OfferChoice, offer: Offer | None) -> None:
+    added = message.offers.add(
+        offer_id=chosen.offer_id, rank=chosen.rank, score=chosen.score, propensity=chosen.propensity
+    )
+    if offer is not None:
+        added.title = offer.title
+        if offer.discount is not None:
+            added.discount.CopyFrom(money(offer.discount))
+
+
+def _assignment(assigned: AssignedVariant) -> assignment_pb2.Assignment:
+    return assignment_pb2.Assignment(
+        experiment_id=assigned.experiment_id,
+        variant_id=assigned.variant_id,
+        reason=assignment_pb2.ASSIGNMENT_REASON_ASSIGNED,
+        experiment_revision=assigned.experiment_revision,
+        parameters=parameter_messages(assigned.parameters),
     )
 
 
