@@ -47,7 +47,7 @@ class RecommendationServiceServicer:
     """
 
     def RecommendOffers(self, request, context):
-        """Decides and logs. The decision is on disk before it is answered, unless the operator chose relaxed durability.
+        """Decides and logs. The decision is on disk before it is answered.
 
         Idempotent by `request_id`: a retry returns the same decision and logs nothing; the key is kept as long as the log.
         An unknown member gets popular offers and DEGRADATION_MEMBER_UNKNOWN.
