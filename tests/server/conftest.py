@@ -4,9 +4,14 @@ import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.server.running import Running, running
 from tests.server.scene import write_scene
+
+# The same examples on every run, and no limit of time for each, which a busy machine would break.
+settings.register_profile("troth", derandomize=True, deadline=None, database=None)
+settings.load_profile("troth")
 
 
 @pytest.fixture(scope="session")

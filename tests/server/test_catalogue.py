@@ -1,0 +1,151 @@
+"""The catalogue: read as written, checked as a whole, named by its content."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from experiments.errors import DefinitionError
+from server.catalogue import Catalogue, Money, Offer, Placement, dump_catalogue, load_catalogue
+from tests.server import scene
+
+
+def _catalogue(*offers: Offer, **fields: Any) -> Catalogue:
+    plain: dict[str, Any] = {"placements": (Placement(placement_id="checkout"),), "offers": offers}
+    return Catalogue(**plain | fields)
+
+
+def test_dump_and_load(tmp_path: Path) -> None:
+    """A catalogue that is written and read is equal and has the same revision."""
+    path = tmp_path / "catalogue.yaml"
+    path.write_text(dump_catalogue(scene.CATALOGUE), encoding="utf-8")
+
+    read = load_catalogue(path)
+
+    assert read == scene.CATALOGUE
+    assert read.revision == scene.CATALOGUE.revision
+
+
+def test_plain_yaml(tmp_path: Path) -> None:
+    """A catalogue as a person writes it: days as days, amounts as text, everything else by default."""
+    path = tmp_path / "catalogue.yaml"
+    path.write_text(
+        "placements: [{placement_id: till}]\n"
+        "offers:\n"
+        "  - {offer_id: a, valid_from: 2017-12-04, discount: {amount: '0.1', currency_code: EUR}}\n",
+        encoding="utf-8",
+    )
+
+    (offer,) = load_catalogue(path).offers
+
+    assert offer.valid_from == date(2017, 12, 4)
+    assert offer.valid_until == date.max
+    assert offer.discount == Money(amount=Decimal("0.1"), currency_code="EUR")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        _catalogue(Offer(offer_id="b"), Offer(offer_id="a")),
+        _catalogue(Offer(offer_id="a"), Offer(offer_id="b", title="B")),
+        _catalogue(Offer(offer_id="a"), Offer(offer_id="b", valid_until=date(2030, 1, 1))),
+        _catalogue(Offer(offer_id="a"), Offer(offer_id="b"), time_zone="America/New_York"),
+        _catalogue(Offer(offer_id="a"), Offer(offer_id="b"), programme="other"),
+        _catalogue(Offer(offer_id="a")),
+    ],
+    ids=["order", "title", "window", "zone", "programme", "offers"],
+)
+def test_revision_changes_with_the_content(other: Catalogue) -> None:
+    """Whatever can change an answer changes the revision; equal content has an equal one."""
+    one = _catalogue(Offer(offer_id="a"), Offer(offer_id="b"))
+
+    assert one.revision == _catalogue(Offer(offer_id="a"), Offer(offer_id="b")).revision
+    assert one.revision != other.revision
+    assert one.revision.startswith("catalogue-")
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"offers": (Offer(offer_id="a"), Offer(offer_id="a"))}, "'a' is there twice"),
+        ({"offers": (Offer(offer_id="a", placements=("nowhere",)),)}, "nowhere"),
+        ({"placements": ()}, "at least 1"),
+        ({"placements": (Placement(placement_id="p"), Placement(placement_id="p"))}, "same placement_id"),
+        ({"time_zone": "Eastern"}, "'Eastern' is not an IANA time zone"),
+    ],
+)
+def test_what_cannot_be_a_catalogue(fields: dict[str, Any], word: str) -> None:
+    """Contradictions in a catalogue are refused when it is made."""
+    with pytest.raises(ValidationError, match=word):
+        _catalogue(**{"offers": (), **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"valid_from": date(2018, 1, 2), "valid_until": date(2018, 1, 1)}, "after valid_until"),
+        ({"offer_id": ""}, "pattern"),
+        ({"offer_id": "x" * 129}, "pattern"),
+        ({"offer_id": "a b"}, "pattern"),
+        ({"offer_id": "a\n"}, "pattern"),
+        ({"kind": "gift"}, "kind"),
+        ({"placement": ("checkout",)}, "placement"),
+        ({"discount": {"amount": "1.0000000001", "currency_code": "USD"}}, "decimal"),
+        ({"discount": {"amount": "1", "currency_code": "dollars"}}, "pattern"),
+        ({"discount": {"amount": "NaN", "currency_code": "USD"}}, "finite"),
+    ],
+)
+def test_what_cannot_be_an_offer(fields: dict[str, Any], word: str) -> None:
+    """An offer with an impossible field is refused when it is made."""
+    with pytest.raises(ValidationError, match=word):
+        Offer(**{"offer_id": "a", **fields})
+
+
+def test_one_day_window() -> None:
+    """An offer may be valid on one day only; both ends are included."""
+    catalogue = _catalogue(Offer(offer_id="a", valid_from=date(2018, 1, 1), valid_until=date(2018, 1, 1)))
+
+    assert catalogue.eligible("checkout", date(2018, 1, 1)).tolist() == [0]
+    assert catalogue.eligible("checkout", date(2017, 12, 31)).tolist() == []
+    assert catalogue.eligible("checkout", date(2018, 1, 2)).tolist() == []
+
+
+def test_ends_of_the_calendar() -> None:
+    """An offer without a window is valid on the first and the last day there is."""
+    catalogue = _catalogue(Offer(offer_id="a"))
+
+    assert catalogue.eligible("checkout", date.min).tolist() == [0]
+    assert catalogue.eligible("checkout", date.max).tolist() == [0]
+
+
+def test_placement_counts() -> None:
+    """A placement's default may not exceed its maximum, nor its maximum what any answer may hold."""
+    with pytest.raises(ValidationError, match="above max_offer_count"):
+        Placement(placement_id="p", default_offer_count=4, max_offer_count=3)
+    with pytest.raises(ValidationError):
+        Placement(placement_id="p", max_offer_count=101)
+    with pytest.raises(ValidationError):
+        Placement(placement_id="p", default_offer_count=0)
+
+
+def test_all_problems_of_a_file(tmp_path: Path) -> None:
+    """Problems in several places of a file are named together, with their paths."""
+    path = tmp_path / "catalogue.yaml"
+    path.write_text(
+        "placements: [{placement_id: till, max_offer_count: 1000}]\n"
+        "offers: [{offer_id: a b}, {offer_id: c, titel: C}, {title: D}]\n",
+        encoding="utf-8",
+    )
+
+    with pytest.raises(DefinitionError) as caught:
+        load_catalogue(path)
+
+    assert [problem.path for problem in caught.value.problems] == [
+        "placements[0].max_offer_count",
+        "offers[0].offer_id",
+        "offers[1].titel",
+        "offers[2].offer_id",
+    ]
