@@ -13,6 +13,9 @@ DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
 _PROGRAMME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
+# Without it MLflow's pages open in the view for language models.
+_SHOWN_AS_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+
 
 def tracking_uri(store: Path) -> str:
     """Return the address of a store, as ``mlflow ui --backend-store-uri`` takes it."""
@@ -80,7 +83,7 @@ def ensure_experiment(mlflow: Any, store: Path, programme: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         location = (Path(store).resolve() / ARTIFACTS).as_uri()
-        return str(client.create_experiment(name, artifact_location=location))
+        return str(client.create_experiment(name, artifact_location=location, tags=_SHOWN_AS_TRAINING))
     if experiment.lifecycle_stage != "active":
         client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)
