@@ -34,7 +34,7 @@ def analyze(
     """Analyse an experiment from the server's event log."""
     from experiments.analysis import analyze as run
     from experiments.definition import load_experiments
-    from experiments.events import read_log
+    from experiments.event_frames import read_log
     from experiments.report import ReportContext, build_report
 
     found = load_experiments(definition)

@@ -17,7 +17,9 @@ def lint() -> bool:
         run_protoc("--include_imports", "--include_source_info", f"--descriptor_set_out={image}", *sources())
         buf = shutil.which("buf", path=str(Path(sys.executable).parent)) or "buf"
         paths = [argument for source in sources() for argument in ("--path", source)]
-        done = subprocess.run([buf, "lint", str(image), "--config", str(PROTOS / "buf.yaml"), *paths], check=False)
+        done = subprocess.run(
+            [buf, "lint", str(image), "--config", str(PROTOS / "buf.yaml"), *paths], check=False
+        )
     return done.returncode == 0
 
 
@@ -26,7 +28,9 @@ def is_fresh() -> bool:
     with tempfile.TemporaryDirectory() as temporary:
         generate(Path(temporary))
         made = {path.relative_to(temporary) for path in Path(temporary).rglob("*") if path.is_file()}
-        kept = {path.relative_to(GENERATED) for path in GENERATED.rglob("*.py*") if path.suffix in {".py", ".pyi"}}
+        kept = {
+            path.relative_to(GENERATED) for path in GENERATED.rglob("*.py*") if path.suffix in {".py", ".pyi"}
+        }
         stale = sorted(made ^ kept) + sorted(
             path
             for path in made & kept

@@ -33,7 +33,9 @@ def generate(target: Path) -> None:
     """Write the Python modules and their type stubs below the folder."""
     run_protoc(f"--python_out={target}", f"--pyi_out={target}", f"--grpc_python_out={target}", *sources())
     for folder in (target / "troth", target / "troth" / "v1"):
-        (folder / "__init__.py").write_text('"""Generated from protos/troth by `make proto`; never edited."""\n')
+        (folder / "__init__.py").write_text(
+            '"""Generated from protos/troth by `make proto`; never edited."""\n'
+        )
 
 
 def main() -> None:

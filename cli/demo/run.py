@@ -17,7 +17,7 @@ from cli.output import say, write_json
 from cli.progress import Report, progress_bars
 from experiments.analysis import ExperimentResult, analyze
 from experiments.definition import load_experiments
-from experiments.events import read_log
+from experiments.event_frames import read_log
 from experiments.report import build_report
 from training.data import OfferDataset
 from training.data.named import load_dataset

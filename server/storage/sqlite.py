@@ -7,21 +7,19 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from experiments.events import (
+from experiments.event_tables import (
     CREATE_STATEMENTS,
     DECISION_COLUMNS,
     EXPOSURE_COLUMNS,
     OUTCOME_COLUMNS,
     SCHEMA_VERSION,
-    Decision,
-    Exposure,
-    Outcome,
     check_schema_version,
     decision_from_row,
     decision_row,
     exposure_row,
     outcome_row,
 )
+from experiments.events import Decision, Exposure, Outcome
 from server.errors import StoreUnavailableError
 from server.storage.group_commit import GroupCommit, Ticket
 from server.storage.log import AppendResult

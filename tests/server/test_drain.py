@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from experiments.events import read_log
+from experiments.event_frames import read_log
 from server.app import App, build
 from server.config import load_config
 from tests.server import scene

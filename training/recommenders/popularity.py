@@ -1,8 +1,7 @@
 """Popularity: the same offers for everybody, those whose products sold most in the last 8 weeks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from training.bundle import OfferModel
 from training.data.interactions import POPULARITY_DAYS, Interactions
@@ -21,11 +20,6 @@ class Popularity(Recommender):
     summary: ClassVar[str] = "Sales of the covered products in the last 8 weeks, the same for every member."
 
     window_days: float = POPULARITY_DAYS
-
-    @classmethod
-    def grid(cls) -> Sequence[Self]:
-        """Return the one setting."""
-        return (cls(),)
 
     def fit(self, interactions: Interactions, *, seed: int) -> OfferModel:
         """Take over the popular scores; the seed is not used."""

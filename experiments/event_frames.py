@@ -1,0 +1,83 @@
+"""The event log as frames, for analysis."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from experiments.errors import AnalysisError
+from experiments.event_tables import (
+    DECISION_COLUMNS,
+    EXPOSURE_COLUMNS,
+    OUTCOME_COLUMNS,
+    check_schema_version,
+)
+
+_TIME = pl.Datetime("us", "UTC")
+_POLARS_TYPES: dict[str, pl.DataType] = {"TEXT": pl.String(), "INTEGER": pl.Int64()}
+_TIME_COLUMNS = {"request_time", "receive_time", "decide_time", "feature_time", "expose_time", "outcome_time"}
+_OFFERS = pl.List(
+    pl.Struct({"offer_id": pl.String, "rank": pl.Int64, "score": pl.Float64, "propensity": pl.Float64})
+)
+_ASSIGNMENTS = pl.List(
+    pl.Struct({"experiment_id": pl.String, "variant_id": pl.String, "experiment_revision": pl.Int64})
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFrames:
+    """The log of one programme as frames, one row per event.
+
+    Attributes:
+        decisions: Columns of ``DECISION_COLUMNS``; ``offers`` is a list of structs (offer_id, rank, score,
+            propensity), ``assignments`` one of (experiment_id, variant_id,
+            experiment_revision), ``degradations`` a list of strings.
+        exposures: Columns of ``EXPOSURE_COLUMNS``.
+        outcomes: Columns of ``OUTCOME_COLUMNS`` and ``value``, the money as a floating number for statistics.
+    """
+
+    decisions: pl.DataFrame
+    exposures: pl.DataFrame
+    outcomes: pl.DataFrame
+
+
+def read_log(path: Path, programme: str = "default") -> EventFrames:
+    """Read the log of one programme from the server's SQLite file, without disturbing a running server.
+
+    Raises:
+        AnalysisError: The file does not exist, is no log, or has another schema version.
+    """
+    if not path.is_file():
+        raise AnalysisError(f"There is no decision log at {path}.", path=str(path))
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            check_schema_version(connection, path)
+            decisions = _read_table(connection, "decisions", DECISION_COLUMNS, programme)
+            exposures = _read_table(connection, "exposures", EXPOSURE_COLUMNS, programme)
+            outcomes = _read_table(connection, "outcomes", OUTCOME_COLUMNS, programme)
+    except sqlite3.DatabaseError as error:
+        raise AnalysisError(f"{path} cannot be read as a decision log: {error}.", path=str(path)) from error
+    return EventFrames(
+        decisions=decisions.with_columns(
+            pl.col("offers").str.json_decode(_OFFERS),
+            pl.col("assignments").str.json_decode(_ASSIGNMENTS),
+            pl.col("degradations").str.json_decode(pl.List(pl.String)),
+        ),
+        exposures=exposures,
+        outcomes=outcomes.with_columns(value=pl.col("value_units") + pl.col("value_nanos") * 1e-9),
+    )
+
+
+def _read_table(
+    connection: sqlite3.Connection, table: str, columns: dict[str, str], programme: str
+) -> pl.DataFrame:
+    listed = ", ".join(columns)
+    rows = connection.execute(
+        f"SELECT {listed} FROM {table} WHERE programme = ? ORDER BY rowid",  # noqa: S608 names are ours
+        (programme,),
+    ).fetchall()
+    schema = {name: _POLARS_TYPES[kind.split()[0]] for name, kind in columns.items()}
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    return frame.with_columns(pl.col(name).cast(_TIME) for name in columns if name in _TIME_COLUMNS)

@@ -1,0 +1,206 @@
+"""The tables of the event log: columns, and how events become rows and rows become decisions again.
+
+Times are whole microseconds since the Unix epoch, UTC; money is kept as the units and nanos of ``google.type.Money``, so
+that no cent is rounded. ``experiments.event_frames`` reads the same tables for analysis.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import AnalysisError
+from experiments.events import (
+    AssignedVariant,
+    Decision,
+    Exposure,
+    OfferChoice,
+    Outcome,
+    from_micros,
+    to_micros,
+)
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+DECISION_COLUMNS = {
+    "programme": "TEXT NOT NULL",
+    "decision_id": "TEXT NOT NULL",
+    "request_id": "TEXT",
+    "request_digest": "TEXT NOT NULL",
+    "member_id": "TEXT NOT NULL",
+    "placement_id": "TEXT NOT NULL",
+    "requested_count": "INTEGER NOT NULL",
+    "request_time": "INTEGER",
+    "receive_time": "INTEGER NOT NULL",
+    "decide_time": "INTEGER NOT NULL",
+    "ranking": "TEXT NOT NULL",
+    "model_version": "TEXT NOT NULL",
+    "plan_revision": "TEXT NOT NULL",
+    "catalogue_revision": "TEXT NOT NULL",
+    "feature_time": "INTEGER",
+    "eligible_count": "INTEGER NOT NULL",
+    "degradations": "TEXT NOT NULL",
+    "offers": "TEXT NOT NULL",
+    "assignments": "TEXT NOT NULL",
+}
+"""Columns of table ``decisions``. ``offers``, ``assignments`` and ``degradations`` are JSON arrays."""
+
+EXPOSURE_COLUMNS = {
+    "programme": "TEXT NOT NULL",
+    "event_id": "TEXT NOT NULL",
+    "experiment_id": "TEXT NOT NULL",
+    "variant_id": "TEXT NOT NULL",
+    "member_id": "TEXT NOT NULL",
+    "decision_id": "TEXT",
+    "expose_time": "INTEGER NOT NULL",
+    "receive_time": "INTEGER NOT NULL",
+}
+"""Columns of table ``exposures``."""
+
+OUTCOME_COLUMNS = {
+    "programme": "TEXT NOT NULL",
+    "event_id": "TEXT NOT NULL",
+    "member_id": "TEXT NOT NULL",
+    "outcome_type": "TEXT NOT NULL",
+    "decision_id": "TEXT",
+    "offer_id": "TEXT",
+    "value_units": "INTEGER",
+    "value_nanos": "INTEGER",
+    "currency_code": "TEXT",
+    "outcome_time": "INTEGER NOT NULL",
+    "receive_time": "INTEGER NOT NULL",
+}
+"""Columns of table ``outcomes``."""
+
+SCHEMA_VERSION = 1
+"""Version of the tables above, kept in the file (``PRAGMA user_version``)."""
+
+
+def _create_table(name: str, columns: dict[str, str], key: str) -> str:
+    listed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    return f"CREATE TABLE IF NOT EXISTS {name} ({listed}, PRIMARY KEY (programme, {key}))"
+
+
+CREATE_STATEMENTS = (
+    _create_table("decisions", DECISION_COLUMNS, "decision_id"),
+    (
+        "CREATE UNIQUE INDEX IF NOT EXISTS decisions_by_request ON decisions (programme, request_id)"
+        " WHERE request_id IS NOT NULL"
+    ),
+    _create_table("exposures", EXPOSURE_COLUMNS, "event_id"),
+    _create_table("outcomes", OUTCOME_COLUMNS, "event_id"),
+)
+"""What makes an empty file a log."""
+
+
+def decision_row(decision: Decision) -> tuple[object, ...]:
+    """Return the decision as a row in the order of ``DECISION_COLUMNS``."""
+    return (
+        decision.programme,
+        decision.decision_id,
+        decision.request_id or None,
+        decision.request_digest,
+        decision.member_id,
+        decision.placement_id,
+        decision.requested_count,
+        None if decision.request_time is None else to_micros(decision.request_time),
+        to_micros(decision.receive_time),
+        to_micros(decision.decide_time),
+        decision.ranking,
+        decision.model_version,
+        decision.plan_revision,
+        decision.catalogue_revision,
+        None if decision.feature_time is None else to_micros(decision.feature_time),
+        decision.eligible_count,
+        _encode(decision.degradations),
+        _encode(
+            [
+                {"offer_id": o.offer_id, "rank": o.rank, "score": o.score, "propensity": o.propensity}
+                for o in decision.offers
+            ]
+        ),
+        _encode(
+            [
+                {
+                    "experiment_id": a.experiment_id,
+                    "variant_id": a.variant_id,
+                    "experiment_revision": a.experiment_revision,
+                    "parameters": dict(a.parameters),
+                }
+                for a in decision.assignments
+            ]
+        ),
+    )
+
+
+def decision_from_row(row: Sequence[Any]) -> Decision:
+    """Return the decision that ``decision_row`` made a row of."""
+    values = dict(zip(DECISION_COLUMNS, row, strict=True))
+    return Decision(
+        programme=values["programme"],
+        decision_id=values["decision_id"],
+        request_id=values["request_id"] or "",
+        request_digest=values["request_digest"],
+        member_id=values["member_id"],
+        placement_id=values["placement_id"],
+        requested_count=values["requested_count"],
+        request_time=None if values["request_time"] is None else from_micros(values["request_time"]),
+        receive_time=from_micros(values["receive_time"]),
+        decide_time=from_micros(values["decide_time"]),
+        ranking=values["ranking"],
+        model_version=values["model_version"],
+        plan_revision=values["plan_revision"],
+        catalogue_revision=values["catalogue_revision"],
+        feature_time=None if values["feature_time"] is None else from_micros(values["feature_time"]),
+        eligible_count=values["eligible_count"],
+        degradations=tuple(json.loads(values["degradations"])),
+        offers=tuple(OfferChoice(**offer) for offer in json.loads(values["offers"])),
+        assignments=tuple(AssignedVariant(**assigned) for assigned in json.loads(values["assignments"])),
+    )
+
+
+def exposure_row(exposure: Exposure) -> tuple[object, ...]:
+    """Return the exposure as a row in the order of ``EXPOSURE_COLUMNS``."""
+    return (
+        exposure.programme,
+        exposure.event_id,
+        exposure.experiment_id,
+        exposure.variant_id,
+        exposure.member_id,
+        exposure.decision_id or None,
+        to_micros(exposure.expose_time),
+        to_micros(exposure.receive_time),
+    )
+
+
+def outcome_row(outcome: Outcome) -> tuple[object, ...]:
+    """Return the outcome as a row in the order of ``OUTCOME_COLUMNS``."""
+    return (
+        outcome.programme,
+        outcome.event_id,
+        outcome.member_id,
+        outcome.outcome_type,
+        outcome.decision_id or None,
+        outcome.offer_id or None,
+        outcome.value_units,
+        outcome.value_nanos,
+        outcome.currency_code or None,
+        to_micros(outcome.outcome_time),
+        to_micros(outcome.receive_time),
+    )
+
+
+def check_schema_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that another version of the schema wrote.
+
+    Raises:
+        AnalysisError: The file has tables of another version.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != SCHEMA_VERSION:
+        raise AnalysisError(
+            f"{path} holds a log of schema version {version}; this Troth reads version {SCHEMA_VERSION}.",
+            path=str(path),
+            version=str(version),
+        )
