@@ -1,4 +1,4 @@
-"""Progress bars on stderr, on a terminal only."""
+"""A progress bar on stderr, on a terminal only."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -12,22 +12,23 @@ Report = Callable[[str, int, int], None]
 
 
 @contextmanager
-def progress_bars() -> Iterator[Report]:
-    """Show a bar for each thing that is reported. Off a terminal nothing is shown."""
+def progress_bar() -> Iterator[Report]:
+    """Show a bar with what was reported last. Off a terminal nothing is shown."""
     console = Console(stderr=True)
     with Progress(
-        TextColumn("  {task.description:42}"),
+        TextColumn("  {task.description:48}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=console,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
         disable=not sys.stderr.isatty(),
     ) as progress:
-        tasks: dict[str, object] = {}
+        task = progress.add_task("", total=None)
 
         def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total)
-            progress.update(tasks[what], completed=done, total=total)  # type: ignore[arg-type]  # a TaskID, opaque
+            progress.update(task, description=what, completed=done, total=total)
 
         yield report

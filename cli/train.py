@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.output import names, say, write_json
-from cli.progress import progress_bars
+from cli.progress import progress_bar
 
 app = typer.Typer(help="Training jobs, tracked in MLflow.", no_args_is_help=True)
 
@@ -36,7 +36,7 @@ def offers(
     from training.data.named import load_dataset
     from training.offers_job import DEFAULT_SEED, train_offers
 
-    with progress_bars() as report:
+    with progress_bar() as report:
         result = train_offers(
             load_dataset(dataset),
             store=store,

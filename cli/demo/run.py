@@ -14,7 +14,7 @@ from cli.demo.server_process import serving
 from cli.demo.trips import covered_products, trips_of_weeks
 from cli.demo.workspace import Workspace, open_workspace, write_definitions
 from cli.output import say, write_json
-from cli.progress import Report, progress_bars
+from cli.progress import Report, progress_bar
 from experiments.analysis import ExperimentResult, analyze
 from experiments.definition import load_experiments
 from experiments.event_frames import read_log
@@ -44,30 +44,26 @@ def run_demo(folder: Path, models: Sequence[str] | None, most_trips: int) -> Non
     started = time.monotonic()
     say("Troth demo: a year of a grocery loyalty programme (Complete Journey), from training to report.")
     workspace = open_workspace(folder)
-    with progress_bars() as report:
-        with step("Read the purchases"):
-            dataset = load_dataset("complete-journey")
-        split = WeekSplit()
-        with step(f"Trained and compared models in MLflow ({split.describe()})"):
-            trained = train_offers(
-                dataset,
-                store=folder / "mlflow",
-                programme=PROGRAMME,
-                models=models,
-                progress=report,
-            )
-        say(_indented(comparison(trained)))
-        with step("Pulled the champion, wrote catalogue and experiment"):
-            pulled = pull_model(folder / "mlflow", programme=PROGRAMME, target_dir=workspace.models)
-            write_definitions(workspace, dataset, split.refit_until)
-        with step(f"Replayed the trips of weeks {REPLAY_WEEKS[0]} to {REPLAY_WEEKS[1]} against the server"):
-            counts = _replay(workspace, dataset, most_trips, report)
-        say(
-            f"  {counts.trip_count:,} trips asked for offers, {counts.exposure_count:,} exposures and "
-            f"{counts.outcome_count:,} purchases from the offers' products were logged."
+    with step("Read the purchases"):
+        dataset = load_dataset("complete-journey")
+    split = WeekSplit()
+    with step(f"Trained and compared models in MLflow ({split.describe()})"), progress_bar() as report:
+        trained = train_offers(
+            dataset, store=folder / "mlflow", programme=PROGRAMME, models=models, split=split, progress=report
         )
-        with step("Analysed the log, wrote the report"):
-            result = _analyse(workspace, dataset, trained, counts)
+    say(_indented(comparison(trained)))
+    with step("Pulled the champion, wrote catalogue and experiment"):
+        pulled = pull_model(folder / "mlflow", programme=PROGRAMME, target_dir=workspace.models)
+        write_definitions(workspace, dataset, split.refit_until)
+    weeks = f"{REPLAY_WEEKS[0]} to {REPLAY_WEEKS[1]}"
+    with step(f"Replayed the trips of weeks {weeks} against the server"), progress_bar() as report:
+        counts = _replay(workspace, dataset, most_trips, report)
+    say(
+        f"  {counts.trip_count:,} trips asked for offers, {counts.exposure_count:,} exposures and "
+        f"{counts.outcome_count:,} purchases from the offers' products were logged."
+    )
+    with step("Analysed the log, wrote the report"):
+        result = _analyse(workspace, dataset, trained, counts)
     say(f"  Done in {time.monotonic() - started:.0f} s, serving {pulled.manifest.model_version}.\n")
     _say_what_next(workspace, trained, result)
 
