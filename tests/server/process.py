@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from experiments.event_frames import EventFrames, read_log
 from tests.server.running import Client
@@ -35,12 +35,12 @@ class ServerProcess:
         log_path: Its SQLite file, if the configuration is a scene's.
     """
 
-    def __init__(self, config: Path, errors: Path, command: Sequence[str], **popen: Any) -> None:
+    def __init__(self, config: Path, errors: Path, command: Sequence[str]) -> None:
         self.errors = errors
         self.log_path = config.parent / "troth.db"
         with errors.open("ab") as lines:
             self.process: subprocess.Popen[str] = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=lines, text=True, cwd=ROOT, **popen
+                command, stdout=subprocess.PIPE, stderr=lines, text=True, cwd=ROOT
             )
         assert self.process.stdout is not None
         line = _first_line(self.process.stdout)
@@ -85,15 +85,14 @@ class ServerProcess:
 
 
 @contextmanager
-def serving(config: Path, *options: str, **popen: Any) -> Iterator[ServerProcess]:
+def serving(config: Path, *options: str) -> Iterator[ServerProcess]:
     """Run `troth serve` on a configuration; it is ended whatever happens.
 
     Args:
         config: The configuration; its stderr goes to ``server.log`` beside it.
         options: Further options of the command.
-        popen: Further arguments of ``subprocess.Popen``.
     """
-    server = ServerProcess(config, config.parent / "server.log", serve_command(config, *options), **popen)
+    server = ServerProcess(config, config.parent / "server.log", serve_command(config, *options))
     try:
         yield server
     finally:

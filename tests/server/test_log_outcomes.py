@@ -249,6 +249,25 @@ def test_batch_sizes(server: Running, new_id: NewId) -> None:
     assert _log(server, *many[:1000]) == (1000, 0, 1000)
 
 
+def test_largest_batch(server: Running, new_id: NewId) -> None:
+    """A thousand events with every id at its full length in the widest script fit into one request."""
+    wide = "🛒"
+    events = [
+        _outcome(
+            f"{new_id()}-".ljust(128, wide),
+            member_id=wide * 256,
+            outcome_type="t" * 64,
+            decision_id=wide * 128,
+            offer_id=wide * 128,
+            value=Money(currency_code="USD", units=-(2**63), nanos=-999_999_999),
+        )
+        for _ in range(1000)
+    ]
+
+    assert _log(server, *events) == (1000, 0, 1000)
+    assert server.logged_outcome(events[-1].event_id)["offer_id"] == wide * 128
+
+
 def test_a_thousand_wrong_events(server: Running) -> None:
     """The worst batch gets its answer too: the client reads INVALID_ARGUMENT with details, not a broken connection."""
     wrong = Outcome(decision_id="\n" * 3, offer_id="o" * 200, value=Money(units=1, nanos=-1))

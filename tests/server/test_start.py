@@ -1,9 +1,7 @@
 """Starts that fail, as an operator sees them: exit code 1, one sentence on stderr, no traceback, nothing damaged."""
 
 import contextlib
-import ctypes
 import json
-import os
 import shutil
 import socket
 import sqlite3
@@ -11,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,20 +19,16 @@ from tests.server import scene
 from tests.server.process import LONGEST_START_S, ROOT, connected, serve_command, serving
 from training.bundle import BundleError
 
-_CAP_DAC_OVERRIDE = 1
-_PR_CAPBSET_DROP = 24
 
-
-def _refused(config: Path, *options: str, **popen: Any) -> str:
+def _refused(config: Path, *options: str, wrap: Callable[[list[str]], list[str]] = list) -> str:
     """Start a server that must not start, and return the sentence it said."""
     done: subprocess.CompletedProcess[str] = subprocess.run(
-        serve_command(config, *options),
+        wrap(serve_command(config, *options)),
         capture_output=True,
         text=True,
         cwd=ROOT,
         timeout=LONGEST_START_S,
         check=False,
-        **popen,
     )
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
@@ -287,24 +280,25 @@ def test_somebody_elses_database(config: Path) -> None:
     assert log.read_bytes() == before
 
 
-def _without_override() -> None:
-    """Give up root's right to ignore file modes, so that a read-only folder is one for this process.
+def _bound_to_modes(command: list[str]) -> list[str]:
+    """Return a command that runs another without root's right to ignore file modes, so that read-only means read-only.
 
-    The interpreter of the tests may lie in a folder that only root can read, so becoming another user would not do.
+    The interpreter of the tests may lie in a folder that only root can read, so becoming another user would not do. And the
+    right is given up in a process of its own, because forking this one with gRPC's threads in it leaves lines on stderr.
     """
-    if os.geteuid() == 0:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.prctl(_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "prctl")
+    give_up = (
+        "import ctypes, os, sys\n"
+        "if os.geteuid() == 0 and ctypes.CDLL(None).prctl(24, 1, 0, 0, 0):  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE\n"
+        "    sys.exit('cannot give up the right')\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+    return [sys.executable, "-c", give_up, *command]
 
 
 def _ignores_modes(folder: Path) -> bool:
     probe = [sys.executable, "-c", "import sys; open(sys.argv[1], 'w')", str(folder / "probe")]
-    try:
-        done = subprocess.run(probe, capture_output=True, check=False, preexec_fn=_without_override)
-    except subprocess.SubprocessError:
-        return True
-    return done.returncode == 0
+    done = subprocess.run(_bound_to_modes(probe), capture_output=True, text=True, check=False)
+    return "PermissionError" not in done.stderr
 
 
 @pytest.mark.parametrize("existing", [False, True], ids=["new log", "existing log"])
@@ -321,7 +315,7 @@ def test_read_only_folder(config: Path, existing: bool) -> None:
     try:
         if _ignores_modes(folder):
             pytest.skip("this process may write into read-only folders and cannot give that right up")
-        said = _refused(config, preexec_fn=_without_override)
+        said = _refused(config, wrap=_bound_to_modes)
     finally:
         folder.chmod(0o755)
 
