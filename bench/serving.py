@@ -54,7 +54,11 @@ def running(command: list[str], log: Path) -> Iterator[int]:
             yield int(found.group(1))
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
 
 
 def load(port: int, frame: Path, *, clients: int, requests: int) -> tuple[float, int]:
