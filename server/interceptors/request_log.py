@@ -12,8 +12,6 @@ from server.metrics import Metrics
 _log = logging.getLogger("troth.requests")
 _LONGEST_DETAIL = 300
 _LONGEST_PROGRAMME = 128
-_LONGEST_PROGRAMME = 128
-
 
 class RequestLogInterceptor(UnaryInterceptor):
     """Logs method, code and duration of each call. Member ids stay out of the log.
