@@ -75,14 +75,14 @@ def _refuses(port: int) -> bool:
 
 def test_health_goes_first(tmp_path: Path) -> None:
     """While load balancers are given time, the server says NOT_SERVING and still answers; no call is lost."""
-    app = _app(tmp_path, drain_wait=1.0)
+    app = _app(tmp_path, drain_wait=2.0)
     app.start()
     client = Client(f"127.0.0.1:{app.port}")
     stopping = threading.Thread(target=app.stop)
     try:
         assert client.healthy()
         stopping.start()
-        wait_until(lambda: not client.healthy(), "the server says NOT_SERVING", within_s=0.9)
+        wait_until(lambda: not client.healthy(), "the server says NOT_SERVING", within_s=1.9)
         assert not client.healthy("troth.v1.RecommendationService")
         assert client.decide("m01").decision_id
     finally:
