@@ -13,6 +13,7 @@ _log = logging.getLogger("troth.requests")
 _LONGEST_DETAIL = 300
 _LONGEST_PROGRAMME = 128
 
+
 class RequestLogInterceptor(UnaryInterceptor):
     """Logs method, code and duration of each call. Member ids stay out of the log.
 
