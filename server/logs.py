@@ -32,16 +32,16 @@ class JsonFormatter(logging.Formatter):
 
 
 class BufferedHandler(logging.Handler):
-    """Writes lines a few times a second instead of one by one.
+    """Formats and writes lines a few times a second instead of one by one.
 
     A write lets another thread run, and so costs a request more than all of its own line (measured: a fifth of the time of
-    a decision). Warnings and worse are written at once; the rest within ``_FLUSH_S``, and at the end of the process.
+    a decision); and many lines in a row are formatted faster than each between other work. Warnings and worse are written at once; the rest within ``_FLUSH_S``, and at the end of the process.
     """
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
-        self._lines: deque[str] = deque()
+        self._records: deque[logging.LogRecord] = deque()
         self._stopped = threading.Event()
         self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._write_now_and_then, name="log-writer", daemon=True)
@@ -49,8 +49,8 @@ class BufferedHandler(logging.Handler):
         atexit.register(self.close)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the line; write at once what an operator must not miss."""
-        self._lines.append(self.format(record))
+        """Keep the record; write at once what an operator must not miss."""
+        self._records.append(record)
         if record.levelno >= logging.WARNING or self._stopped.is_set():
             self.flush()
 
@@ -58,8 +58,8 @@ class BufferedHandler(logging.Handler):
         """Write all lines that wait."""
         with self._writing:
             lines = []
-            while self._lines:
-                lines.append(self._lines.popleft())
+            while self._records:
+                lines.append(self.format(self._records.popleft()))
             if lines:
                 try:
                     self._stream.write("\n".join(lines) + "\n")
