@@ -28,7 +28,16 @@ def open_champion(models: Path, programme: str) -> Bundle | None:
         BundleError: It cannot be used.
     """
     link = champion_folder(models, programme)
-    return open_bundle(link.resolve()) if os.path.lexists(link) else None
+    return _open_for(programme, link.resolve()) if os.path.lexists(link) else None
+
+
+def _open_for(programme: str, path: Path) -> Bundle:
+    bundle = open_bundle(path)
+    if bundle.manifest.programme != programme:
+        raise BundleError(
+            f"The bundle {path} was trained for programme {bundle.manifest.programme!r}, not {programme!r}."
+        )
+    return bundle
 
 
 class ModelWatcher:
@@ -82,7 +91,7 @@ class ModelWatcher:
             return
         self._seen[programme] = target
         try:
-            bundle = open_bundle(target)
+            bundle = _open_for(programme, target)
         except BundleError as error:
             fields = {"programme": programme, "problem": error.message}
             _log.error("new model not used, the old one goes on serving", extra={"fields": fields})

@@ -113,6 +113,10 @@ def _newer(file: Path) -> None:
     _change(file, '"format_version": 1', '"format_version": 2')
 
 
+def _anothers(file: Path) -> None:
+    _change(file, '"programme": "default"', '"programme": "another"')
+
+
 @pytest.mark.parametrize(
     ("file", "damage", "word"),
     [
@@ -120,8 +124,9 @@ def _newer(file: Path) -> None:
         ("popular_scores.npy", lambda file: file.unlink(), "no popular_scores.npy"),
         ("manifest.json", _no_json, "not JSON"),
         ("manifest.json", _newer, "format version 2"),
+        ("manifest.json", _anothers, "trained for programme 'another'"),
     ],
-    ids=["truncated array", "missing array", "cut manifest", "newer format"],
+    ids=["truncated array", "missing array", "cut manifest", "newer format", "another programme's"],
 )
 def test_damaged_bundle(config: Path, file: str, damage: Callable[[Path], None], word: str) -> None:
     """A damaged bundle is refused at the start, with what is wrong."""

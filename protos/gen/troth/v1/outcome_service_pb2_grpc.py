@@ -54,7 +54,8 @@ class OutcomeServiceServicer:
     def LogExposures(self, request, context):
         """Logs exposures. All or nothing; on disk before it is answered. Idempotent by `event_id`.
 
-        Errors: INVALID_ARGUMENT (INVALID_REQUEST, all problems with their index; nothing is logged), NOT_FOUND
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST, problems with their index, of very many the
+        first; nothing is logged), NOT_FOUND
         (PROGRAMME_NOT_FOUND), UNAVAILABLE (STORE_UNAVAILABLE; retry), DEADLINE_EXCEEDED (retry with the same ids).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
