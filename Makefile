@@ -35,8 +35,9 @@ lint: $(VENV)/.installed  ## Check style, types, imports and protos
 proto: $(VENV)/.installed  ## Generate protos/gen from protos/troth
 	$(BIN)/python protos/generate.py
 
-bench: $(VENV)/.installed  ## Measure decisions per second against bare echo servers
+bench: $(VENV)/.installed  ## Measure decisions per second against bare echo servers, and the hot kernels
 	$(BIN)/python -m bench.serving
+	$(BIN)/python -m bench.kernels
 
 lock:  ## Resolve pyproject.toml again into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock

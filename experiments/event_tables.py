@@ -22,9 +22,6 @@ from experiments.events import (
 )
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-_quote = json.encoder.encode_basestring_ascii
-_MOST_TEXTS = 4096
-_ASSIGNMENT_TEXTS: dict[tuple[object, ...], str] = {}
 
 DECISION_COLUMNS = {
     "programme": "TEXT NOT NULL",
@@ -117,26 +114,13 @@ def decision_row(decision: Decision) -> tuple[object, ...]:
         None if decision.feature_time is None else to_micros(decision.feature_time),
         decision.eligible_count,
         _encode(decision.degradations),
-        _offers_json(decision.offers),
-        _assignments_json(decision.plan_revision, decision.assignments),
-    )
-
-
-def _offers_json(offers: Sequence[OfferChoice]) -> str:
-    # By hand: a fifth of the time of the encoder, on the path of every decision. Scores are finite, so repr is JSON.
-    parts = (
-        f'{{"offer_id":{_quote(o.offer_id)},"rank":{o.rank},"score":{o.score!r},"propensity":{o.propensity!r}}}'
-        for o in offers
-    )
-    return f"[{','.join(parts)}]"
-
-
-def _assignments_json(plan_revision: str, assignments: Sequence[AssignedVariant]) -> str:
-    # The plan's revision fixes all else about a variant, so a handful of texts serves all members.
-    key = (plan_revision, *((a.experiment_id, a.variant_id) for a in assignments))
-    known = _ASSIGNMENT_TEXTS.get(key)
-    if known is None:
-        known = _encode(
+        _encode(
+            [
+                {"offer_id": o.offer_id, "rank": o.rank, "score": o.score, "propensity": o.propensity}
+                for o in decision.offers
+            ]
+        ),
+        _encode(
             [
                 {
                     "experiment_id": a.experiment_id,
@@ -144,13 +128,10 @@ def _assignments_json(plan_revision: str, assignments: Sequence[AssignedVariant]
                     "experiment_revision": a.experiment_revision,
                     "parameters": dict(a.parameters),
                 }
-                for a in assignments
+                for a in decision.assignments
             ]
-        )
-        if len(_ASSIGNMENT_TEXTS) >= _MOST_TEXTS:
-            _ASSIGNMENT_TEXTS.clear()
-        _ASSIGNMENT_TEXTS[key] = known
-    return known
+        ),
+    )
 
 
 def decision_from_row(row: Sequence[Any]) -> Decision:

@@ -34,8 +34,7 @@ class JsonFormatter(logging.Formatter):
 class BufferedHandler(logging.Handler):
     """Formats and writes lines a few times a second instead of one by one.
 
-    A write lets another thread run, and so costs a request more than all of its own line (measured: a fifth of the time of
-    a decision); and many lines in a row are formatted faster than each between other work. Warnings and worse are written at once; the rest within ``_FLUSH_S``, and at the end of the process.
+    A write lets another thread run, and so costs a request more than all of its own line; and many lines in a row are formatted faster than each between other work. Warnings and worse are written at once; the rest within ``_FLUSH_S``, and at the end of the process.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 _FEW = 16
-"""Up to here, taking the maximum again and again beats partitioning (10,000 scores, 3 wanted: 15 against 190 µs)."""
+"""Up to here, taking the maximum again and again beats partitioning once the offers are many: 3 of 1,000 take half the time,
+3 of 10,000 a tenth (``python -m bench.kernels``)."""
 
 
 def best(
