@@ -1,26 +1,61 @@
-"""Experiment definitions: the model, its rules, and how they are read from YAML."""
+"""Experiment definitions: the model, its rules, its life, and how they are read from YAML."""
 
-from experiments.definition.loading import load_experiments, parse_experiment
-from experiments.definition.model import (
-    Denominator,
-    ExperimentDefinition,
+from experiments.definition.lifecycle import change_problems, transition_problem
+from experiments.definition.loading import load_experiments, parse_experiment, together_problems
+from experiments.definition.metric import (
+    Covariate,
+    Direction,
+    Margin,
     Metric,
     MetricKind,
     MetricRole,
-    Numerator,
-    State,
-    Variant,
+    Retention,
+    Source,
+    Term,
+    Winsorize,
 )
+from experiments.definition.model import ExperimentDefinition, State
+from experiments.definition.settings import (
+    Allocation,
+    Analysis,
+    AnalysisMethod,
+    Attribution,
+    Correction,
+    Holdout,
+    LayerSlots,
+    Money,
+    Prior,
+)
+from experiments.definition.variants import Factor, Level, Variant
 
 __all__ = [
-    "Denominator",
+    "Allocation",
+    "Analysis",
+    "AnalysisMethod",
+    "Attribution",
+    "Correction",
+    "Covariate",
+    "Direction",
     "ExperimentDefinition",
+    "Factor",
+    "Holdout",
+    "LayerSlots",
+    "Level",
+    "Margin",
     "Metric",
     "MetricKind",
     "MetricRole",
-    "Numerator",
+    "Money",
+    "Prior",
+    "Retention",
+    "Source",
     "State",
+    "Term",
     "Variant",
+    "Winsorize",
+    "change_problems",
     "load_experiments",
     "parse_experiment",
+    "together_problems",
+    "transition_problem",
 ]

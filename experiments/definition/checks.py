@@ -2,52 +2,139 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from itertools import product
 from typing import Any
 
+from experiments.definition.metric_checks import metric_problems
+from experiments.definition.settings import slot_ranges
 from experiments.errors import Problem
 from experiments.hashing import share_bounds
+
+_MOST_CELLS = 64
+_RUNNING_NEEDS = {
+    "hypothesis": "is missing; a running experiment says what is believed and why",
+    "owner": "is missing; a running experiment names whom to ask",
+    "placements": "is missing; a running experiment names where its answers are shown",
+}
 
 
 def cross_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is wrong between fields, as far as the fields can be read.
 
-    Works on the raw mapping, so that these problems are named together with those of single fields.
+    Works on the raw mapping, with abbreviations written out, so that these problems are named together with those of
+    single fields.
     """
     variants = _mappings(data.get("variants"))
     metrics = _mappings(data.get("metrics"))
     yield from _duplicates("variants", "variant_id", variants)
     yield from _duplicates("metrics", "metric_id", metrics)
-    yield from _duplicates("placements", "", list(enumerate(_sequence(data.get("placements")))))
-    variant_ids = [variant.get("variant_id") for _, variant in variants]
-    control = data.get("control")
-    if isinstance(control, str) and variant_ids and control not in variant_ids:
-        known = ", ".join(str(variant_id) for variant_id in variant_ids)
-        yield Problem("control", f"there is no variant {control!r}; the variants are {known}")
-    yield from _empty_shares(variants)
+    for name in ("placements", "segments"):
+        yield from _duplicates(name, "", list(enumerate(_sequence(data.get(name)))))
+    if data.get("state") == "running":
+        for name, message in _RUNNING_NEEDS.items():
+            if not data.get(name):
+                yield Problem(name, message)
+    yield from _variant_problems(data, variants)
+    yield from _factor_problems(data, variants)
     for index, metric in metrics:
-        yield from _metric_problems(index, metric)
-    if metrics and all(metric.get("role") in {"guardrail", "quality"} for _, metric in metrics):
+        yield from metric_problems(index, metric)
+    if metrics and all(metric.get("role", "success") in {"guardrail", "quality"} for _, metric in metrics):
         yield Problem(
             "metrics", "one metric must have the role success; the first of them is the primary one"
         )
+    yield from _plan_problems(data)
+    yield from _reference_problems(data, [metric.get("metric_id") for _, metric in metrics])
 
 
-def _metric_problems(index: int, metric: Mapping[str, Any]) -> Iterator[Problem]:
-    has_denominator = metric.get("denominator") is not None
-    if metric.get("kind") == "ratio" and not has_denominator:
-        yield Problem(f"metrics[{index}].denominator", "is missing; a ratio needs one")
-    if metric.get("kind") == "mean" and has_denominator:
-        yield Problem(f"metrics[{index}].denominator", "only a ratio has one; a mean is taken per member")
+def _variant_problems(
+    data: Mapping[str, Any], variants: Sequence[tuple[int, Mapping[str, Any]]]
+) -> Iterator[Problem]:
+    variant_ids = [variant.get("variant_id") for _, variant in variants]
+    known = ", ".join(str(variant_id) for variant_id in variant_ids)
+    control = data.get("control")
+    if isinstance(control, str) and variant_ids and control not in variant_ids:
+        yield Problem("control", f"there is no variant {control!r}; the variants are {known}")
+    overrides = data.get("overrides")
+    for unit_id, variant_id in overrides.items() if isinstance(overrides, Mapping) else ():
+        if isinstance(variant_id, str) and variant_id not in variant_ids:
+            yield Problem(
+                f"overrides.{unit_id}", f"there is no variant {variant_id!r}; the variants are {known}"
+            )
+    yield from _empty_shares(variants)
+
+
+def _factor_problems(
+    data: Mapping[str, Any], variants: Sequence[tuple[int, Mapping[str, Any]]]
+) -> Iterator[Problem]:
+    factors = _mappings(data.get("factors"))
+    yield from _duplicates("factors", "factor_id", factors)
+    levels = []
+    for index, factor in factors:
+        own = _mappings(factor.get("levels"))
+        yield from _duplicates(f"factors[{index}].levels", "level_id", own)
+        levels.append([str(level.get("level_id")) for _, level in own])
+    if not factors or not all(levels):
+        return
+    if len(factors) == 1:
+        yield Problem("factors", "one factor alone is no factorial design; write its levels as variants")
+    cells = {".".join(cell) for cell in product(*levels)}
+    if len(cells) > _MOST_CELLS:
+        yield Problem("factors", f"make {len(cells)} cells; at most {_MOST_CELLS} can be told apart")
+    elif {variant.get("variant_id") for _, variant in variants} != cells:
+        yield Problem("variants", "must be left out, or be exactly the cells of the factors")
+    allocation = data.get("allocation")
+    if isinstance(allocation, Mapping) and allocation.get("kind") == "thompson":
+        yield Problem(
+            "allocation.kind", "a factorial design keeps its weights; thompson needs plain variants"
+        )
+
+
+def _plan_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
+    analysis = data.get("analysis")
+    if (
+        isinstance(analysis, Mapping)
+        and analysis.get("method") == "group-sequential"
+        and not data.get("planned_units")
+    ):
+        yield Problem("planned_units", "is missing; looks of a group-sequential analysis are shares of it")
+    start, end = data.get("start_date"), data.get("end_date")
+    if isinstance(start, date) and isinstance(end, date) and end < start:
+        yield Problem("end_date", f"{end} is before the start, {start}")
+    layer = data.get("layer")
+    if isinstance(layer, Mapping):
+        slots = _sequence(layer.get("slots"))
+        if slots and all(isinstance(slot, str) for slot in slots):
+            try:
+                slot_ranges(tuple(slots))
+            except ValueError as error:
+                yield Problem("layer.slots", str(error))
+    if data.get("targeting") and not data.get("attributes"):
+        yield Problem(
+            "attributes", "is missing; it declares what the targeting rule may read, by name and type"
+        )
+
+
+def _reference_problems(data: Mapping[str, Any], metric_ids: Sequence[Any]) -> Iterator[Problem]:
+    known = ", ".join(str(metric_id) for metric_id in metric_ids)
+    for name in ("money", "allocation"):
+        part = data.get(name)
+        metric_id = part.get("metric_id") if isinstance(part, Mapping) else None
+        if isinstance(metric_id, str) and metric_id and metric_ids and metric_id not in metric_ids:
+            yield Problem(f"{name}.metric_id", f"there is no metric {metric_id!r}; the metrics are {known}")
 
 
 def _empty_shares(variants: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Problem]:
-    weights = tuple(variant.get("weight") for _, variant in variants)
-    whole = tuple(weight for weight in weights if type(weight) is int and weight > 0)
-    if len(whole) < len(weights):
+    weights = tuple(variant.get("weight", 1) for _, variant in variants)
+    whole = tuple(weight for weight in weights if type(weight) is int and weight >= 0)
+    if len(whole) < len(weights) or not whole:
+        return
+    if not any(whole):
+        yield Problem("variants", "at least one weight must be above 0")
         return
     lower = 0
-    for (index, _), upper in zip(variants, share_bounds(whole), strict=True):
-        if upper == lower:
+    for (index, _), weight, upper in zip(variants, whole, share_bounds(whole), strict=True):
+        if upper == lower and weight > 0:
             yield Problem(f"variants[{index}].weight", "is less than one millionth of the sum of all weights")
         lower = upper
 

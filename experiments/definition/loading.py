@@ -1,23 +1,18 @@
 """Reads experiment definitions from YAML and names everything that is wrong with them at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from experiments.definition.checks import cross_problems
-from experiments.definition.model import IDENTIFIER_PATTERN, ExperimentDefinition
+from experiments.definition.identifiers import PATTERN_WORDS
+from experiments.definition.model import ExperimentDefinition, State
 from experiments.definition.problems import problems_of
 from experiments.definition.reading import definition_files, read_document
+from experiments.definition.shorthand import written_out
 from experiments.errors import DefinitionError, Problem
-
-_PATTERN_WORDS = {
-    IDENTIFIER_PATTERN: (
-        "must consist of lower-case letters, digits and hyphens, start with a letter or digit and have at most"
-        " 63 characters"
-    )
-}
 
 
 def load_experiments(path: Path) -> tuple[ExperimentDefinition, ...]:
@@ -43,6 +38,10 @@ def load_experiments(path: Path) -> tuple[ExperimentDefinition, ...]:
             if experiment is not None:
                 found.append((where, experiment))
     problems += _duplicate_experiments(found)
+    problems += [
+        Problem(_join(found[index][0], problem.path), problem.message)
+        for index, problem in together_problems([experiment for _, experiment in found])
+    ]
     if problems:
         raise DefinitionError(str(path), problems)
     return tuple(experiment for _, experiment in found)
@@ -67,10 +66,11 @@ def parse_experiment(mapping: Mapping[str, Any], source: str) -> ExperimentDefin
 def _parse(entry: Any) -> tuple[ExperimentDefinition | None, list[Problem]]:
     if not isinstance(entry, Mapping):
         return None, [Problem("", "an experiment must be a mapping of names to values")]
+    full = written_out(entry)
     try:
-        return ExperimentDefinition.model_validate(entry), []
+        return ExperimentDefinition.model_validate(full), []
     except ValidationError as error:
-        return None, [*problems_of(error, ExperimentDefinition, _PATTERN_WORDS), *cross_problems(entry)]
+        return None, [*problems_of(error, ExperimentDefinition, PATTERN_WORDS), *cross_problems(full)]
 
 
 def _join(where: str, path: str) -> str:
@@ -110,3 +110,38 @@ def _duplicate_experiments(found: Sequence[tuple[str, ExperimentDefinition]]) ->
             )
         first.setdefault(key, where)
     return problems
+
+
+def together_problems(experiments: Sequence[ExperimentDefinition]) -> list[tuple[int, Problem]]:
+    """Return what is wrong between experiments, each with the index of the later one.
+
+    Running experiments in one layer may not share a slot; a holdout has one size, and once one running experiment of a
+    programme keeps it, all do; an attribute has one type.
+    """
+    problems: list[tuple[int, Problem]] = []
+    for index, later in enumerate(experiments):
+        for earlier in experiments[:index]:
+            if earlier.programme == later.programme:
+                problems += [(index, problem) for problem in _pair_problems(earlier, later)]
+    return problems
+
+
+def _pair_problems(earlier: ExperimentDefinition, later: ExperimentDefinition) -> Iterator[Problem]:
+    for name in sorted(earlier.attributes.keys() & later.attributes.keys()):
+        if earlier.attributes[name] != later.attributes[name]:
+            there = f"{earlier.attributes[name]} in {earlier.experiment_id}"
+            yield Problem(f"attributes.{name}", f"is {later.attributes[name]} here and {there}")
+    if not earlier.state is later.state is State.RUNNING:
+        return
+    if earlier.layer and later.layer and earlier.layer.layer_id == later.layer.layer_id:
+        for lower, upper in earlier.layer.ranges:
+            for low, up in later.layer.ranges:
+                if max(lower, low) < min(upper, up):
+                    shared = f"{max(lower, low)}-{min(upper, up) - 1}"
+                    yield Problem("layer.slots", f"{shared} are lent to {earlier.experiment_id} already")
+    if earlier.holdout != later.holdout:
+        other = earlier.holdout
+        kept = f"keeps {other.traffic_ppm} ppm as {other.holdout_id}" if other else "keeps none"
+        yield Problem(
+            "holdout", f"must be the same in all running experiments; {earlier.experiment_id} {kept}"
+        )

@@ -1,27 +1,31 @@
 """The experiment definition: what a person writes down before the first member is assigned."""
 
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    model_validator,
-)
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from experiments.definition.base import Part
 from experiments.definition.checks import cross_problems
+from experiments.definition.identifiers import Identifier, Label, Ppm, Text
+from experiments.definition.metric import Days, Metric, MetricRole
+from experiments.definition.settings import (
+    Allocation,
+    Analysis,
+    Attribution,
+    Correction,
+    Holdout,
+    LayerSlots,
+    Money,
+    Prior,
+)
+from experiments.definition.shorthand import written_out
+from experiments.definition.variants import Factor, Variant
 
-IDENTIFIER_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
-Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
-Text = Annotated[str, Field(min_length=1)]
-ParameterValue = StrictStr | StrictBool | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+AttributeTypeName = Literal["string", "int", "double", "bool", "timestamp", "list<string>"]
 
 
 class State(StrEnum):
@@ -33,106 +37,7 @@ class State(StrEnum):
     ARCHIVED = "archived"
 
 
-class MetricRole(StrEnum):
-    """What a metric is for.
-
-    A success metric should improve, a guardrail must not suffer, a quality metric tells whether the experiment
-    itself can be trusted.
-    """
-
-    SUCCESS = "success"
-    GUARDRAIL = "guardrail"
-    QUALITY = "quality"
-
-
-class MetricKind(StrEnum):
-    """How members' sums become one figure per variant.
-
-    ``MEAN`` is the mean of the members' numerators; ``RATIO`` is the sum of numerators over the sum of
-    denominators, with the member as the unit of randomisation.
-    """
-
-    MEAN = "mean"
-    RATIO = "ratio"
-
-
-class _Model(BaseModel):
-    # Strict, so that no text becomes a number; enumerations and tuples alone accept what YAML has for them.
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Variant(_Model):
-    """One arm of an experiment.
-
-    Attributes:
-        variant_id: Unique within the experiment.
-        weight: Share of the enrolled members, relative to the other weights.
-        name: What people call it, in reports; the id if empty.
-        description: What a member in this arm gets.
-        parameters: What the arm hands to the code that it steers.
-    """
-
-    variant_id: Identifier
-    weight: Annotated[int, Field(ge=1, le=1_000_000)]
-    name: str = ""
-    description: str = ""
-    parameters: dict[str, ParameterValue] = Field(default_factory=dict)
-
-    @property
-    def label(self) -> str:
-        """What people call the variant."""
-        return self.name or self.variant_id
-
-
-class Numerator(_Model):
-    """What of a member's outcomes is added up.
-
-    Attributes:
-        event: The log that is read.
-        outcome_type: Only outcomes of this type.
-        aggregate: ``count`` counts the distinct offers hit per decision; ``value`` adds the money up.
-    """
-
-    event: Literal["outcomes"]
-    outcome_type: Text
-    aggregate: Literal["count", "value"]
-
-
-class Denominator(_Model):
-    """What of a member's exposures a ratio is taken over.
-
-    Attributes:
-        event: The log that is read.
-        aggregate: ``count`` counts the exposures.
-    """
-
-    event: Literal["exposures"]
-    aggregate: Literal["count"]
-
-
-class Metric(_Model):
-    """A figure by which variants are compared.
-
-    Attributes:
-        metric_id: Unique within the experiment.
-        role: What it is for.
-        name: What people call it, in reports, for example ``offers hit per trip``.
-        kind: How members' sums become one figure.
-        numerator: What is added up.
-        denominator: What it is divided by; only for ratios.
-        unit_label: What the figure is counted in, for example ``USD``; empty for plain counts.
-    """
-
-    metric_id: Identifier
-    role: Annotated[MetricRole, Field(strict=False)]
-    name: Text
-    kind: Annotated[MetricKind, Field(strict=False)]
-    numerator: Numerator
-    denominator: Denominator | None = None
-    unit_label: str = ""
-
-
-class ExperimentDefinition(_Model):
+class ExperimentDefinition(Part):
     """An experiment as its owner wrote it down.
 
     Attributes:
@@ -141,38 +46,84 @@ class ExperimentDefinition(_Model):
         revision: Counts the owner's changes, from 1.
         hypothesis: What is believed and why, in a sentence.
         owner: Whom to ask.
-        unit: What is randomised.
+        unit: What is randomised, in the reader's word; the server randomises members.
         state: Only a running experiment assigns.
         placements: Where its answers are shown.
         salt: Decides, with the member's id, who is enrolled and in which arm.
         traffic_ppm: Members that are enrolled, in parts per million of all.
+        layer: Its slots in a layer of experiments that exclude each other.
+        holdout: Members that no experiment touches.
+        attributes: What targeting may read, by name with its type.
+        targeting: Rule in CEL over the attributes; only members that it matches are enrolled.
+        overrides: Variants of single units, by unit id; these never count.
+        sticky: Whether a member keeps the variant of her first exposure when weights change.
         control: The variant that the others are compared with.
         variants: At least two arms. Their order matters to assignment.
+        factors: The factors whose cells the variants are; empty unless the design is factorial.
+        allocation: How members are spread over the variants.
         metrics: The first success metric is the primary one.
         alpha: Accepted chance, in (0, 1), of seeing an effect where there is none; intervals cover 1 - alpha.
+        power: Wanted chance, in (0, 1), of seeing the effect that was planned for.
+        correction: What is done about several success metrics and treatments.
+        analysis: When and how it may be judged.
+        planned_units: Units of all variants together at which it ends.
+        start_date: First day.
+        end_date: Last day.
+        window_days: Days after a member's first exposure in which her outcomes count; no limit if not given.
+        attribution: Which outcomes count.
+        segments: Columns by which results are broken down.
+        unit_column: Column of a table that names the unit.
+        variant_column: Column that names the variant.
+        time_column: Column with the time of the unit's first exposure.
+        cluster_column: Column that names what was randomised if that is more than one row, for example a store.
+        trigger_column: Column that says whether the unit could meet a difference; others do not count.
+        money: What the effect is worth.
+        prior: What is believed of the relative effect beforehand.
     """
 
     experiment_id: Identifier
     programme: Text = "default"
-    revision: Annotated[int, Field(ge=1)]
-    hypothesis: Text
-    owner: Text
-    unit: Literal["member"]
-    state: Annotated[State, Field(strict=False)]
-    placements: Annotated[tuple[Identifier, ...], Field(min_length=1, strict=False)]
+    revision: Annotated[int, Field(ge=1)] = 1
+    hypothesis: str = ""
+    owner: str = ""
+    unit: Text = "member"
+    state: Annotated[State, Field(strict=False)] = State.DRAFT
+    placements: Annotated[tuple[Identifier, ...], Field(strict=False)] = ()
     salt: Text = ""
-    traffic_ppm: Annotated[int, Field(ge=0, le=1_000_000)] = 1_000_000
-    control: Identifier
+    traffic_ppm: Ppm = 1_000_000
+    layer: LayerSlots | None = None
+    holdout: Holdout | None = None
+    attributes: dict[str, AttributeTypeName] = Field(default_factory=dict)
+    targeting: str = ""
+    overrides: dict[str, Label] = Field(default_factory=dict)
+    sticky: bool = False
+    control: Label
     variants: Annotated[tuple[Variant, ...], Field(min_length=2, strict=False)]
+    factors: Annotated[tuple[Factor, ...], Field(strict=False)] = ()
+    allocation: Allocation = Allocation()
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1, strict=False)]
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    power: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    correction: Annotated[Correction, Field(strict=False)] = Correction.HOLM
+    analysis: Analysis = Analysis()
+    planned_units: Annotated[int, Field(ge=2)] | None = None
+    start_date: date | None = None
+    end_date: date | None = None
+    window_days: Days | None = None
+    attribution: Annotated[Attribution, Field(strict=False)] = Attribution.MEMBER
+    segments: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    unit_column: str = ""
+    variant_column: str = ""
+    time_column: str = ""
+    cluster_column: str = ""
+    trigger_column: str = ""
+    money: Money | None = None
+    prior: Prior = Prior()
 
     @model_validator(mode="before")
     @classmethod
-    def _default_salt(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and "salt" not in data and "experiment_id" in data:
-            return {**data, "salt": data["experiment_id"]}
-        return data
+    def _written_out(cls, data: Any) -> Any:
+        return written_out(data) if isinstance(data, Mapping) else data
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -187,6 +138,11 @@ class ExperimentDefinition(_Model):
         """The metric that answers the hypothesis."""
         return next(metric for metric in self.metrics if metric.role is MetricRole.SUCCESS)
 
+    @property
+    def treatments(self) -> tuple[Variant, ...]:
+        """The variants other than the control."""
+        return tuple(variant for variant in self.variants if variant.variant_id != self.control)
+
     def variant(self, variant_id: str) -> Variant:
         """Return a variant by its id.
 
@@ -197,3 +153,14 @@ class ExperimentDefinition(_Model):
             if variant.variant_id == variant_id:
                 return variant
         raise KeyError(variant_id)
+
+    def metric(self, metric_id: str) -> Metric:
+        """Return a metric by its id.
+
+        Raises:
+            KeyError: There is no such metric.
+        """
+        for metric in self.metrics:
+            if metric.metric_id == metric_id:
+                return metric
+        raise KeyError(metric_id)

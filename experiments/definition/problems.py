@@ -76,7 +76,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], pattern_words: Mappin
         return Problem(field_path(location), "there is no such field" + _hint(location, model))
     shown = _shown(detail["input"])
     for free_form in ("parameters", "attributes"):
-        if free_form in location[:-1]:
+        if free_form in location[:-1] and kind != "literal_error":
             # One problem per type that was tried; the caller drops the repetitions.
             location = location[: location.index(free_form) + 2]
             return Problem(field_path(location), f"must be text, true, false or a finite number, not {shown}")

@@ -15,6 +15,7 @@ def raw_definition(**changes: Any) -> dict[str, Any]:
         "unit": "member",
         "state": "running",
         "placements": ["checkout"],
+        "attribution": "decision",
         "control": "popular",
         "variants": [
             {

@@ -4,7 +4,13 @@ from typing import Any
 import pytest
 import yaml
 
-from experiments.definition import ExperimentDefinition, MetricRole, State, load_experiments, parse_experiment
+from experiments.definition import (
+    ExperimentDefinition,
+    MetricRole,
+    State,
+    load_experiments,
+    parse_experiment,
+)
 from experiments.errors import DefinitionError
 from tests.experiments.definitions import arms, definition, raw_definition
 
@@ -59,20 +65,20 @@ def test_a_definition_cannot_be_changed() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("experiment_id", "Offer Ranking", "lower-case letters, digits and hyphens"),
+        ("experiment_id", "Offer Ranking", "letters, digits, dots, underscores and hyphens"),
         ("experiment_id", "-a", "start with a letter or digit"),
-        ("experiment_id", "a" * 64, "at most 63 characters"),
-        ("experiment_id", "a\n", "lower-case"),
+        ("experiment_id", "a" * 129, "at most 128 characters"),
+        ("experiment_id", "a\n", "letters, digits"),
         ("experiment_id", 7, "must be text, not 7"),
         ("programme", "", "must not be empty"),
         ("revision", 0, "at least 1, not 0"),
         ("revision", "1", "whole number, not '1'"),
         ("revision", True, "whole number, not True"),
         ("revision", 1.0, "whole number, not 1.0"),
-        ("hypothesis", "", "must not be empty"),
-        ("unit", "household", "must be 'member', not 'household'"),
+        ("hypothesis", "", "a running experiment says"),
+        ("unit", "", "must not be empty"),
         ("state", "runing", "'draft', 'running', 'stopped' or 'archived', not 'runing'"),
-        ("placements", [], "needs at least 1; there are 0"),
+        ("placements", [], "a running experiment names"),
         ("placements", "checkout", "must be a list"),
         ("traffic_ppm", 1_000_001, "at most 1000000"),
         ("traffic_ppm", -1, "at least 0"),
@@ -92,13 +98,13 @@ def test_wrong_value_is_named_with_its_rule(field: str, value: Any, expected: st
     assert expected in problems_of(raw_definition(**{field: value}))[field]
 
 
-@pytest.mark.parametrize("field", ["experiment_id", "revision", "hypothesis", "owner", "unit", "control"])
+@pytest.mark.parametrize("field", ["experiment_id", "hypothesis", "owner", "placements"])
 def test_missing_field_is_named(field: str) -> None:
     """A required field that is not there is missing, by name."""
     raw = raw_definition()
     del raw[field]
 
-    assert problems_of(raw)[field] == "is missing"
+    assert problems_of(raw)[field].startswith("is missing")
 
 
 def test_unknown_fields_get_a_hint_at_every_level() -> None:

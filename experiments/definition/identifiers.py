@@ -1,0 +1,24 @@
+"""The types of names and texts in definitions, and what their patterns ask for in words."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+IDENTIFIER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+LABEL_PATTERN = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,126}[^\s\x00-\x1f\x7f])?$"
+
+Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
+"""A name that stands in file names and addresses."""
+Label = Annotated[str, Field(pattern=LABEL_PATTERN)]
+"""A name as other systems write it, for example the value of a table's variant column."""
+Text = Annotated[str, Field(min_length=1)]
+Ppm = Annotated[int, Field(ge=0, le=1_000_000)]
+"""A share in parts per million."""
+
+PATTERN_WORDS = {
+    IDENTIFIER_PATTERN: (
+        "must consist of letters, digits, dots, underscores and hyphens, start with a letter or digit and have at"
+        " most 128 characters"
+    ),
+    LABEL_PATTERN: "must have 1 to 128 characters, no control characters and no space at either end",
+}

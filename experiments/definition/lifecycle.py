@@ -1,0 +1,75 @@
+"""The life of an experiment: draft, running, stopped, archived; and what may change on the way."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from experiments.definition.model import ExperimentDefinition, State
+from experiments.errors import Problem
+
+_NEXT = {
+    State.DRAFT: {State.RUNNING, State.ARCHIVED},
+    State.RUNNING: {State.STOPPED},
+    State.STOPPED: {State.ARCHIVED},
+    State.ARCHIVED: set(),
+}
+_FREE = frozenset({"hypothesis", "owner", "end_date", "overrides", "state", "revision", "money"})
+_NEVER = frozenset({"experiment_id", "programme", "unit", "salt", "control", "factors", "holdout", "sticky"})
+
+
+def transition_problem(before: State, after: State) -> str:
+    """Return why an experiment cannot move from one state to another, or nothing if it can."""
+    if after in _NEXT[before]:
+        return ""
+    following = " or ".join(sorted(_NEXT[before])) or "nothing"
+    return f"a {before} experiment cannot become {after}; after {before} comes {following}"
+
+
+def change_problems(before: ExperimentDefinition, after: ExperimentDefinition) -> Iterator[Problem]:
+    """Yield what may not change between two versions of an experiment.
+
+    A draft may change in every field but its ids. While an experiment runs, texts, the end, overrides and money may
+    change, and traffic may grow; everything else that decides who gets what or what is measured needs a new revision.
+    What decides the hash, the control and the design never changes: that is another experiment. What has stopped
+    changes in texts only.
+    """
+    for name in ("experiment_id", "programme"):
+        if getattr(before, name) != getattr(after, name):
+            yield Problem(name, f"cannot change; it is {getattr(before, name)!r}")
+    if before.state is not after.state:
+        problem = transition_problem(before.state, after.state)
+        if problem:
+            yield Problem("state", problem)
+    if after.revision < before.revision:
+        yield Problem("revision", f"cannot go back; it is {before.revision}")
+    if before.state is State.DRAFT:
+        return
+    old, new = before.model_dump(), after.model_dump()
+    changed = [name for name in old if old[name] != new[name]]
+    revised = after.revision > before.revision
+    for name in changed:
+        message = _refusal(name, before, after, revised=revised)
+        if message:
+            yield Problem(name, message)
+    yield from _variant_changes(before, after)
+
+
+def _refusal(name: str, before: ExperimentDefinition, after: ExperimentDefinition, *, revised: bool) -> str:
+    if name in {"experiment_id", "programme"} or name in _FREE:
+        return ""
+    if before.state is not State.RUNNING:
+        return f"cannot change any more: the experiment is {before.state}"
+    if name in _NEVER:
+        return "cannot change while the experiment runs; define another experiment"
+    if name == "traffic_ppm" and after.traffic_ppm > before.traffic_ppm:
+        return ""
+    return "" if revised else "needs a new revision while the experiment runs"
+
+
+def _variant_changes(before: ExperimentDefinition, after: ExperimentDefinition) -> Iterator[Problem]:
+    if before.state is not State.RUNNING:
+        return
+    order: list[Any] = [variant.variant_id for variant in before.variants]
+    if [variant.variant_id for variant in after.variants][: len(order)] != order:
+        yield Problem(
+            "variants", "cannot be removed or reordered while the experiment runs; set a weight to 0"
+        )
