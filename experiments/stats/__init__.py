@@ -1,18 +1,37 @@
 """Statistics of experiments: mergeable moments in, effects with intervals out."""
 
-from experiments.stats.effect import ArmEstimate, Effect, arm_interval, compare, mean_estimate, ratio_estimate
+from experiments.stats.effect import Effect, arm_interval, compare, mean_estimate, ratio_estimate
+from experiments.stats.figure import (
+    ArmEstimate,
+    Column,
+    MetricShape,
+    PairEstimate,
+    Quantity,
+    arm_figure,
+    estimate_pair,
+)
+from experiments.stats.interval import Alternative, Interval, no_interval
 from experiments.stats.moments import Moments, moments_by_group
 from experiments.stats.srm import SrmCheck, check_sample_ratio
 
 __all__ = [
+    "Alternative",
     "ArmEstimate",
+    "Column",
     "Effect",
+    "Interval",
+    "MetricShape",
     "Moments",
+    "PairEstimate",
+    "Quantity",
     "SrmCheck",
+    "arm_figure",
     "arm_interval",
     "check_sample_ratio",
     "compare",
+    "estimate_pair",
     "mean_estimate",
     "moments_by_group",
+    "no_interval",
     "ratio_estimate",
 ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from scipy.special import stdtr, stdtrit
 
 from experiments.errors import AnalysisError
+from experiments.stats.figure import ArmEstimate
 from experiments.stats.moments import Moments
 
 FEWEST_MEMBERS_FOR_MEAN = 2
@@ -19,26 +20,6 @@ FEWEST_MEMBERS_FOR_RATIO = 30
 _RESIDUAL_ROUNDING = 1e-13
 # A control's figure below this share of the treatment's is no base for a percentage.
 _SMALLEST_BASE = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class ArmEstimate:
-    """What one variant's members say about a metric.
-
-    Attributes:
-        members: Members that it rests on.
-        mean: The metric in this variant.
-        variance: Of ``mean``, as an estimate (the square of its standard error).
-    """
-
-    members: int
-    mean: float
-    variance: float
-
-    @property
-    def standard_error(self) -> float:
-        """Standard error of the mean."""
-        return math.sqrt(self.variance)
 
 
 @dataclass(frozen=True, slots=True)
