@@ -1,6 +1,7 @@
 """Statistics of experiments: mergeable moments in, effects with intervals out."""
 
 from experiments.stats.effect import Effect, arm_interval, compare, mean_estimate, ratio_estimate
+from experiments.stats.fieller import relative_estimate, relative_interval
 from experiments.stats.figure import (
     ArmEstimate,
     Column,
@@ -10,11 +11,19 @@ from experiments.stats.figure import (
     arm_figure,
     estimate_pair,
 )
+from experiments.stats.fixed import fixed_effect
 from experiments.stats.interval import Alternative, Interval, no_interval
 from experiments.stats.moments import Moments, moments_by_group
+from experiments.stats.sequence import (
+    DEFAULT_TUNING_UNITS,
+    confidence_sequence,
+    sequence_boundary,
+    width_ratio,
+)
 from experiments.stats.srm import SrmCheck, check_sample_ratio
 
 __all__ = [
+    "DEFAULT_TUNING_UNITS",
     "Alternative",
     "ArmEstimate",
     "Column",
@@ -29,9 +38,15 @@ __all__ = [
     "arm_interval",
     "check_sample_ratio",
     "compare",
+    "confidence_sequence",
     "estimate_pair",
+    "fixed_effect",
     "mean_estimate",
     "moments_by_group",
     "no_interval",
     "ratio_estimate",
+    "relative_estimate",
+    "relative_interval",
+    "sequence_boundary",
+    "width_ratio",
 ]

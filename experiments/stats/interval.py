@@ -4,6 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from experiments.stats.fieller import relative_interval
+from experiments.stats.figure import PairEstimate
+
+NOTHING_VARIES = "all units of a variant have the same value, so that there is nothing to judge chance by"
+"""Why there is no interval without variance."""
+
 
 class Alternative(StrEnum):
     """Which effects a test looks for."""
@@ -31,7 +37,7 @@ class Interval:
         ci_upper: Upper end.
         relative_ci_lower: Lower end of the interval for the relative effect (0.02 is 2 % more).
         relative_ci_upper: Upper end.
-        p_value: Below the level exactly if the intervals exclude no effect.
+        p_value: Below the level exactly if the intervals exclude zero.
         reasons: Why figures are missing.
         degrees_of_freedom: Of the t distribution used; none if the method uses none.
     """
@@ -57,3 +63,60 @@ def no_interval(level: float, reason: str) -> Interval:
     """Return an interval without figures, all for the same reason."""
     missing = ("ci_lower", "ci_upper", "relative_ci_lower", "relative_ci_upper", "p_value")
     return Interval(level, reasons=dict.fromkeys(missing, reason))
+
+
+def interval_around(
+    pair: PairEstimate,
+    *,
+    level: float,
+    quantile: float,
+    p_value: float,
+    alternative: Alternative,
+    degrees_of_freedom: float | None = None,
+) -> Interval:
+    """Return the interval that reaches a number of standard errors to the sides that the alternative looks at.
+
+    Args:
+        pair: The two figures; the estimate's variance must not be zero.
+        level: The error alpha that the quantile stands for.
+        quantile: Standard errors from the estimate to an end, positive.
+        p_value: Belonging to the quantile.
+        alternative: GREATER has a lower end only, LESS an upper end only.
+        degrees_of_freedom: Of the t distribution used, if any.
+    """
+    half = quantile * pair.standard_error
+    lower: float | None = pair.estimate - half
+    upper: float | None = pair.estimate + half
+    relative_lower, relative_upper, reason = relative_interval(pair, quantile)
+    reasons = dict.fromkeys(("relative_ci_lower", "relative_ci_upper"), reason) if reason else {}
+    if alternative is Alternative.GREATER:
+        upper = relative_upper = None
+        reasons |= dict.fromkeys(
+            ("ci_upper", "relative_ci_upper"), "one-sided: the test looks for a rise, and has no upper end"
+        )
+    if alternative is Alternative.LESS:
+        lower = relative_lower = None
+        reasons |= dict.fromkeys(
+            ("ci_lower", "relative_ci_lower"), "one-sided: the test looks for a fall, and has no lower end"
+        )
+    return Interval(
+        level=level,
+        ci_lower=lower,
+        ci_upper=upper,
+        relative_ci_lower=relative_lower,
+        relative_ci_upper=relative_upper,
+        p_value=p_value,
+        reasons=reasons,
+        degrees_of_freedom=degrees_of_freedom,
+    )
+
+
+def check_level(alpha: float, alternative: Alternative) -> None:
+    """Make sure that an interval has positive width.
+
+    Raises:
+        ValueError: Alpha is not in (0, 1), or one-sided and not below a half.
+    """
+    most = 1.0 if alternative is Alternative.TWO_SIDED else 0.5
+    if not 0 < alpha < most:
+        raise ValueError(f"alpha is {alpha:g}; {alternative} it must lie between 0 and {most:g}")
