@@ -45,6 +45,8 @@ def cross_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
         )
     yield from _plan_problems(data)
     yield from _reference_problems(data, [metric.get("metric_id") for _, metric in metrics])
+    yield from _money_problems(data, metrics)
+    yield from _attribution_problems(data, metrics)
 
 
 def _variant_problems(
@@ -122,6 +124,32 @@ def _reference_problems(data: Mapping[str, Any], metric_ids: Sequence[Any]) -> I
         metric_id = part.get("metric_id") if isinstance(part, Mapping) else None
         if isinstance(metric_id, str) and metric_id and metric_ids and metric_id not in metric_ids:
             yield Problem(f"{name}.metric_id", f"there is no metric {metric_id!r}; the metrics are {known}")
+
+
+def _money_problems(
+    data: Mapping[str, Any], metrics: Sequence[tuple[int, Mapping[str, Any]]]
+) -> Iterator[Problem]:
+    money = data.get("money")
+    metric_id = money.get("metric_id") if isinstance(money, Mapping) else None
+    for _, metric in metrics:
+        if metric.get("metric_id") == metric_id and metric.get("kind", "mean") != "mean":
+            yield Problem(
+                "money.metric_id", f"needs a metric of kind mean; {metric_id!r} is a {metric['kind']}"
+            )
+
+
+def _attribution_problems(
+    data: Mapping[str, Any], metrics: Sequence[tuple[int, Mapping[str, Any]]]
+) -> Iterator[Problem]:
+    if data.get("attribution", "member") != "decision":
+        return
+    message = "has no meaning with attribution: decision; an outcome counts if it names an exposed decision"
+    if data.get("window_days") is not None:
+        yield Problem("window_days", message)
+    for index, metric in metrics:
+        for name in ("window_days", "retention"):
+            if metric.get(name) is not None:
+                yield Problem(f"metrics[{index}].{name}", message)
 
 
 def _empty_shares(variants: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Problem]:

@@ -123,6 +123,8 @@ def factorial(**changes: Any) -> ExperimentDefinition:
             "'always-valid', 'group-sequential' or 'fixed'",
         ),
         ({"money": {"metric_id": "euros"}}, "money.metric_id", "there is no metric 'euros'"),
+        ({"money": {"metric_id": "offers-hit-per-trip"}}, "money.metric_id", "needs a metric of kind mean"),
+        ({"window_days": 7}, "window_days", "no meaning with attribution: decision"),
         ({"start_date": date(2026, 2, 1), "end_date": date(2026, 1, 1)}, "end_date", "before the start"),
         ({"correction": "bonferoni"}, "correction", "'holm'"),
     ],
