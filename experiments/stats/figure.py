@@ -218,15 +218,23 @@ def _check(moments: Moments, quantities: tuple[Quantity, ...]) -> None:
         raise AnalysisError(
             f"{moments.count} unit{'' if moments.count == 1 else 's'} in a variant; {what} needs at least {fewest}"
         )
-    used = {c for quantity in quantities for c in (quantity.numerator, quantity.denominator) if c is not None}
-    numbers = (number for i in used for number in (moments.means[i], *(moments.products[i][j] for j in used)))
-    if not all(math.isfinite(number) for number in numbers):
+    if not _is_finite(moments, quantities):
         raise AnalysisError("there are values that are no finite numbers, or too large to be squared")
     for i, quantity in enumerate(quantities):
         if quantity.denominator is not None and moments.means[quantity.denominator] <= 0:
             whose = "a covariate's" if i else "the"
             total = moments.total(quantity.denominator)
             raise AnalysisError(f"{whose} denominators add up to {total:g}; a ratio needs a positive sum")
+
+
+def _is_finite(moments: Moments, quantities: tuple[Quantity, ...]) -> bool:
+    """Say whether all that the quantities read are finite numbers."""
+    # A finite sum has finite terms, so that the usual case costs one addition by number.
+    if math.isfinite(sum(moments.means) + sum(map(sum, moments.products))):
+        return True
+    used = {c for quantity in quantities for c in (quantity.numerator, quantity.denominator) if c is not None}
+    numbers = (number for i in used for number in (moments.means[i], *(moments.products[i][j] for j in used)))
+    return all(math.isfinite(number) for number in numbers)
 
 
 def _value(moments: Moments, quantity: Quantity) -> float:
@@ -257,10 +265,12 @@ def _gradients(moments: Moments, quantities: tuple[Quantity, ...]) -> _Array:
 def _covariances(moments: Moments) -> _Array:
     """Return the sample covariances of the columns; zero for a column that varies by rounding only."""
     matrix = np.array(moments.products) / (moments.count - 1)
-    constant = [moments.variance(i) == 0 for i in range(len(moments.means))]
-    matrix[constant, :] = matrix[:, constant] = 0.0
+    constant = [i for i in range(len(moments.means)) if moments.variance(i) == 0]
+    if constant:
+        matrix[constant, :] = matrix[:, constant] = 0.0
     # A column that the metric does not use may hold anything, and takes part with weight zero.
-    matrix[~np.isfinite(matrix)] = 0.0
+    if not math.isfinite(matrix.sum()):
+        matrix[~np.isfinite(matrix)] = 0.0
     return matrix
 
 
@@ -278,5 +288,7 @@ def _slopes(merged: Moments, shape: MetricShape) -> _Array:
     scale = np.divide(1.0, spreads, out=np.zeros_like(spreads), where=spreads > 0)
     within = (covariates @ covariances @ covariates.T) * np.outer(scale, scale)
     with_metric = (covariates @ covariances @ _gradient(merged, shape.value)) * scale
+    if len(scale) == 1:
+        return with_metric * scale
     solution: _Array = np.linalg.pinv(within, rcond=_COLLINEAR, hermitian=True) @ with_metric * scale
     return solution
