@@ -97,7 +97,7 @@ def test_interaction_averages_over_further_factors() -> None:
 
 def test_degrees_of_freedom_of_a_contrast() -> None:
     """With equal variances and sizes, Satterthwaite's degrees of freedom are those of all cells together."""
-    cells = {
+    cells: dict[Cell, ArmEstimate] = {
         (name,): ArmEstimate(11, mean, 0.5) for name, mean in zip("abcd", (1.0, 2.0, 3.0, 5.0), strict=True)
     }
 
