@@ -12,6 +12,12 @@ from experiments.stats.figure import (
     estimate_pair,
 )
 from experiments.stats.fixed import fixed_effect
+from experiments.stats.group_sequential import (
+    RESERVE,
+    GroupSequentialLook,
+    SequentialPlan,
+    group_sequential_interval,
+)
 from experiments.stats.interval import Alternative, Interval, no_interval
 from experiments.stats.moments import Moments, moments_by_group
 from experiments.stats.sequence import (
@@ -20,27 +26,34 @@ from experiments.stats.sequence import (
     sequence_boundary,
     width_ratio,
 )
+from experiments.stats.spending import Spending, crossing_probabilities, spending_bounds, spent_share
 from experiments.stats.srm import SrmCheck, check_sample_ratio
 
 __all__ = [
     "DEFAULT_TUNING_UNITS",
+    "RESERVE",
     "Alternative",
     "ArmEstimate",
     "Column",
     "Effect",
+    "GroupSequentialLook",
     "Interval",
     "MetricShape",
     "Moments",
     "PairEstimate",
     "Quantity",
+    "SequentialPlan",
+    "Spending",
     "SrmCheck",
     "arm_figure",
     "arm_interval",
     "check_sample_ratio",
     "compare",
     "confidence_sequence",
+    "crossing_probabilities",
     "estimate_pair",
     "fixed_effect",
+    "group_sequential_interval",
     "mean_estimate",
     "moments_by_group",
     "no_interval",
@@ -48,5 +61,7 @@ __all__ = [
     "relative_estimate",
     "relative_interval",
     "sequence_boundary",
+    "spending_bounds",
+    "spent_share",
     "width_ratio",
 ]
