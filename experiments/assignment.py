@@ -1,82 +1,127 @@
-"""Who is in which variant: a pure function of the compiled plan and the unit's id."""
+"""Who is in which variant: a pure function of the compiled plan, the unit's id and what is known of it."""
 
 from bisect import bisect_right
+from collections.abc import Mapping
 
-import polars as pl
-import polars_hash  # noqa: F401 registers the expression namespace "nchash"
 import xxhash
 
-from experiments.hashing import POINTS, netstring
-from experiments.plan import Assignment, AssignmentReason, CompiledExperiment, Plan
+from experiments.answers import Assignment, AssignmentReason
+from experiments.assignment_frame import assign_frame
+from experiments.compiling import CompiledExperiment, Share
+from experiments.hashing import netstring
+from experiments.plan import Plan
+from experiments.rules import RuleOutcome
 
 __all__ = ["Assignment", "AssignmentReason", "assign", "assign_all", "assign_frame"]
 
+# Looking a member of an enumeration up takes as long as a hash.
+_MATCH, _NO_MATCH = RuleOutcome.MATCH, RuleOutcome.NO_MATCH
+_NOTHING: Mapping[str, object] = {}
+_NO_VARIANTS: Mapping[str, str] = {}
 
-def assign(plan: Plan, experiment_id: str, unit_id: str) -> Assignment:
+
+def assign(
+    plan: Plan,
+    experiment_id: str,
+    unit_id: str,
+    attributes: Mapping[str, object] = _NOTHING,
+    earlier_variant_id: str | None = None,
+) -> Assignment:
     """Return the variant of a unit in one experiment.
+
+    Args:
+        plan: The compiled plan.
+        experiment_id: The experiment.
+        unit_id: The unit; of a person with several ids the one that ``identity.resolve`` gives.
+        attributes: What targeting may ask about, by name.
+        earlier_variant_id: The variant that the unit had before. A sticky experiment keeps it, if it is still open,
+            although targeting, traffic or weights changed.
 
     Raises:
         UnknownExperimentError: The plan has no such experiment.
         UnicodeEncodeError: The unit's id holds lone surrogates, which have no UTF-8 form.
     """
-    return _assign(plan.experiment(experiment_id), netstring(unit_id))
+    experiment = plan.experiment(experiment_id)
+    return _assign(
+        experiment,
+        unit_id,
+        netstring(unit_id),
+        {},
+        attributes=attributes,
+        earlier_variant_id=earlier_variant_id,
+    )
 
 
-def assign_all(plan: Plan, unit_id: str, placement_id: str) -> tuple[Assignment, ...]:
+def assign_all(
+    plan: Plan,
+    unit_id: str,
+    placement_id: str,
+    attributes: Mapping[str, object] = _NOTHING,
+    earlier_variant_ids: Mapping[str, str] = _NO_VARIANTS,
+) -> tuple[Assignment, ...]:
     """Return the assignments of a unit in all running experiments of a placement, by experiment id.
+
+    Args:
+        plan: The compiled plan.
+        unit_id: As for ``assign``.
+        placement_id: The placement.
+        attributes: As for ``assign``.
+        earlier_variant_ids: As for ``assign``, by experiment id.
 
     Raises:
         UnicodeEncodeError: The unit's id holds lone surrogates, which have no UTF-8 form.
     """
     unit = netstring(unit_id)
+    points: dict[bytes, int] = {}
     return tuple(
-        _assign(experiment, unit)
-        for experiment in plan.experiments.values()
-        if experiment.running and placement_id in experiment.placements
+        [
+            _assign(
+                experiment,
+                unit_id,
+                unit,
+                points,
+                attributes=attributes,
+                earlier_variant_id=earlier_variant_ids.get(experiment.experiment_id),
+            )
+            for experiment in plan.placed.get(placement_id, ())
+        ]
     )
 
 
-def _assign(experiment: CompiledExperiment, unit: bytes) -> Assignment:
+def _assign(  # noqa: PLR0911 - one return for each reason
+    experiment: CompiledExperiment,
+    unit_id: str,
+    unit: bytes,
+    points: dict[bytes, int],
+    *,
+    attributes: Mapping[str, object],
+    earlier_variant_id: str | None,
+) -> Assignment:
     if not experiment.running:
         return experiment.not_running
-    end = experiment.enrolment_end
-    if end < POINTS and xxhash.xxh64_intdigest(experiment.enrolment_prefix + unit) >= end:
+    if experiment.overrides and unit_id in experiment.overrides:
+        return experiment.overrides[unit_id]
+    if experiment.holdout is not None and _holds(experiment.holdout, unit, points):
+        return experiment.held_out
+    if experiment.layer is not None and not _holds(experiment.layer, unit, points):
+        return experiment.not_in_slot
+    if earlier_variant_id is not None and earlier_variant_id in experiment.kept:
+        return experiment.kept[earlier_variant_id]
+    if experiment.targeting is not None:
+        outcome = experiment.targeting.evaluate(attributes)
+        if outcome is not _MATCH:
+            return experiment.not_targeted if outcome is _NO_MATCH else experiment.targeting_error
+    if experiment.traffic is not None and not _holds(experiment.traffic, unit, points):
         return experiment.not_enrolled
+    evenly = experiment.uniform is not None and _holds(experiment.uniform, unit, points)
+    split = experiment.even if evenly else experiment.weighted
     point = xxhash.xxh64_intdigest(experiment.arm_prefix + unit)
-    return experiment.arms[bisect_right(experiment.arm_ends, point)]
+    return split.arms[bisect_right(split.ends, point)]
 
 
-def assign_frame(plan: Plan, experiment_id: str, units: pl.Expr) -> pl.Expr:
-    """Return the variants of many units at once, bit-identical with ``assign``.
-
-    Args:
-        plan: The compiled plan.
-        experiment_id: The experiment.
-        units: The units' ids, as text.
-
-    Returns:
-        The variant ids as a column of strings; null where the unit is not enrolled, the experiment does not run,
-        or the id is null.
-
-    Raises:
-        UnknownExperimentError: The plan has no such experiment.
-    """
-    experiment = plan.experiment(experiment_id)
-    enrolled = units.is_not_null() & experiment.running
-    point = _points(experiment.arm_prefix, units)
-    variant: pl.Expr = pl.lit(experiment.arms[-1].variant_id)
-    for end, arm in reversed(list(zip(experiment.arm_ends, experiment.arms[:-1], strict=True))):
-        variant = pl.when(point < _bound(end)).then(pl.lit(arm.variant_id)).otherwise(variant)
-    if experiment.enrolment_end < POINTS:
-        enrolled &= _points(experiment.enrolment_prefix, units) < _bound(experiment.enrolment_end)
-    return pl.when(enrolled).then(variant).cast(pl.String)
-
-
-def _points(prefix: bytes, units: pl.Expr) -> pl.Expr:
-    length = units.str.len_bytes().cast(pl.String)
-    content = pl.concat_str(pl.lit(prefix.decode()), length, pl.lit(":"), units, pl.lit(","))
-    return content.nchash.xxhash64()  # type: ignore[attr-defined, no-any-return] # registered by polars_hash
-
-
-def _bound(point: int) -> pl.Expr:
-    return pl.lit(point, dtype=pl.UInt64)
+def _holds(share: Share, unit: bytes, points: dict[bytes, int]) -> bool:
+    # Experiments of one call share their holdout and their layer, so the points are worth keeping.
+    point = points.get(share.prefix)
+    if point is None:
+        point = points[share.prefix] = xxhash.xxh64_intdigest(share.prefix + unit)
+    return bisect_right(share.bounds, point) % 2 == 1

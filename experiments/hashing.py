@@ -27,7 +27,11 @@ _SCHEME = "troth-1"
 class Purpose(StrEnum):
     """What a point decides. Each purpose has its own points, so that its decision is independent of the others."""
 
+    HOLDOUT = "holdout"
+    LAYER = "layer"
+    LENDING = "lending"
     ENROLMENT = "enrolment"
+    UNIFORM = "uniform"
     ARM = "arm"
 
 
@@ -71,7 +75,7 @@ def share_bounds(weights: tuple[int, ...]) -> tuple[int, ...]:
     The first range starts at 0, the last ends at 1_000_000; inner bounds are rounded down.
 
     Args:
-        weights: Positive whole numbers, in the order of the variants.
+        weights: Whole numbers, in the order of the variants, at least one above 0; 0 makes an empty range.
     """
     total = sum(weights)
     bounds: list[int] = []

@@ -110,7 +110,9 @@ def offer_ranking_logs(
     member_ids = [f"household-{number}" for number in range(members)]
     plan = compile_plan([definition], definition.programme)
     assigned = pl.DataFrame({"member_id": member_ids}).with_columns(
-        variant_id=assign_frame(plan, definition.experiment_id, pl.col("member_id"))
+        variant_id=assign_frame(plan, definition.experiment_id, pl.col("member_id")).struct.field(
+            "variant_id"
+        )
     )
     order = [variant.variant_id for variant in definition.variants]
     arm = np.array([order.index(variant_id) for variant_id in assigned["variant_id"]])

@@ -26,7 +26,8 @@ def plan_of(**changes: object) -> Plan:
 
 def assigned(plan: Plan, units: pl.Series = UNITS) -> pl.Series:
     """Return the variants of many units in ``offer-ranking``."""
-    return pl.DataFrame({"unit": units}).select(v=assign_frame(plan, "offer-ranking", pl.col("unit")))["v"]
+    answer = assign_frame(plan, "offer-ranking", pl.col("unit")).struct.field("variant_id")
+    return pl.DataFrame({"unit": units}).select(v=answer)["v"]
 
 
 def test_whole_assignments_equal_the_golden_vectors() -> None:
@@ -189,7 +190,8 @@ def test_same_salt_means_same_split() -> None:
     """The default salt is the experiment's id; sharing a salt on purpose repeats the split."""
     other = compile_plan([definition(experiment_id="repeat", salt="offer-ranking")], "default")
 
-    repeated = pl.DataFrame({"unit": UNITS}).select(v=assign_frame(other, "repeat", pl.col("unit")))["v"]
+    answer = assign_frame(other, "repeat", pl.col("unit")).struct.field("variant_id")
+    repeated = pl.DataFrame({"unit": UNITS}).select(v=answer)["v"]
 
     assert repeated.equals(assigned(plan_of()))
 
