@@ -89,6 +89,22 @@ def test_p_value_is_the_smallest_level_that_excludes(
         assert look.interval.excludes_zero is excludes
 
 
+def test_the_p_value_can_be_left_out() -> None:
+    """Simulations look often and read the interval only; it is the same without the p-value."""
+    pair = pair_of(2.5, 1.0, units=PLAN.planned_units)
+    whole = group_sequential_interval(pair, 0.05, PLAN)
+
+    quick = group_sequential_interval(pair, 0.05, PLAN, with_p_value=False)
+
+    assert quick.interval.p_value is None
+    assert "p_value" in quick.interval.reasons
+    assert (quick.interval.ci_lower, quick.interval.relative_ci_upper, quick.bound) == (
+        whole.interval.ci_lower,
+        whole.interval.relative_ci_upper,
+        whole.bound,
+    )
+
+
 def test_p_values_fall_without_end() -> None:
     """Ever stronger results have ever smaller p-values, beyond what is worth solving for too."""
     values = [look_at(1.0, z).interval.p_value for z in (2.0, 4.0, 7.0, 8.5, 9.0, 12.0, 25.0)]
