@@ -3,7 +3,7 @@
 A value that does not fit its declared type reads as None, exactly like a missing one: the rule errs on it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -25,25 +25,21 @@ class AttributeType(StrEnum):
     STRINGS = "list<string>"
 
 
-def read(kind: AttributeType, value: object) -> AttributeValue:
-    """Return a value as its declared type, or None if it does not fit.
+def reader(kind: AttributeType) -> Callable[[object], AttributeValue]:
+    """Return what reads a value as a declared type; it gives None for what does not fit.
 
     A whole number fits a double. A bool fits only a bool, although Python counts it among the ints. A time without
     a zone is taken as UTC. A list fits if it holds texts only.
     """
-    match kind:
-        case AttributeType.STRING:
-            return str(value) if isinstance(value, str) else None
-        case AttributeType.INT:
-            return _whole(value)
-        case AttributeType.DOUBLE:
-            return _real(value)
-        case AttributeType.BOOL:
-            return value if isinstance(value, bool) else None
-        case AttributeType.TIMESTAMP:
-            return _time(value)
-        case AttributeType.STRINGS:
-            return _texts(value)
+    return _READERS[kind]
+
+
+def _text(value: object) -> str | None:
+    return str(value) if isinstance(value, str) else None
+
+
+def _truth(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _whole(value: object) -> int | None:
@@ -72,3 +68,13 @@ def _texts(value: object) -> Sequence[str] | None:
         if not isinstance(item, str):
             return None
     return value
+
+
+_READERS: dict[AttributeType, Callable[[object], AttributeValue]] = {
+    AttributeType.STRING: _text,
+    AttributeType.INT: _whole,
+    AttributeType.DOUBLE: _real,
+    AttributeType.BOOL: _truth,
+    AttributeType.TIMESTAMP: _time,
+    AttributeType.STRINGS: _texts,
+}

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from experiments.rules.arithmetic import DOUBLE_OPERATIONS, INT_OPERATIONS
-from experiments.rules.attributes import HIGHEST_INT, LOWEST_INT, AttributeType, read
+from experiments.rules.attributes import HIGHEST_INT, LOWEST_INT, AttributeType, reader
 from experiments.rules.tree import (
     All,
     AnyOf,
@@ -110,11 +110,11 @@ def closure(node: Node) -> Closure:  # noqa: C901, PLR0911, PLR0912 - one case p
 
 
 def _reader(kind: AttributeType, name: str) -> Closure:
-    python_type = _PYTHON_TYPES.get(kind)
+    python_type, read = _PYTHON_TYPES.get(kind), reader(kind)
 
     def value(attributes: Mapping[str, object]) -> object:
         found = attributes.get(name)
-        return found if type(found) is python_type else read(kind, found)
+        return found if type(found) is python_type else read(found)
 
     return value
 
@@ -131,13 +131,13 @@ def _comparison(comparator: Comparator, left: Node, right: Node) -> Closure:
 
 
 def _int_comparison(compare: Comparing, name: str, bound: Any) -> Closure:
-    kind = AttributeType.INT
+    read = reader(AttributeType.INT)
 
     def test(attributes: Mapping[str, object]) -> bool | None:
         value = attributes.get(name)
         if type(value) is int and LOWEST_INT <= value <= HIGHEST_INT:
             return compare(value, bound)
-        value = read(kind, value)
+        value = read(value)
         return None if value is None else compare(value, bound)
 
     return test
@@ -145,13 +145,13 @@ def _int_comparison(compare: Comparing, name: str, bound: Any) -> Closure:
 
 def _attribute_comparison(compare: Comparing, attribute: Attribute, bound: str | float | datetime) -> Closure:
     name, kind = attribute.name, attribute.kind
-    python_type = _PYTHON_TYPES.get(kind)
+    python_type, read = _PYTHON_TYPES.get(kind), reader(kind)
 
     def test(attributes: Mapping[str, object]) -> bool | None:
         value = attributes.get(name)
         if type(value) is python_type:
             return compare(value, bound)
-        value = read(kind, value)
+        value = read(value)
         return None if value is None else compare(value, bound)
 
     return test
