@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from experiments.errors import AnalysisError
+from experiments.stats.batches import arm_units, pooled_unit_variances
 from experiments.stats.figure import PairEstimate
 
 # An arm's distribution is integrated over this many standard deviations on each side, in panels between the
@@ -70,11 +71,10 @@ def batched_effect(batches: Sequence[PairEstimate]) -> PairEstimate:
     """
     if not batches:
         raise AnalysisError("no day has units in both variants, so that nothing can be compared")
-    units = np.array([(b.control_units, b.treatment_units) for b in batches], dtype=np.float64)
+    units = arm_units(batches)
     weights = 1 / np.sqrt((1 / units).sum(axis=1))
     weights /= weights.sum()
-    own = np.array([b.own_variances for b in batches])
-    per_unit = ((units - 1) * units * own).sum(axis=0) / (units - 1).sum(axis=0)
+    per_unit = pooled_unit_variances(batches)
     pooled = weights**2 @ (per_unit / units)
     exchanged = weights**2 @ (per_unit[::-1] / units)
     if 0 < pooled.sum() < exchanged.sum():
