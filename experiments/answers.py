@@ -14,8 +14,8 @@ class AssignmentReason(StrEnum):
 
     ``NOT_RUNNING`` the experiment does not run. ``OVERRIDDEN`` the definition names this unit. ``HELD_OUT`` no experiment
     touches it. ``NOT_IN_SLOT`` its slot of the layer is not lent to this experiment. ``STICKY`` it keeps the variant it
-    had. ``NOT_TARGETED`` the rule says no; ``TARGETING_ERROR`` the rule cannot tell, for example because an attribute is
-    missing. ``NOT_ENROLLED`` outside the traffic. ``ASSIGNED`` by its hash.
+    had. ``TARGETING_ERROR`` the rule cannot tell, for example because an attribute is missing; ``NOT_TARGETED`` it says
+    no. ``NOT_ENROLLED`` outside the traffic. ``ASSIGNED`` by its hash.
     """
 
     NOT_RUNNING = "NOT_RUNNING"
@@ -23,8 +23,8 @@ class AssignmentReason(StrEnum):
     HELD_OUT = "HELD_OUT"
     NOT_IN_SLOT = "NOT_IN_SLOT"
     STICKY = "STICKY"
-    NOT_TARGETED = "NOT_TARGETED"
     TARGETING_ERROR = "TARGETING_ERROR"
+    NOT_TARGETED = "NOT_TARGETED"
     NOT_ENROLLED = "NOT_ENROLLED"
     ASSIGNED = "ASSIGNED"
 

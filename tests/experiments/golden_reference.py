@@ -1,15 +1,18 @@
 """An independent implementation of assignment, from the public specifications alone.
 
-It imports nothing of ours, so that the golden vectors prove the product's code instead of repeating it. XXH64 is
+It imports nothing of the product, so that the golden vectors prove the product's code instead of repeating it. XXH64 is
 written from https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md.
 
-Run ``python -m tests.experiments.golden_reference`` to write the vectors again after adding inputs below. Vectors
+Run ``python -m tests.experiments.golden_reference`` to write the vectors again after adding inputs to ``golden_inputs``. Vectors
 that are there already must never change.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from tests.experiments.golden_inputs import ANSWERED, COMPOSITE_IDS, EXPERIMENTS, SALTS, UNIT_IDS
 
 GOLDEN = Path(__file__).parents[2] / "experiments" / "golden" / "assignment_v1.json"
 
@@ -87,103 +90,57 @@ def reference_variant(experiment: dict[str, Any], unit_id: str) -> str | None:
     raise AssertionError(bucket)
 
 
-UNIT_IDS = [
-    "1",
-    "01",
-    "1.0",
-    "-1",
-    "0",
-    "42",
-    "18446744073709551616",
-    "member-1",
-    "Member-1",
-    " member-1",
-    "member-1 ",
-    "",
-    " ",
-    "\t",
-    "\n",
-    "\u0000",
-    "a:b",
-    "a,b",
-    "3:abc,",
-    "0:,",
-    ",",
-    ":",
-    "null",
-    "true",
-    "é",
-    "e\u0301",
-    "Ünïcödé",
-    "会员一号",
-    "участник",
-    "عضو",
-    "👩‍👩‍👧‍👦",
-    "\ufeff1",
-    "\U0010ffff",
-    "550e8400-e29b-41d4-a716-446655440000",
-    "x" * 31,
-    "x" * 32,
-    "x" * 1_000,
-    "é" * 300,
-]
-SALTS = [
-    ("default", "offer-ranking"),
-    ("default", "offer-rankinh"),
-    ("käfé", "offer-ranking"),
-    ("a,1:b", "c"),
-    ("a", "1:b,1:c"),
-]
-EXPERIMENTS: list[dict[str, Any]] = [
-    {
-        "programme": "default",
-        "salt": "offer-ranking",
-        "traffic_ppm": 1_000_000,
-        "variants": [{"variant_id": "popular", "weight": 1}, {"variant_id": "personal", "weight": 1}],
-    },
-    {
-        "programme": "default",
-        "salt": "third",
-        "traffic_ppm": 333_333,
-        "variants": [
-            {"variant_id": "a", "weight": 1},
-            {"variant_id": "b", "weight": 1},
-            {"variant_id": "c", "weight": 1},
-        ],
-    },
-    {
-        "programme": "käfé",
-        "salt": "ungleich ,:",
-        "traffic_ppm": 900_000,
-        "variants": [
-            {"variant_id": "control", "weight": 90},
-            {"variant_id": "small", "weight": 3},
-            {"variant_id": "rest", "weight": 7},
-        ],
-    },
-    {
-        "programme": "default",
-        "salt": "nobody",
-        "traffic_ppm": 0,
-        "variants": [{"variant_id": "a", "weight": 1}, {"variant_id": "b", "weight": 1}],
-    },
-]
+def reference_answer(  # noqa: C901, PLR0911 - one return for each reason
+    experiment: dict[str, Any], unit: dict[str, Any]
+) -> tuple[str | None, str]:
+    """Return the variant and the reason, straight from the order in which the rules are asked.
+
+    Targeting knows one form here, ``name == "text"``.
+    """
+    programme, salt, unit_id = experiment["programme"], experiment["salt"], unit["unit_id"]
+    weights = {variant["variant_id"]: variant["weight"] for variant in experiment["variants"]}
+
+    def bucket(purpose: str, salt: str) -> int:
+        return reference_bucket(["troth-1", purpose, programme, salt, unit_id])
+
+    if unit_id in experiment["overrides"]:
+        return experiment["overrides"][unit_id], "OVERRIDDEN"
+    if bucket("holdout", experiment["holdout"]["holdout_id"]) < experiment["holdout"]["traffic_ppm"]:
+        return None, "HELD_OUT"
+    slot = (
+        reference_point(["troth-1", "layer", programme, experiment["layer"]["layer_id"], unit_id]) * 1000
+        >> 64
+    )
+    lent = [[int(end) for end in slots.split("-")] for slots in experiment["layer"]["slots"]]
+    if not any(ends[0] <= slot <= ends[-1] for ends in lent):
+        return None, "NOT_IN_SLOT"
+    earlier = unit["earlier_variant_id"]
+    if experiment["sticky"] and weights.get(earlier, 0) > 0:
+        return earlier, "STICKY"
+    name, text = experiment["targeting"].split(" == ")
+    if name not in unit["attributes"]:
+        return None, "TARGETING_ERROR"
+    if unit["attributes"][name] != json.loads(text):
+        return None, "NOT_TARGETED"
+    if bucket("enrolment", salt) >= experiment["traffic_ppm"]:
+        return None, "NOT_ENROLLED"
+    if bucket("uniform", salt) < experiment["allocation"]["uniform_ppm"]:
+        weights = {variant_id: int(weight > 0) for variant_id, weight in weights.items()}
+    running, point = 0, bucket("arm", salt)
+    for variant_id, weight in weights.items():
+        running += weight
+        if point < running * 1_000_000 // sum(weights.values()):
+            return variant_id, "ASSIGNED"
+    raise AssertionError(point)
 
 
 def build_golden() -> dict[str, Any]:
     """Return the content of the golden file."""
-    points = []
-    for purpose in ("enrolment", "arm"):
-        for programme, salt in SALTS:
-            for unit_id in UNIT_IDS:
-                parts = ["troth-1", purpose, programme, salt, unit_id]
-                points.append(
-                    {
-                        "parts": parts,
-                        "point": f"{reference_point(parts):016x}",
-                        "bucket": reference_bucket(parts),
-                    }
-                )
+    points = [
+        *_points(("enrolment", "arm"), UNIT_IDS),
+        *_points(("holdout", "layer", "uniform"), [*UNIT_IDS, *COMPOSITE_IDS]),
+        *_points(("enrolment", "arm"), COMPOSITE_IDS),
+    ]
     return {
         "about": (
             "Golden vectors of Troth's assignment, version 1; they never change. A point is XXH64 (seed 0) over the"
@@ -202,24 +159,77 @@ def build_golden() -> dict[str, Any]:
             }
             for experiment in EXPERIMENTS
         ],
+        "about_answers": (
+            "All rules in their order; the first that applies gives the reason. OVERRIDDEN: the unit stands in"
+            " overrides. HELD_OUT: its holdout bucket is below the holdout's traffic_ppm. NOT_IN_SLOT: its slot, layer"
+            " point * 1000 >> 64, is not lent. STICKY: a sticky experiment and the earlier variant has a weight above 0."
+            " TARGETING_ERROR and NOT_TARGETED: the rule errs or says no. NOT_ENROLLED: as above. ASSIGNED: as above,"
+            " but if the uniform bucket is below uniform_ppm, every weight above 0 counts as 1. Purposes are holdout,"
+            " layer, enrolment, uniform and arm; the salt of holdout is the holdout_id, that of layer the layer_id."
+        ),
+        "answers": [
+            {"experiment": experiment, "units": [_answered(experiment, unit) for unit in _asked()]}
+            for experiment in ANSWERED
+        ],
     }
+
+
+def _points(purposes: tuple[str, ...], unit_ids: list[str]) -> Iterator[dict[str, Any]]:
+    for purpose in purposes:
+        for programme, salt in SALTS:
+            for unit_id in unit_ids:
+                parts = ["troth-1", purpose, programme, salt, unit_id]
+                yield {
+                    "parts": parts,
+                    "point": f"{reference_point(parts):016x}",
+                    "bucket": reference_bucket(parts),
+                }
+
+
+def _asked() -> Iterator[dict[str, Any]]:
+    tiers: list[dict[str, Any]] = [
+        {"tier": "gold"},
+        {"tier": "gold"},
+        {"tier": "silver"},
+        {"tier": "gold"},
+        {},
+    ]
+    earlier = [None, None, None, None, None, "a", "closed", "gone"]
+    unit_ids = [*UNIT_IDS, *COMPOSITE_IDS, *(f"household-{number}" for number in range(150))]
+    for number, unit_id in enumerate(unit_ids):
+        yield {
+            "unit_id": unit_id,
+            "attributes": tiers[number % len(tiers)],
+            "earlier_variant_id": earlier[number % len(earlier)],
+        }
+
+
+def _answered(experiment: dict[str, Any], unit: dict[str, Any]) -> dict[str, Any]:
+    variant_id, reason = reference_answer(experiment, unit)
+    return {**unit, "variant_id": variant_id, "reason": reason}
 
 
 def rendered_golden() -> str:
     """Return the text of the golden file: one vector a line, so that differences can be read."""
     golden = build_golden()
     points = ",\n".join("    " + json.dumps(vector) for vector in golden["points"])
+    return (
+        f'{{\n  "about": {json.dumps(golden["about"])},\n  "points": [\n{points}\n  ],\n'
+        f'  "assignments": [\n{_rendered_groups(golden["assignments"])}\n  ],\n'
+        f'  "about_answers": {json.dumps(golden["about_answers"])},\n'
+        f'  "answers": [\n{_rendered_groups(golden["answers"])}\n  ]\n}}\n'
+    )
+
+
+def _rendered_groups(listed: list[dict[str, Any]]) -> str:
     groups = []
-    for group in golden["assignments"]:
+    for group in listed:
         units = ",\n".join("        " + json.dumps(unit) for unit in group["units"])
         experiment = json.dumps(group["experiment"])
         groups.append(
             f'    {{\n      "experiment": {experiment},\n      "units": [\n{units}\n      ]\n    }}'
         )
-    return (
-        f'{{\n  "about": {json.dumps(golden["about"])},\n  "points": [\n{points}\n  ],\n'
-        f'  "assignments": [\n' + ",\n".join(groups) + "\n  ]\n}\n"
-    )
+    return ",\n".join(groups)
 
 
 if __name__ == "__main__":
