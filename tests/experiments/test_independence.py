@@ -40,7 +40,7 @@ def test_each_experiment_splits_evenly(treated: npt.NDArray[np.float32]) -> None
 
 def test_pairs_of_experiments_are_independent(treated: npt.NDArray[np.float32]) -> None:
     """Of 780 pairs, none has p < 1e-6 and 3 to 7 % have p < 0.05 (chi-squared on the 2 x 2 table)."""
-    correlation = np.corrcoef(treated, rowvar=False)
+    correlation = np.asarray(np.corrcoef(treated, rowvar=False))
     above = correlation[np.triu_indices(EXPERIMENTS, 1)]
 
     p_values = stats.chi2.sf(UNITS * above**2, 1)
@@ -62,5 +62,5 @@ def test_the_points_of_all_purposes_are_uniform_and_independent() -> None:
 
     for column in shares.T:
         assert stats.kstest(column, "uniform").pvalue > 0.001
-    correlation = np.corrcoef(shares, rowvar=False)[np.triu_indices(len(purposes), 1)]
+    correlation = np.asarray(np.corrcoef(shares, rowvar=False))[np.triu_indices(len(purposes), 1)]
     assert (stats.chi2.sf(len(shares) * correlation**2, 1) > 0.001 / len(correlation)).all()
