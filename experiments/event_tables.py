@@ -73,8 +73,11 @@ OUTCOME_COLUMNS = {
 }
 """Columns of table ``outcomes``."""
 
-SCHEMA_VERSION = 1
-"""Version of the tables above, kept in the file (``PRAGMA user_version``)."""
+SCHEMA_VERSION = 2
+"""Version of the file's tables, kept in it (``PRAGMA user_version``). 2 added those of ``change_tables``."""
+
+_READABLE_VERSIONS = (1, 2)
+"""The tables above are the same in these; the server brings an older file up to date when it opens it."""
 
 
 def _create_table(name: str, columns: dict[str, str], key: str) -> str:
@@ -127,6 +130,7 @@ def decision_row(decision: Decision) -> tuple[object, ...]:
                     "variant_id": a.variant_id,
                     "experiment_revision": a.experiment_revision,
                     "parameters": dict(a.parameters),
+                    **({} if a.reason == "ASSIGNED" else {"reason": a.reason}),
                 }
                 for a in decision.assignments
             ]
@@ -192,15 +196,15 @@ def outcome_row(outcome: Outcome) -> tuple[object, ...]:
 
 
 def check_schema_version(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file that another version of the schema wrote.
+    """Refuse a file with tables that this version of Troth does not know.
 
     Raises:
-        AnalysisError: The file has tables of another version.
+        AnalysisError: The file has tables of such a version.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != SCHEMA_VERSION:
+    if version not in _READABLE_VERSIONS:
         raise AnalysisError(
-            f"{path} holds a log of schema version {version}; this Troth reads version {SCHEMA_VERSION}.",
+            f"{path} holds a log of schema version {version}; this Troth reads versions up to {SCHEMA_VERSION}.",
             path=str(path),
             version=str(version),
         )

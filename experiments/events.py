@@ -44,12 +44,14 @@ class AssignedVariant:
         variant_id: The variant.
         experiment_revision: Revision of the experiment, from 1.
         parameters: The variant's parameters.
+        reason: Why she has it: ``ASSIGNED``, ``STICKY`` or ``OVERRIDDEN``.
     """
 
     experiment_id: str
     variant_id: str
     experiment_revision: int
     parameters: Mapping[str, str | int | float | bool]
+    reason: str = "ASSIGNED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,23 +9,23 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from experiments.definition import ExperimentDefinition, State, load_experiments
-from experiments.errors import DefinitionError, DomainError, Problem
-from experiments.plan import compile_plan
-from server.catalogue import Catalogue, load_catalogue
-from server.config import Config, ProgrammeSection
-from server.decide.decide import CHAMPION, POPULAR, RANKING_PARAMETER
+from experiments.errors import DomainError
+from server.config import Config
 from server.handlers.assignments import AssignmentHandler
 from server.handlers.clock import Clock, system_clock
 from server.handlers.events import EventHandler
+from server.handlers.experiments import ExperimentHandler
+from server.handlers.people import People
 from server.handlers.recommend import RecommendHandler
+from server.handlers.results import ResultsHandler
 from server.interceptors import ErrorInterceptor, RequestLogInterceptor
 from server.metrics import Metrics, MetricsEndpoint
-from server.models import ModelWatcher, open_champion
-from server.programme import Programmes, Snapshot
+from server.models import ModelWatcher
+from server.opening import StartError, open_parts, snapshot
+from server.programme import Programmes
 from server.servicers import ExperimentServicer, OutcomeServicer, RecommendationServicer
 from server.storage import SqliteEventLog
-from training.bundle import Bundle, BundleError
+from training.bundle import Bundle
 from troth.v1 import (
     experiment_service_pb2,
     experiment_service_pb2_grpc,
@@ -44,12 +44,6 @@ _MOST_WAITING = 1024
 _LARGEST_REQUEST = 4 * 1024 * 1024
 
 
-class StartError(DomainError):
-    """The server cannot start; the message says why and what to do."""
-
-    reason = "CANNOT_START"
-
-
 class App:
     """A built server. ``start`` it, ``stop`` it once.
 
@@ -65,11 +59,14 @@ class App:
             self._started = False
             settings = config.server
             self._metrics = Metrics()
-            self._programmes = Programmes(
-                {name: _snapshot(name, section) for name, section in config.programmes.items()}
-            )
+            parts = [open_parts(name, section) for name, section in config.programmes.items()]
             self._log = _open_log(Path(config.store.path), self._metrics)
             opened.append(self._log.close)
+            self._programmes = Programmes({part.programme: snapshot(part, self._log) for part in parts})
+            self._experiments = ExperimentHandler(self._programmes, self._log, clock)
+            opened.append(self._experiments.close)
+            self._results = ResultsHandler(self._programmes, self._log, Path(config.store.path), clock)
+            opened.append(self._results.close)
             self._executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="request")
             opened.append(self._executor.shutdown)
             self._health = health.HealthServicer()
@@ -104,6 +101,8 @@ class App:
         time.sleep(self._config.server.drain_wait)
         self._server.stop(self._config.server.grace).wait()
         self._watcher.stop()
+        self._experiments.close()
+        self._results.close()
         self._log.close()
         self._executor.shutdown()
         self._endpoint.close()
@@ -119,8 +118,10 @@ class App:
                 ("grpc.max_receive_message_length", _LARGEST_REQUEST),
             ),
         )
+        people = People(self._log, tuple(self._config.programmes))
         recommend = RecommendHandler(
             self._programmes,
+            people,
             self._log,
             clock,
             replay=self._config.server.replay,
@@ -130,7 +131,12 @@ class App:
             RecommendationServicer(recommend), server
         )
         experiment_service_pb2_grpc.add_ExperimentServiceServicer_to_server(
-            ExperimentServicer(AssignmentHandler(self._programmes)), server
+            ExperimentServicer(
+                AssignmentHandler(self._programmes, people, self._log, clock),
+                self._experiments,
+                self._results,
+            ),
+            server,
         )
         events = EventHandler(self._programmes, self._log, self._metrics.took_events)
         outcome_service_pb2_grpc.add_OutcomeServiceServicer_to_server(OutcomeServicer(events, clock), server)
@@ -173,60 +179,6 @@ def build(config: Config, clock: Clock = system_clock) -> App:
         DefinitionError: A definition is wrong; all problems are named.
     """
     return App(config, clock)
-
-
-def _snapshot(programme: str, section: ProgrammeSection) -> Snapshot:
-    catalogue = load_catalogue(Path(section.catalogue))
-    if catalogue.programme != programme:
-        problem = Problem(
-            "programme", f"is {catalogue.programme!r}; the configuration has it under {programme!r}"
-        )
-        raise DefinitionError(section.catalogue, [problem])
-    definitions = load_experiments(Path(section.experiments)) if section.experiments else ()
-    _check_rankings(section.experiments, programme, catalogue, definitions)
-    try:
-        bundle = open_champion(Path(section.models), programme) if section.models else None
-    except BundleError as error:
-        raise StartError(f"{error.message} Run `troth models pull` again.") from error
-    return Snapshot(catalogue, compile_plan(definitions, programme), bundle)
-
-
-def _check_rankings(
-    source: str, programme: str, catalogue: Catalogue, definitions: tuple[ExperimentDefinition, ...]
-) -> None:
-    """Refuse experiments that this server could not carry out."""
-    problems = []
-    ranked: dict[str, str] = {}
-    for definition in definitions:
-        if definition.programme != programme:
-            continue
-        name = definition.experiment_id
-        problems += [
-            Problem(f"{name}.placements", f"the catalogue has no placement {placement!r}")
-            for placement in definition.placements
-            if placement not in catalogue.placements_by_id
-        ]
-        steering = [v for v in definition.variants if RANKING_PARAMETER in v.parameters]
-        problems += [
-            Problem(
-                f"{name}.variants.{variant.variant_id}.parameters.{RANKING_PARAMETER}",
-                f"must be {CHAMPION} or {POPULAR}, not {variant.parameters[RANKING_PARAMETER]!r}",
-            )
-            for variant in steering
-            if variant.parameters[RANKING_PARAMETER] not in (CHAMPION, POPULAR)
-        ]
-        if steering and definition.state is State.RUNNING:
-            for placement in definition.placements:
-                other = ranked.setdefault(placement, name)
-                if other != name:
-                    problems.append(
-                        Problem(
-                            name,
-                            f"and {other} both steer the ranking at placement {placement!r}; stop one of them",
-                        )
-                    )
-    if problems:
-        raise DefinitionError(source, problems)
 
 
 def _open_log(path: Path, metrics: Metrics) -> SqliteEventLog:

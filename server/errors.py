@@ -3,10 +3,16 @@
 Every subclass of ``RequestError`` has a row in ``server/status.py`` and a value in ``errors.proto``.
 """
 
+from collections.abc import Sequence
+from urllib.parse import quote
+
 from experiments.errors import DomainError, Problem
 
 _MOST_LISTED = 8
 """Problems, or known names, that one sentence lists; all answers must fit the headers of HTTP/2."""
+
+_LONGEST_LISTING = 1_500
+"""Bytes of the problems that one sentence lists."""
 
 
 class RequestError(DomainError):
@@ -19,10 +25,9 @@ class InvalidRequestError(RequestError):
     reason = "INVALID_REQUEST"
 
     def __init__(self, problems: list[Problem]) -> None:
-        listing = "; ".join(str(problem) for problem in problems[:_MOST_LISTED])
-        if len(problems) > _MOST_LISTED:
-            listing += f"; and {len(problems) - _MOST_LISTED} more problems"
-        super().__init__(f"The request is invalid: {listing}.", problem_count=str(len(problems)))
+        super().__init__(
+            f"The request is invalid: {_listed_problems(problems)}.", problem_count=str(len(problems))
+        )
         self.problems = tuple(problems)
 
 
@@ -71,8 +76,7 @@ class RequestIdReusedError(RequestError):
 
     def __init__(self, request_id: str) -> None:
         super().__init__(
-            f"request_id {request_id!r} was used before for another member, placement or count; "
-            "make a new one for each question.",
+            f"request_id {request_id!r} was used before for another request; make a new one for each.",
             request_id=request_id,
         )
 
@@ -90,14 +94,137 @@ class StoreUnavailableError(RequestError):
 
 
 class StoreTimeoutError(RequestError):
-    """The log did not confirm before the deadline; the write may still happen."""
+    """The log or an analysis did not answer before the deadline; a write may still happen."""
 
     reason = "DEADLINE_EXCEEDED"
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        sentence: str = "The event log did not confirm before the deadline; send the same request_id or event_id again.",
+    ) -> None:
+        super().__init__(sentence)
+
+
+class ExperimentExistsError(RequestError):
+    """There is an experiment of that id already."""
+
+    reason = "EXPERIMENT_EXISTS"
+
+    def __init__(self, programme: str, experiment_id: str) -> None:
         super().__init__(
-            "The event log did not confirm before the deadline; send the same request_id or event_id again."
+            f"Programme {programme!r} has an experiment {experiment_id!r} already; choose another id or update it.",
+            programme=programme,
+            experiment_id=experiment_id,
         )
+
+
+class ExperimentReadOnlyError(RequestError):
+    """A file of the server's configuration defines the experiment."""
+
+    reason = "EXPERIMENT_READ_ONLY"
+
+    def __init__(self, experiment_id: str) -> None:
+        super().__init__(
+            f"Experiment {experiment_id!r} is defined in a file of the server's configuration; change it there and restart"
+            " the server.",
+            experiment_id=experiment_id,
+        )
+
+
+class PreconditionError(RequestError):
+    """Base of refusals that the state of things explains; all problems are named at once."""
+
+    def __init__(self, sentence: str, problems: Sequence[Problem], experiment_id: str) -> None:
+        super().__init__(
+            f"{sentence}: {_listed_problems(problems)}.",
+            experiment_id=experiment_id,
+            problem_count=str(len(problems)),
+        )
+        self.problems = tuple(problems)
+
+
+class ExperimentStateError(PreconditionError):
+    """The experiment's state does not allow the change."""
+
+    reason = "EXPERIMENT_STATE"
+
+
+class ExperimentConflictError(PreconditionError):
+    """The experiment does not fit together with others or with the catalogue."""
+
+    reason = "EXPERIMENT_CONFLICT"
+
+
+class EtagMismatchError(RequestError):
+    """Somebody changed the experiment since it was read."""
+
+    reason = "ETAG_MISMATCH"
+
+    def __init__(self, experiment_id: str, etag: str) -> None:
+        super().__init__(
+            f"Experiment {experiment_id!r} was changed meanwhile; its etag is {etag!r}. Read it again and decide anew.",
+            experiment_id=experiment_id,
+            etag=etag,
+        )
+
+
+class IdentityLinkedError(RequestError):
+    """An anonymous id belongs to another member, or would make a chain of links. The message names no member."""
+
+    reason = "IDENTITY_LINKED"
+
+    def __init__(self, anonymous_ids: tuple[str, ...]) -> None:
+        super().__init__(
+            f"These anonymous ids belong to another member already, or one of the two ids is on the other side of another"
+            f" link: {_listed(anonymous_ids)}; nothing was linked.",
+            anonymous_id=anonymous_ids[0],
+        )
+
+
+class AnalysisImpossibleError(RequestError):
+    """The log cannot be analysed as it is."""
+
+    reason = "ANALYSIS_IMPOSSIBLE"
+
+    def __init__(self, experiment_id: str, cause: str) -> None:
+        super().__init__(
+            f"Experiment {experiment_id!r} cannot be analysed: {_cut(cause, _LONGEST_LISTING)}",
+            experiment_id=experiment_id,
+            cause=cause,
+        )
+
+
+class ServerBusyError(RequestError):
+    """As many calls of a costly kind are under way as the server takes at once."""
+
+    reason = "SERVER_BUSY"
+
+    def __init__(self, what: str, retry_s: int) -> None:
+        super().__init__(
+            f"The server is busy with as many {what} as it takes at once; try again in {retry_s} s.",
+            what=what,
+            retry_s=str(retry_s),
+        )
+        self.retry_s = retry_s
+
+
+def _listed_problems(problems: Sequence[Problem]) -> str:
+    listing = "; ".join(str(problem) for problem in problems[:_MOST_LISTED])
+    if len(problems) > _MOST_LISTED:
+        listing += f"; and {len(problems) - _MOST_LISTED} more problems"
+    return _cut(listing, _LONGEST_LISTING)
+
+
+def _cut(text: str, longest: int) -> str:
+    """Return the text with at most so many bytes as headers carry them, in which other scripts take three times as many."""
+    if len(quote(text, safe=" ")) <= longest:
+        return text
+    room = longest - 3
+    for end, character in enumerate(text):
+        room -= len(quote(character, safe=" "))
+        if room < 0:
+            return text[:end] + "…"
+    return text
 
 
 def _listed(names: tuple[str, ...]) -> str:

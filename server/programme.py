@@ -1,7 +1,13 @@
-"""What the server knows of one programme at one moment: catalogue, plan, model. Immutable; replaced as a whole."""
+"""What the server knows of one programme at one moment: catalogue, experiments, model. Immutable; replaced as a whole."""
 
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
 
+from experiments.changes import etag
+from experiments.definition import ExperimentDefinition, State
 from experiments.plan import Plan
 from server.catalogue import Catalogue
 from server.decide.candidates import CandidateIndex
@@ -10,21 +16,58 @@ from training.bundle import Bundle
 
 
 @dataclass(frozen=True)
+class KnownExperiment:
+    """An experiment as the server knows it.
+
+    Attributes:
+        definition: The experiment.
+        position: Counts its changes; 0 for one that a file defines, which cannot be changed over gRPC.
+        create_time: When it was created; none for one of a file.
+        update_time: When it last changed; none for one of a file.
+        etag: Identifies the content.
+    """
+
+    definition: ExperimentDefinition
+    position: int = 0
+    create_time: datetime | None = None
+    update_time: datetime | None = None
+    etag: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "etag", etag(self.definition))
+
+    @property
+    def read_only(self) -> bool:
+        """Whether a file defines it."""
+        return self.position == 0
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything that a decision reads, fixed for its duration.
 
     Attributes:
         catalogue: Offers and placements.
-        plan: Experiments in force.
+        plan: Experiments in force, compiled.
         bundle: The champion model; none if none was pulled yet.
+        experiments: The experiments of the plan by id, in the order of ids; read-only.
+        sticky: The running experiments in which members keep the variant of their first exposure.
     """
 
     catalogue: Catalogue
     plan: Plan
     bundle: Bundle | None
+    experiments: Mapping[str, KnownExperiment] = field(default_factory=lambda: MappingProxyType({}))
+    sticky: frozenset[str] = field(init=False)
     candidates: CandidateIndex = field(init=False)
 
     def __post_init__(self) -> None:
+        sticky = frozenset(
+            experiment_id
+            for experiment_id, known in self.experiments.items()
+            if known.definition.sticky and known.definition.state is State.RUNNING
+        )
+        object.__setattr__(self, "sticky", sticky)
         object.__setattr__(self, "candidates", CandidateIndex(self.catalogue, self.bundle))
 
 
@@ -33,6 +76,8 @@ class Programmes:
 
     def __init__(self, snapshots: dict[str, Snapshot]) -> None:
         self._snapshots = dict(snapshots)
+        # Models and experiments are replaced by different threads, each of which builds on what the other left.
+        self._replacing = threading.Lock()
 
     def current(self, programme: str) -> Snapshot:
         """Return the snapshot in force.
@@ -47,8 +92,17 @@ class Programmes:
 
     def replace_bundle(self, programme: str, bundle: Bundle) -> None:
         """Let the next decisions use another model."""
-        before = self._snapshots[programme]
-        self._snapshots[programme] = Snapshot(before.catalogue, before.plan, bundle)
+        with self._replacing:
+            self._snapshots[programme] = replace(self._snapshots[programme], bundle=bundle)
+
+    def replace_experiments(
+        self, programme: str, plan: Plan, experiments: Mapping[str, KnownExperiment]
+    ) -> None:
+        """Let the next requests see other experiments."""
+        with self._replacing:
+            self._snapshots[programme] = replace(
+                self._snapshots[programme], plan=plan, experiments=MappingProxyType(dict(experiments))
+            )
 
     def has_model(self, programme: str) -> bool:
         """Tell whether a model is loaded."""

@@ -1,22 +1,37 @@
 """The one table from domain errors to gRPC statuses, with the details that programs read."""
 
+from collections.abc import Iterator, Sequence
+
 from google.protobuf import any_pb2
+from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from experiments.errors import Problem
 from server.errors import (
+    AnalysisImpossibleError,
+    EtagMismatchError,
+    ExperimentConflictError,
+    ExperimentExistsError,
     ExperimentNotFoundError,
+    ExperimentReadOnlyError,
+    ExperimentStateError,
+    IdentityLinkedError,
     InvalidRequestError,
     PlacementNotFoundError,
+    PreconditionError,
     ProgrammeNotFoundError,
     RequestError,
     RequestIdReusedError,
+    ServerBusyError,
     StoreTimeoutError,
     StoreUnavailableError,
 )
 
 DOMAIN = "troth"
 _LONGEST_METADATA = 256
+_LONGEST_DESCRIPTION = 1_000
 _MOST_VIOLATIONS = 20
+_LONGEST_VIOLATIONS = 4_200
 """gRPC sends details as a header, and peers refuse headers above 8 KiB; ``problem_count`` tells how many there are."""
 
 CODES: dict[type[RequestError], int] = {
@@ -25,6 +40,14 @@ CODES: dict[type[RequestError], int] = {
     PlacementNotFoundError: code_pb2.NOT_FOUND,
     ExperimentNotFoundError: code_pb2.NOT_FOUND,
     RequestIdReusedError: code_pb2.ALREADY_EXISTS,
+    ExperimentExistsError: code_pb2.ALREADY_EXISTS,
+    ExperimentReadOnlyError: code_pb2.FAILED_PRECONDITION,
+    ExperimentStateError: code_pb2.FAILED_PRECONDITION,
+    ExperimentConflictError: code_pb2.FAILED_PRECONDITION,
+    EtagMismatchError: code_pb2.ABORTED,
+    IdentityLinkedError: code_pb2.ALREADY_EXISTS,
+    AnalysisImpossibleError: code_pb2.FAILED_PRECONDITION,
+    ServerBusyError: code_pb2.RESOURCE_EXHAUSTED,
     StoreUnavailableError: code_pb2.UNAVAILABLE,
     StoreTimeoutError: code_pb2.DEADLINE_EXCEEDED,
 }
@@ -41,13 +64,11 @@ def status_of(error: RequestError) -> status_pb2.Status:
     )
     details = [_packed(info)]
     if isinstance(error, InvalidRequestError):
-        bad = error_details_pb2.BadRequest(
-            field_violations=[
-                error_details_pb2.BadRequest.FieldViolation(field=problem.path, description=problem.message)
-                for problem in error.problems[:_MOST_VIOLATIONS]
-            ]
-        )
-        details.append(_packed(bad))
+        details.append(_packed(_bad_request(error)))
+    elif isinstance(error, PreconditionError):
+        details.append(_packed(_precondition_failure(error)))
+    elif isinstance(error, ServerBusyError):
+        details.append(_packed(error_details_pb2.RetryInfo(retry_delay={"seconds": error.retry_s})))
     return status_pb2.Status(code=CODES[type(error)], message=error.message, details=details)
 
 
@@ -57,7 +78,32 @@ def internal_status() -> status_pb2.Status:
     return status_pb2.Status(code=code_pb2.INTERNAL, message=INTERNAL_MESSAGE, details=[_packed(info)])
 
 
-def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> any_pb2.Any:
+def _bad_request(error: InvalidRequestError) -> error_details_pb2.BadRequest:
+    bad = error_details_pb2.BadRequest()
+    for problem in _first(error.problems):
+        bad.field_violations.add(field=problem.path, description=problem.message)
+    return bad
+
+
+def _precondition_failure(error: PreconditionError) -> error_details_pb2.PreconditionFailure:
+    failure = error_details_pb2.PreconditionFailure()
+    for problem in _first(error.problems):
+        failure.violations.add(type=error.reason, subject=problem.path, description=problem.message)
+    return failure
+
+
+def _first(problems: Sequence[Problem]) -> Iterator[Problem]:
+    """Yield as many problems as the headers hold; one that is too long itself is cut."""
+    room = _LONGEST_VIOLATIONS
+    for problem in problems[:_MOST_VIOLATIONS]:
+        path, message = problem.path[:_LONGEST_METADATA], problem.message[:_LONGEST_DESCRIPTION]
+        room -= len(path.encode()) + len(message.encode())
+        if room < 0:
+            return
+        yield Problem(path, message)
+
+
+def _packed(message: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(message)
     return packed

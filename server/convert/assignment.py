@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from experiments.assignment import Assignment, AssignmentReason
 from troth.v1 import assignment_pb2
 
-_REASONS = {
-    AssignmentReason.ASSIGNED: assignment_pb2.ASSIGNMENT_REASON_ASSIGNED,
-    AssignmentReason.NOT_ENROLLED: assignment_pb2.ASSIGNMENT_REASON_NOT_ENROLLED,
-    AssignmentReason.NOT_RUNNING: assignment_pb2.ASSIGNMENT_REASON_NOT_RUNNING,
+_REASONS: dict[AssignmentReason, assignment_pb2.AssignmentReason] = {
+    reason: getattr(assignment_pb2, f"ASSIGNMENT_REASON_{reason}") for reason in AssignmentReason
 }
+
+
+def reason_number(reason: str) -> assignment_pb2.AssignmentReason:
+    """Return the enum's value for the word of a reason."""
+    return _REASONS[AssignmentReason(reason)]
 
 
 def assignment_message(assigned: Assignment) -> assignment_pb2.Assignment:
@@ -27,10 +30,17 @@ def parameter_messages(
     parameters: Mapping[str, str | int | float | bool],
 ) -> dict[str, assignment_pb2.ParameterValue]:
     """Return parameters as messages that keep their types."""
-    return {name: _parameter(value) for name, value in parameters.items()}
+    return {name: parameter_message(value) for name, value in parameters.items()}
 
 
-def _parameter(value: str | float | bool) -> assignment_pb2.ParameterValue:
+def parameter_value(message: assignment_pb2.ParameterValue) -> str | int | float | bool:
+    """Return the value of a parameter whose value is set."""
+    value: str | int | float | bool = getattr(message, message.WhichOneof("value") or "string_value")
+    return value
+
+
+def parameter_message(value: str | float | bool) -> assignment_pb2.ParameterValue:
+    """Return a parameter's value as a message that keeps its type."""
     # bool before int: True is an int in Python.
     if isinstance(value, bool):
         return assignment_pb2.ParameterValue(bool_value=value)

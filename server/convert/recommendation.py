@@ -1,16 +1,16 @@
 """Messages of ``RecommendationService``."""
 
-from datetime import datetime
 from decimal import Decimal
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
-from experiments.events import AssignedVariant, Decision, OfferChoice, to_micros
+from experiments.events import AssignedVariant, Decision, OfferChoice
 from server.catalogue import Catalogue, Offer
 from server.catalogue import Money as CatalogueMoney
-from server.convert.assignment import parameter_messages
+from server.convert.assignment import parameter_messages, reason_number
 from server.convert.checks import DEFAULT_PROGRAMME, Checker
+from server.convert.people import attributes
+from server.convert.times import set_time
 from server.handlers.recommend import OfferRequest
 from troth.v1 import assignment_pb2, decision_pb2, recommendation_service_pb2
 
@@ -39,6 +39,7 @@ def offer_request(message: recommendation_service_pb2.RecommendOffersRequest) ->
     check.count("offer_count", message.offer_count)
     check.identifier("request_id", message.request_id)
     request_time = check.time("request_time", message, "request_time")
+    known = attributes(check, "attributes", message.attributes)
     check.done()
     return OfferRequest(
         programme=message.programme or DEFAULT_PROGRAMME,
@@ -47,6 +48,7 @@ def offer_request(message: recommendation_service_pb2.RecommendOffersRequest) ->
         offer_count=message.offer_count,
         request_id=message.request_id,
         request_time=request_time,
+        attributes=known,
     )
 
 
@@ -68,18 +70,11 @@ def offer_response(
     message.plan_revision = decision.plan_revision
     message.catalogue_revision = decision.catalogue_revision
     if decision.feature_time is not None:
-        _set_time(message.feature_time, decision.feature_time)
+        set_time(message.feature_time, decision.feature_time)
     message.eligible_count = decision.eligible_count
-    _set_time(message.decide_time, decision.decide_time)
+    set_time(message.decide_time, decision.decide_time)
     message.assignments.extend(_assignment(assigned) for assigned in decision.assignments)
     return response
-
-
-def _set_time(message: Timestamp, time: datetime) -> None:
-    """Fill in a time, exact to the microsecond."""
-    seconds, micros = divmod(to_micros(time), 1_000_000)
-    message.seconds = seconds
-    message.nanos = micros * 1000
 
 
 def _add_offer(message: decision_pb2.Decision, chosen: OfferChoice, offer: Offer | None) -> None:
@@ -96,7 +91,7 @@ def _assignment(assigned: AssignedVariant) -> assignment_pb2.Assignment:
     return assignment_pb2.Assignment(
         experiment_id=assigned.experiment_id,
         variant_id=assigned.variant_id,
-        reason=assignment_pb2.ASSIGNMENT_REASON_ASSIGNED,
+        reason=reason_number(assigned.reason),
         experiment_revision=assigned.experiment_revision,
         parameters=parameter_messages(assigned.parameters),
     )

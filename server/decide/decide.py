@@ -1,5 +1,6 @@
 """The decision itself: a pure function of the question and the snapshot."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from experiments.assignment import Assignment, AssignmentReason, assign_all
+from experiments.assignment import Assignment
 from experiments.events import AssignedVariant, OfferChoice
 from server.catalogue import Placement
 from server.decide.candidates import Candidates
@@ -44,21 +45,26 @@ class Choice:
     assignments: tuple[AssignedVariant, ...]
 
 
-def decide(snapshot: Snapshot, placement: Placement, member_id: str, count: int, time: datetime) -> Choice:
+def decide(
+    snapshot: Snapshot,
+    placement: Placement,
+    member_id: str,
+    assigned: Sequence[Assignment],
+    *,
+    count: int,
+    time: datetime,
+) -> Choice:
     """Choose offers for a member at a placement.
 
     Args:
         snapshot: Catalogue, plan and model in force.
         placement: Where the answer is shown.
         member_id: Who asks.
+        assigned: The member's assignments in the running experiments of the placement.
         count: How many offers at most, at least 1.
         time: For which offers must be valid.
     """
-    assignments = tuple(
-        assigned
-        for assigned in assign_all(snapshot.plan, member_id, placement.placement_id)
-        if assigned.reason is AssignmentReason.ASSIGNED
-    )
+    assignments = tuple(one for one in assigned if one.variant_id is not None)
     day = _local_day(time, snapshot.catalogue.zone)
     candidates = snapshot.candidates.on(placement.placement_id, day)
     ranking, scores, degradations = _score(snapshot, candidates, member_id, _ranking(placement, assignments))
@@ -72,7 +78,9 @@ def decide(snapshot: Snapshot, placement: Placement, member_id: str, count: int,
         degradations=degradations,
         eligible_count=len(candidates.offers),
         assignments=tuple(
-            AssignedVariant(a.experiment_id, a.variant_id or "", a.experiment_revision, a.parameters)
+            AssignedVariant(
+                a.experiment_id, a.variant_id or "", a.experiment_revision, a.parameters, a.reason.value
+            )
             for a in assignments
         ),
     )

@@ -1,7 +1,7 @@
 """Recommending offers: decide, log, answer."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from server.catalogue import Catalogue
 from server.decide.decide import decide
 from server.errors import InvalidRequestError, PlacementNotFoundError, RequestIdReusedError
 from server.handlers.clock import Clock, request_time_problem
+from server.handlers.people import People, Person
 from server.identifiers import new_decision_id
 from server.programme import Programmes
 from server.storage import EventLog
@@ -26,6 +27,7 @@ class OfferRequest:
         offer_count: Offers wanted; 0 for the placement's default.
         request_id: Key of retries, or empty.
         request_time: The client's clock, if sent.
+        attributes: What targeting may ask about, by name.
     """
 
     programme: str
@@ -34,6 +36,7 @@ class OfferRequest:
     offer_count: int
     request_id: str
     request_time: datetime | None
+    attributes: Mapping[str, object]
 
 
 class RecommendHandler:
@@ -41,6 +44,7 @@ class RecommendHandler:
 
     Args:
         programmes: Catalogue, plan and model of each programme.
+        people: Assigns members.
         log: Where decisions go before they are answered.
         clock: The server's clock.
         replay: Decide as of the request's time instead of the server's.
@@ -50,6 +54,7 @@ class RecommendHandler:
     def __init__(
         self,
         programmes: Programmes,
+        people: People,
         log: EventLog,
         clock: Clock,
         *,
@@ -57,6 +62,7 @@ class RecommendHandler:
         on_decision: Callable[[Decision], None],
     ) -> None:
         self._programmes = programmes
+        self._people = people
         self._log = log
         self._clock = clock
         self._replay = replay
@@ -86,7 +92,9 @@ class RecommendHandler:
             raise InvalidRequestError([problem])
         count = min(request.offer_count or placement.default_offer_count, placement.max_offer_count)
         decide_time = request.request_time if self._replay and request.request_time else now
-        choice = decide(snapshot, placement, request.member_id, count, decide_time)
+        person = Person(request.member_id, attributes=request.attributes)
+        assigned = self._people.assign_placed(snapshot, person, placement.placement_id)
+        choice = decide(snapshot, placement, request.member_id, assigned, count=count, time=decide_time)
         bundle = snapshot.bundle
         decision = Decision(
             programme=request.programme,
@@ -117,6 +125,6 @@ class RecommendHandler:
 
 
 def _digest(request: OfferRequest) -> str:
-    # The client's clock is left out: clients stamp each attempt anew, and a retry must find its decision.
+    # The client's clock and the attributes are left out: they may be newer in a retry, which must find its decision.
     parts = (request.member_id, request.placement_id, str(request.offer_count))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -1,5 +1,6 @@
 """The gRPC classes: convert, call the handler, convert."""
 
-from server.servicers.services import ExperimentServicer, OutcomeServicer, RecommendationServicer
+from server.servicers.experiment import ExperimentServicer
+from server.servicers.services import OutcomeServicer, RecommendationServicer
 
 __all__ = ["ExperimentServicer", "OutcomeServicer", "RecommendationServicer"]

@@ -2,36 +2,18 @@
 
 import grpc
 
-from server.convert import experiment as experiment_messages
 from server.convert import outcome as outcome_messages
 from server.convert import recommendation as recommendation_messages
-from server.handlers.assignments import AssignmentHandler
 from server.handlers.clock import Clock
 from server.handlers.events import EventHandler
 from server.handlers.recommend import RecommendHandler
+from server.servicers.deadlines import seconds_left
 from troth.v1 import (
-    experiment_service_pb2,
-    experiment_service_pb2_grpc,
     outcome_service_pb2,
     outcome_service_pb2_grpc,
     recommendation_service_pb2,
     recommendation_service_pb2_grpc,
 )
-
-DEFAULT_TIMEOUT_S = 5.0
-"""How long the log may take where the client set no deadline."""
-
-_LONGEST_TIMEOUT_S = 3600.0
-_MARGIN_S = 0.005
-
-
-def seconds_left(context: grpc.ServicerContext) -> float:
-    """Return the seconds that the log may take: a little less than the client's deadline."""
-    remaining = context.time_remaining()
-    # Where the client set no deadline, gRPC tells some billion years rather than none.
-    if remaining is None or remaining > _LONGEST_TIMEOUT_S:
-        return DEFAULT_TIMEOUT_S
-    return max(remaining - _MARGIN_S, 0.0)
 
 
 class RecommendationServicer(recommendation_service_pb2_grpc.RecommendationServiceServicer):
@@ -47,25 +29,6 @@ class RecommendationServicer(recommendation_service_pb2_grpc.RecommendationServi
         question = recommendation_messages.offer_request(request)
         decision, catalogue = self._handler.recommend(question, seconds_left(context))
         return recommendation_messages.offer_response(decision, catalogue)
-
-
-class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
-    """``troth.v1.ExperimentService``."""
-
-    def __init__(self, handler: AssignmentHandler) -> None:
-        self._handler = handler
-
-    def GetAssignments(  # noqa: N802 the proto's name
-        self,
-        request: experiment_service_pb2.GetAssignmentsRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
-    ) -> experiment_service_pb2.GetAssignmentsResponse:
-        """Tell the variants of one member."""
-        question = experiment_messages.assignments_request(request)
-        assignments, revision = self._handler.assignments(
-            question.programme, question.member_id, question.experiment_ids
-        )
-        return experiment_messages.assignments_response(assignments, revision)
 
 
 class OutcomeServicer(outcome_service_pb2_grpc.OutcomeServiceServicer):

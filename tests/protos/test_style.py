@@ -20,8 +20,10 @@ ENUMS: list[Any] = [enum for file in FILES for enum in file.enum_types_by_name.v
 METHODS: list[Any] = [
     method for file in FILES for service in file.services_by_name.values() for method in service.methods
 ]
-READING = ("Get", "List")
+READING = ("Get", "List", "Stream")
 """Methods whose names begin so change nothing."""
+KEYED_BY_CONTENT = {"LinkIdentities"}
+"""Methods that write pairs which are keys themselves, so that a repeat changes nothing."""
 
 _UNSIGNED = {
     FieldDescriptor.TYPE_UINT32,
@@ -47,7 +49,8 @@ def _sent_by_clients() -> list[Any]:
     while waiting:
         message = waiting.pop()
         if message.full_name not in found and message.file.package == "troth.v1":
-            found[message.full_name] = message
+            if not message.GetOptions().map_entry:
+                found[message.full_name] = message
             waiting += [field.message_type for field in message.fields if field.message_type is not None]
     return list(found.values())
 
@@ -57,6 +60,8 @@ def test_there_is_something_to_check() -> None:
     assert {_name(method) for method in METHODS} >= {
         "troth.v1.RecommendationService.RecommendOffers",
         "troth.v1.ExperimentService.GetAssignments",
+        "troth.v1.ExperimentService.StreamAssignments",
+        "troth.v1.ExperimentService.UpdateExperiment",
         "troth.v1.OutcomeService.LogExposures",
         "troth.v1.OutcomeService.LogOutcomes",
     }
@@ -70,7 +75,15 @@ def test_times(field: Any) -> None:
     is_time = field.message_type is not None and field.message_type.full_name == "google.protobuf.Timestamp"
 
     assert field.name.endswith("_time") is is_time
-    assert not re.search(r"_(at|ts|timestamp|date|millis|seconds)$", field.name)
+    assert not re.search(r"_(at|ts|timestamp|millis|seconds)$", field.name)
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=_name)
+def test_days(field: Any) -> None:
+    """A day of the calendar is a Date, its name ends in ``_date``, and nothing else is named so."""
+    is_day = field.message_type is not None and field.message_type.full_name == "google.type.Date"
+
+    assert field.name.endswith("_date") is is_day
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=_name)
@@ -115,18 +128,17 @@ def test_no_float(field: Any) -> None:
     "field", [field for message in _sent_by_clients() for field in message.fields], ids=_name
 )
 def test_fields_that_clients_send_say_whether_they_must(field: Any) -> None:
-    """Each field of a request, and of what requests hold, is REQUIRED or OPTIONAL, exactly one of the two."""
-    stated = [
-        one for one in _behaviours(field) if one in {field_behavior_pb2.REQUIRED, field_behavior_pb2.OPTIONAL}
-    ]
+    """Each field of a request, and of what requests hold, is REQUIRED, OPTIONAL or OUTPUT_ONLY, exactly one of them."""
+    known = {field_behavior_pb2.REQUIRED, field_behavior_pb2.OPTIONAL, field_behavior_pb2.OUTPUT_ONLY}
+    stated = [one for one in _behaviours(field) if one in known]
 
     assert len(stated) == 1
 
 
 @pytest.mark.parametrize("method", METHODS, ids=_name)
 def test_writing_methods_can_be_retried(method: Any) -> None:
-    """A method that writes takes a ``request_id``, or all it writes are events with an ``event_id``."""
-    if method.name.startswith(READING):
+    """A method that writes takes a ``request_id``, or all it writes are events with an ``event_id`` or keys themselves."""
+    if method.name.startswith(READING) or method.name in KEYED_BY_CONTENT:
         return
     fields = {field.name: field for field in method.input_type.fields}
     if "request_id" not in fields:

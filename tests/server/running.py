@@ -41,6 +41,7 @@ class Client:
         experiment = experiment_service_pb2_grpc.ExperimentServiceStub(self.channel)
         outcome = outcome_service_pb2_grpc.OutcomeServiceStub(self.channel)
         self.recommend_offers: Any = recommendation.RecommendOffers
+        self.experiments: Any = experiment
         self.get_assignments: Any = experiment.GetAssignments
         self.log_exposures: Any = outcome.LogExposures
         self.log_outcomes: Any = outcome.LogOutcomes
@@ -80,7 +81,7 @@ class Refusal:
         message: The sentence.
         reason: Of the one ``ErrorInfo``.
         metadata: Of the one ``ErrorInfo``.
-        fields: Path and description of each problem of the ``BadRequest``.
+        fields: Path and description of each problem of the ``BadRequest`` or ``PreconditionFailure``.
     """
 
     code: grpc.StatusCode
@@ -110,6 +111,12 @@ def refusal_of(error: Any) -> Refusal:
     for detail in status.details:
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             infos.append(error_details_pb2.ErrorInfo.FromString(detail.value))
+        elif detail.Is(error_details_pb2.PreconditionFailure.DESCRIPTOR):
+            failure = error_details_pb2.PreconditionFailure.FromString(detail.value)
+            fields += [(violation.subject, violation.description) for violation in failure.violations]
+        elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+            retry = error_details_pb2.RetryInfo.FromString(detail.value)
+            assert retry.retry_delay.seconds > 0
         else:
             assert detail.Is(error_details_pb2.BadRequest.DESCRIPTOR), detail.type_url
             bad = error_details_pb2.BadRequest.FromString(detail.value)

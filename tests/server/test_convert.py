@@ -15,13 +15,14 @@ from experiments.assignment import Assignment, AssignmentReason
 from experiments.errors import Problem
 from experiments.events import AssignedVariant, Decision, OfferChoice
 from server.catalogue import Money as CatalogueMoney
-from server.convert import experiment as experiment_messages
+from server.convert import assignments as experiment_messages
 from server.convert import outcome as outcome_messages
 from server.convert import recommendation as recommendation_messages
 from server.convert.assignment import assignment_message, parameter_messages
 from server.convert.checks import Checker, required_fields
 from server.decide.decide import CATALOGUE_ORDER, CHAMPION, MEMBER_UNKNOWN, MODEL_MISSING, POPULAR
 from server.errors import InvalidRequestError
+from server.handlers.people import Person
 from tests.server import scene
 from troth.v1 import (
     assignment_pb2,
@@ -340,4 +341,5 @@ def test_assignments_request_is_read_as_sent() -> None:
         experiment_service_pb2.GetAssignmentsRequest(member_id="Zoë", experiment_ids=["b", "a"])
     )
 
-    assert (read.programme, read.member_id, read.experiment_ids) == ("default", "Zoë", ("b", "a"))
+    assert (read.programme, read.experiment_ids) == ("default", ("b", "a"))
+    assert read.people == (Person("Zoë"),)

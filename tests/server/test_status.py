@@ -8,12 +8,21 @@ from google.rpc import error_details_pb2
 
 from experiments.errors import Problem
 from server.errors import (
+    AnalysisImpossibleError,
+    EtagMismatchError,
+    ExperimentConflictError,
+    ExperimentExistsError,
     ExperimentNotFoundError,
+    ExperimentReadOnlyError,
+    ExperimentStateError,
+    IdentityLinkedError,
     InvalidRequestError,
     PlacementNotFoundError,
+    PreconditionError,
     ProgrammeNotFoundError,
     RequestError,
     RequestIdReusedError,
+    ServerBusyError,
     StoreTimeoutError,
     StoreUnavailableError,
 )
@@ -21,12 +30,21 @@ from server.status import CODES, INTERNAL_MESSAGE, internal_status, status_of
 from troth.v1 import errors_pb2
 
 LONGEST = "\U0001f6d2" * 128
+PROBLEMS = [Problem(f"variants[{number}].weight", LONGEST * 3) for number in range(500)]
 ERRORS: tuple[RequestError, ...] = (
     InvalidRequestError([Problem(f"outcomes[{number}].offer_id", "x" * 150) for number in range(5000)]),
     ProgrammeNotFoundError(LONGEST),
     PlacementNotFoundError(LONGEST, LONGEST, tuple("p" * 127 + str(number) for number in range(1000))),
     ExperimentNotFoundError(LONGEST, LONGEST),
     RequestIdReusedError(LONGEST),
+    ExperimentExistsError(LONGEST, LONGEST),
+    ExperimentReadOnlyError(LONGEST),
+    ExperimentStateError("It cannot start", PROBLEMS, LONGEST),
+    ExperimentConflictError("It cannot start", PROBLEMS, LONGEST),
+    EtagMismatchError(LONGEST, "0123456789abcdef"),
+    IdentityLinkedError(("a" * 256, "b" * 256)),
+    AnalysisImpossibleError(LONGEST, LONGEST * 9),
+    ServerBusyError("analyses", 5),
     StoreUnavailableError("unable to open database file " + "x" * 200),
     StoreTimeoutError(),
 )
@@ -34,7 +52,7 @@ ERRORS: tuple[RequestError, ...] = (
 
 def _subclasses(of: type[RequestError]) -> set[type[RequestError]]:
     direct = set(of.__subclasses__())
-    return direct.union(*(_subclasses(one) for one in direct))
+    return direct.union(*(_subclasses(one) for one in direct)) - {PreconditionError}
 
 
 def test_every_error_has_a_row() -> None:
@@ -94,3 +112,27 @@ def test_internal_says_nothing() -> None:
     assert status.message == INTERNAL_MESSAGE
     info = error_details_pb2.ErrorInfo.FromString(status.details[0].value)
     assert (info.reason, info.domain, dict(info.metadata)) == ("INTERNAL", "troth", {})
+
+
+def test_long_problems_are_cut() -> None:
+    """Problems too long for the headers are cut, the first of them is told in any case."""
+    status = status_of(
+        InvalidRequestError([Problem("experiment.control", "there is no variant" + "x" * 10**6)])
+    )
+
+    bad = error_details_pb2.BadRequest.FromString(status.details[1].value)
+    assert bad.field_violations[0].field == "experiment.control"
+    assert bad.field_violations[0].description.startswith("there is no variant")
+    assert len(status.message) < 2000
+
+
+def test_preconditions_and_delays_are_typed() -> None:
+    """What stands in the way is told as ``PreconditionFailure``, a full server when to come back as ``RetryInfo``."""
+    refused = status_of(ExperimentStateError("It cannot start", [Problem("owner", "is missing")], "e"))
+    busy = status_of(ServerBusyError("analyses", 5))
+
+    failure = error_details_pb2.PreconditionFailure.FromString(refused.details[1].value)
+    assert [(one.type, one.subject, one.description) for one in failure.violations] == [
+        ("EXPERIMENT_STATE", "owner", "is missing")
+    ]
+    assert error_details_pb2.RetryInfo.FromString(busy.details[1].value).retry_delay.seconds == 5

@@ -355,7 +355,7 @@ class TestSqlite:
     def test_settings(self, tmp_path: Path) -> None:
         """The file is a write-ahead log whose commits are synced; both are what durability rests on."""
         with closing(SqliteEventLog(tmp_path / "log.db")) as log:
-            connection = log._connection
+            connection = log._writing
             assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
             assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 

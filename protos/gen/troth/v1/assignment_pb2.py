@@ -22,9 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19troth/v1/assignment.proto\x12\x08troth.v1\"\x87\x02\n\nAssignment\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x12\n\nvariant_id\x18\x02 \x01(\t\x12*\n\x06reason\x18\x03 \x01(\x0e\x32\x1a.troth.v1.AssignmentReason\x12\x1b\n\x13\x65xperiment_revision\x18\x04 \x01(\x05\x12\x38\n\nparameters\x18\x05 \x03(\x0b\x32$.troth.v1.Assignment.ParametersEntry\x1aK\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0b\x32\x18.troth.v1.ParameterValue:\x02\x38\x01\"t\n\x0eParameterValue\x12\x16\n\x0cstring_value\x18\x01 \x01(\tH\x00\x12\x13\n\tint_value\x18\x02 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x03 \x01(\x01H\x00\x12\x14\n\nbool_value\x18\x04 \x01(\x08H\x00\x42\x07\n\x05value*\x9c\x01\n\x10\x41ssignmentReason\x12!\n\x1d\x41SSIGNMENT_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41SSIGNMENT_REASON_ASSIGNED\x10\x01\x12\"\n\x1e\x41SSIGNMENT_REASON_NOT_ENROLLED\x10\x02\x12!\n\x1d\x41SSIGNMENT_REASON_NOT_RUNNING\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19troth/v1/assignment.proto\x12\x08troth.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x02\n\nAssignment\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\x12\x12\n\nvariant_id\x18\x02 \x01(\t\x12*\n\x06reason\x18\x03 \x01(\x0e\x32\x1a.troth.v1.AssignmentReason\x12\x1b\n\x13\x65xperiment_revision\x18\x04 \x01(\x05\x12\x38\n\nparameters\x18\x05 \x03(\x0b\x32$.troth.v1.Assignment.ParametersEntry\x1aK\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0b\x32\x18.troth.v1.ParameterValue:\x02\x38\x01\"\x8c\x01\n\x0eParameterValue\x12\x1c\n\x0cstring_value\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x19\n\tint_value\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x12\x1c\n\x0c\x64ouble_value\x18\x03 \x01(\x01\x42\x04\xe2\x41\x01\x01H\x00\x12\x1a\n\nbool_value\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05value\"\xf6\x01\n\x0e\x41ttributeValue\x12\x1c\n\x0cstring_value\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x19\n\tint_value\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x12\x1c\n\x0c\x64ouble_value\x18\x03 \x01(\x01\x42\x04\xe2\x41\x01\x01H\x00\x12\x1a\n\nbool_value\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x12\x37\n\x0bmoment_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01H\x00\x12/\n\x0bstring_list\x18\x06 \x01(\x0b\x32\x12.troth.v1.TextListB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05value\"\x1f\n\x08TextList\x12\x13\n\x05texts\x18\x01 \x03(\tB\x04\xe2\x41\x01\x01*\xea\x02\n\x10\x41ssignmentReason\x12!\n\x1d\x41SSIGNMENT_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41SSIGNMENT_REASON_ASSIGNED\x10\x01\x12\"\n\x1e\x41SSIGNMENT_REASON_NOT_ENROLLED\x10\x02\x12!\n\x1d\x41SSIGNMENT_REASON_NOT_RUNNING\x10\x03\x12\x1e\n\x1a\x41SSIGNMENT_REASON_HELD_OUT\x10\x04\x12!\n\x1d\x41SSIGNMENT_REASON_NOT_IN_SLOT\x10\x05\x12\"\n\x1e\x41SSIGNMENT_REASON_NOT_TARGETED\x10\x06\x12%\n!ASSIGNMENT_REASON_TARGETING_ERROR\x10\x07\x12 \n\x1c\x41SSIGNMENT_REASON_OVERRIDDEN\x10\x08\x12\x1c\n\x18\x41SSIGNMENT_REASON_STICKY\x10\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,12 +35,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ASSIGNMENT_PARAMETERSENTRY']._loaded_options = None
   _globals['_ASSIGNMENT_PARAMETERSENTRY']._serialized_options = b'8\001'
-  _globals['_ASSIGNMENTREASON']._serialized_start=424
-  _globals['_ASSIGNMENTREASON']._serialized_end=580
-  _globals['_ASSIGNMENT']._serialized_start=40
-  _globals['_ASSIGNMENT']._serialized_end=303
-  _globals['_ASSIGNMENT_PARAMETERSENTRY']._serialized_start=228
-  _globals['_ASSIGNMENT_PARAMETERSENTRY']._serialized_end=303
-  _globals['_PARAMETERVALUE']._serialized_start=305
-  _globals['_PARAMETERVALUE']._serialized_end=421
+  _globals['_PARAMETERVALUE'].fields_by_name['string_value']._loaded_options = None
+  _globals['_PARAMETERVALUE'].fields_by_name['string_value']._serialized_options = b'\342A\001\001'
+  _globals['_PARAMETERVALUE'].fields_by_name['int_value']._loaded_options = None
+  _globals['_PARAMETERVALUE'].fields_by_name['int_value']._serialized_options = b'\342A\001\001'
+  _globals['_PARAMETERVALUE'].fields_by_name['double_value']._loaded_options = None
+  _globals['_PARAMETERVALUE'].fields_by_name['double_value']._serialized_options = b'\342A\001\001'
+  _globals['_PARAMETERVALUE'].fields_by_name['bool_value']._loaded_options = None
+  _globals['_PARAMETERVALUE'].fields_by_name['bool_value']._serialized_options = b'\342A\001\001'
+  _globals['_ATTRIBUTEVALUE'].fields_by_name['string_value']._loaded_options = None
+  _globals['_ATTRIBUTEVALUE'].fields_by_name['string_value']._serialized_options = b'\342A\001\001'
+  _globals['_ATTRIBUTEVALUE'].fields_by_name['int_value']._loaded_options = None
+  _globals['_ATTRIBUTEVALUE'].fields_by_name['int_value']._serialized_options = b'\342A\001\001'
+  _globals['_ATTRIBUTEVALUE'].fields_by_name['double_value']._loaded_options = None
+  _globals['_ATTRIBUTEVALUE'].fields_by_name['double_value']._serialized_options = b'\342A\001\001'
+  _globals['_ATTRIBUTEVALUE'].fields_by_name['bool_value']._loaded_options = None
+  _globals['_ATTRIBUTEVALUE'].fields_by_name['bool_value']._serialized_options = b'\342A\001\001'
+  _globals['_ATTRIBUTEVALUE'].fields_by_name['moment_time']._loaded_options = None
+  _globals['_ATTRIBUTEVALUE'].fields_by_name['moment_time']._serialized_options = b'\342A\001\001'
+  _globals['_ATTRIBUTEVALUE'].fields_by_name['string_list']._loaded_options = None
+  _globals['_ATTRIBUTEVALUE'].fields_by_name['string_list']._serialized_options = b'\342A\001\001'
+  _globals['_TEXTLIST'].fields_by_name['texts']._loaded_options = None
+  _globals['_TEXTLIST'].fields_by_name['texts']._serialized_options = b'\342A\001\001'
+  _globals['_ASSIGNMENTREASON']._serialized_start=797
+  _globals['_ASSIGNMENTREASON']._serialized_end=1159
+  _globals['_ASSIGNMENT']._serialized_start=106
+  _globals['_ASSIGNMENT']._serialized_end=369
+  _globals['_ASSIGNMENT_PARAMETERSENTRY']._serialized_start=294
+  _globals['_ASSIGNMENT_PARAMETERSENTRY']._serialized_end=369
+  _globals['_PARAMETERVALUE']._serialized_start=372
+  _globals['_PARAMETERVALUE']._serialized_end=512
+  _globals['_ATTRIBUTEVALUE']._serialized_start=515
+  _globals['_ATTRIBUTEVALUE']._serialized_end=761
+  _globals['_TEXTLIST']._serialized_start=763
+  _globals['_TEXTLIST']._serialized_end=794
 # @@protoc_insertion_point(module_scope)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15troth/v1/errors.proto\x12\x08troth.v1*\xc7\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12$\n ERROR_REASON_PROGRAMME_NOT_FOUND\x10\x02\x12$\n ERROR_REASON_PLACEMENT_NOT_FOUND\x10\x03\x12%\n!ERROR_REASON_EXPERIMENT_NOT_FOUND\x10\x04\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\x05\x12\"\n\x1e\x45RROR_REASON_STORE_UNAVAILABLE\x10\x06\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x07\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15troth/v1/errors.proto\x12\x08troth.v1*\xe1\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12$\n ERROR_REASON_PROGRAMME_NOT_FOUND\x10\x02\x12$\n ERROR_REASON_PLACEMENT_NOT_FOUND\x10\x03\x12%\n!ERROR_REASON_EXPERIMENT_NOT_FOUND\x10\x04\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\x05\x12\"\n\x1e\x45RROR_REASON_STORE_UNAVAILABLE\x10\x06\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x07\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x08\x12\"\n\x1e\x45RROR_REASON_EXPERIMENT_EXISTS\x10\t\x12%\n!ERROR_REASON_EXPERIMENT_READ_ONLY\x10\n\x12!\n\x1d\x45RROR_REASON_EXPERIMENT_STATE\x10\x0b\x12$\n ERROR_REASON_EXPERIMENT_CONFLICT\x10\x0c\x12\x1e\n\x1a\x45RROR_REASON_ETAG_MISMATCH\x10\r\x12 \n\x1c\x45RROR_REASON_IDENTITY_LINKED\x10\x0e\x12$\n ERROR_REASON_ANALYSIS_IMPOSSIBLE\x10\x0f\x12\x1c\n\x18\x45RROR_REASON_SERVER_BUSY\x10\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'troth.v1.errors_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=36
-  _globals['_ERRORREASON']._serialized_end=363
+  _globals['_ERRORREASON']._serialized_end=645
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,11 @@ if _version_not_supported:
 
 
 class ExperimentServiceStub:
-    """Assigns members to the variants of experiments.
+    """Keeps experiments, assigns members to their variants and tells what came of it.
+
+    Experiments that files of the server's configuration define can be read and assigned here like all others, and changed in
+    their files only. Every change is in the audit trail and on disk before it is answered; it takes effect at once and is
+    there again after a restart.
     """
 
     def __init__(self, channel):
@@ -40,17 +44,186 @@ class ExperimentServiceStub:
                 request_serializer=troth_dot_v1_dot_experiment__service__pb2.GetAssignmentsRequest.SerializeToString,
                 response_deserializer=troth_dot_v1_dot_experiment__service__pb2.GetAssignmentsResponse.FromString,
                 _registered_method=True)
+        self.StreamAssignments = channel.stream_stream(
+                '/troth.v1.ExperimentService/StreamAssignments',
+                request_serializer=troth_dot_v1_dot_experiment__service__pb2.StreamAssignmentsRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_experiment__service__pb2.StreamAssignmentsResponse.FromString,
+                _registered_method=True)
+        self.LinkIdentities = channel.unary_unary(
+                '/troth.v1.ExperimentService/LinkIdentities',
+                request_serializer=troth_dot_v1_dot_experiment__service__pb2.LinkIdentitiesRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_experiment__service__pb2.LinkIdentitiesResponse.FromString,
+                _registered_method=True)
+        self.CreateExperiment = channel.unary_unary(
+                '/troth.v1.ExperimentService/CreateExperiment',
+                request_serializer=troth_dot_v1_dot_experiment__service__pb2.CreateExperimentRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_experiment__service__pb2.CreateExperimentResponse.FromString,
+                _registered_method=True)
+        self.UpdateExperiment = channel.unary_unary(
+                '/troth.v1.ExperimentService/UpdateExperiment',
+                request_serializer=troth_dot_v1_dot_experiment__service__pb2.UpdateExperimentRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_experiment__service__pb2.UpdateExperimentResponse.FromString,
+                _registered_method=True)
+        self.StartExperiment = channel.unary_unary(
+                '/troth.v1.ExperimentService/StartExperiment',
+                request_serializer=troth_dot_v1_dot_experiment__service__pb2.StartExperimentRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_experiment__service__pb2.StartExperimentResponse.FromString,
+                _registered_method=True)
+        self.StopExperiment = channel.unary_unary(
+                '/troth.v1.ExperimentService/StopExperiment',
+                request_serializer=troth_dot_v1_dot_experiment__service__pb2.StopExperimentRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_experiment__service__pb2.StopExperimentResponse.FromString,
+                _registered_method=True)
+        self.ArchiveExperiment = channel.unary_unary(
+                '/troth.v1.ExperimentService/ArchiveExperiment',
+                request_serializer=troth_dot_v1_dot_experiment__service__pb2.ArchiveExperimentRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_experiment__service__pb2.ArchiveExperimentResponse.FromString,
+                _registered_method=True)
+        self.GetExperiment = channel.unary_unary(
+                '/troth.v1.ExperimentService/GetExperiment',
+                request_serializer=troth_dot_v1_dot_experiment__service__pb2.GetExperimentRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_experiment__service__pb2.GetExperimentResponse.FromString,
+                _registered_method=True)
+        self.ListExperiments = channel.unary_unary(
+                '/troth.v1.ExperimentService/ListExperiments',
+                request_serializer=troth_dot_v1_dot_experiment__service__pb2.ListExperimentsRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_experiment__service__pb2.ListExperimentsResponse.FromString,
+                _registered_method=True)
+        self.ListExperimentChanges = channel.unary_unary(
+                '/troth.v1.ExperimentService/ListExperimentChanges',
+                request_serializer=troth_dot_v1_dot_experiment__service__pb2.ListExperimentChangesRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_experiment__service__pb2.ListExperimentChangesResponse.FromString,
+                _registered_method=True)
+        self.GetExperimentResults = channel.unary_unary(
+                '/troth.v1.ExperimentService/GetExperimentResults',
+                request_serializer=troth_dot_v1_dot_experiment__service__pb2.GetExperimentResultsRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_experiment__service__pb2.GetExperimentResultsResponse.FromString,
+                _registered_method=True)
 
 
 class ExperimentServiceServicer:
-    """Assigns members to the variants of experiments.
+    """Keeps experiments, assigns members to their variants and tells what came of it.
+
+    Experiments that files of the server's configuration define can be read and assigned here like all others, and changed in
+    their files only. Every change is in the audit trail and on disk before it is answered; it takes effect at once and is
+    there again after a restart.
     """
 
     def GetAssignments(self, request, context):
         """Returns the variants of one member. Idempotent, deterministic, writes nothing: log an exposure where a variant is used.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST), NOT_FOUND (PROGRAMME_NOT_FOUND; EXPERIMENT_NOT_FOUND for the first unknown
-        id asked for).
+        id asked for), UNAVAILABLE (STORE_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamAssignments(self, request_iterator, context):
+        """Returns the variants of many members, for mailing lists; a stream, because such a list has millions. Each part is
+        answered before the next one is read, so a slow reader slows the writer down and nothing piles up. The plan is fixed by
+        the first part: a change of an experiment in between changes no answer of this stream. Writes nothing.
+
+        Errors: as GetAssignments; RESOURCE_EXHAUSTED (SERVER_BUSY) if more than 8 of these streams are open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LinkIdentities(self, request, context):
+        """Links anonymous ids to members, durably. A member keeps the variants of the anonymous id that was linked to her first.
+        All or nothing. Idempotent: a link that is there already is counted in `duplicate_count` and changes nothing.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST), NOT_FOUND (PROGRAMME_NOT_FOUND), ALREADY_EXISTS (IDENTITY_LINKED: an
+        anonymous id belongs to another member), UNAVAILABLE (STORE_UNAVAILABLE; retry), DEADLINE_EXCEEDED (retry).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateExperiment(self, request, context):
+        """Creates an experiment as a draft, after the same checks as for a definition in YAML. Idempotent by `request_id`.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST, all problems at once), NOT_FOUND (PROGRAMME_NOT_FOUND), ALREADY_EXISTS
+        (EXPERIMENT_EXISTS, REQUEST_ID_REUSED), FAILED_PRECONDITION (EXPERIMENT_CONFLICT), UNAVAILABLE (STORE_UNAVAILABLE;
+        retry), DEADLINE_EXCEEDED (retry with the same `request_id`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateExperiment(self, request, context):
+        """Changes fields of an experiment. While it runs, texts, the end, overrides and money may change and traffic may grow; what
+        else decides who gets what or what is measured needs a higher `revision` in the same update. Idempotent by `request_id`.
+
+        Errors: as CreateExperiment, without EXPERIMENT_EXISTS; NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION
+        (EXPERIMENT_STATE, EXPERIMENT_READ_ONLY), ABORTED (ETAG_MISMATCH).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartExperiment(self, request, context):
+        """Starts a draft; it assigns from then on. Idempotent by `request_id`.
+
+        Errors: as UpdateExperiment. EXPERIMENT_STATE says what is missing, EXPERIMENT_CONFLICT which slots are lent already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopExperiment(self, request, context):
+        """Stops a running experiment for good; it assigns nobody any more. Idempotent by `request_id`.
+
+        Errors: as UpdateExperiment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ArchiveExperiment(self, request, context):
+        """Archives a draft or a stopped experiment. It can still be read. Idempotent by `request_id`.
+
+        Errors: as UpdateExperiment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExperiment(self, request, context):
+        """Returns one experiment.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST), NOT_FOUND (PROGRAMME_NOT_FOUND, EXPERIMENT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExperiments(self, request, context):
+        """Lists the experiments of a programme by id, in every state, those of files included.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST), NOT_FOUND (PROGRAMME_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExperimentChanges(self, request, context):
+        """Lists the audit trail of an experiment, oldest first; empty for one that a file defines.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST), NOT_FOUND (PROGRAMME_NOT_FOUND, EXPERIMENT_NOT_FOUND), UNAVAILABLE
+        (STORE_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExperimentResults(self, request, context):
+        """Returns the analysis of an experiment over the server's own log. The result may be up to a minute old while the log grew
+        by less than one per cent; `analyze_time` tells.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST), NOT_FOUND (PROGRAMME_NOT_FOUND, EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION
+        (ANALYSIS_IMPOSSIBLE), RESOURCE_EXHAUSTED (SERVER_BUSY: many wait already), DEADLINE_EXCEEDED (it goes on; ask again).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -64,6 +237,61 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     request_deserializer=troth_dot_v1_dot_experiment__service__pb2.GetAssignmentsRequest.FromString,
                     response_serializer=troth_dot_v1_dot_experiment__service__pb2.GetAssignmentsResponse.SerializeToString,
             ),
+            'StreamAssignments': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamAssignments,
+                    request_deserializer=troth_dot_v1_dot_experiment__service__pb2.StreamAssignmentsRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_experiment__service__pb2.StreamAssignmentsResponse.SerializeToString,
+            ),
+            'LinkIdentities': grpc.unary_unary_rpc_method_handler(
+                    servicer.LinkIdentities,
+                    request_deserializer=troth_dot_v1_dot_experiment__service__pb2.LinkIdentitiesRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_experiment__service__pb2.LinkIdentitiesResponse.SerializeToString,
+            ),
+            'CreateExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateExperiment,
+                    request_deserializer=troth_dot_v1_dot_experiment__service__pb2.CreateExperimentRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_experiment__service__pb2.CreateExperimentResponse.SerializeToString,
+            ),
+            'UpdateExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateExperiment,
+                    request_deserializer=troth_dot_v1_dot_experiment__service__pb2.UpdateExperimentRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_experiment__service__pb2.UpdateExperimentResponse.SerializeToString,
+            ),
+            'StartExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartExperiment,
+                    request_deserializer=troth_dot_v1_dot_experiment__service__pb2.StartExperimentRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_experiment__service__pb2.StartExperimentResponse.SerializeToString,
+            ),
+            'StopExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopExperiment,
+                    request_deserializer=troth_dot_v1_dot_experiment__service__pb2.StopExperimentRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_experiment__service__pb2.StopExperimentResponse.SerializeToString,
+            ),
+            'ArchiveExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArchiveExperiment,
+                    request_deserializer=troth_dot_v1_dot_experiment__service__pb2.ArchiveExperimentRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_experiment__service__pb2.ArchiveExperimentResponse.SerializeToString,
+            ),
+            'GetExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExperiment,
+                    request_deserializer=troth_dot_v1_dot_experiment__service__pb2.GetExperimentRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_experiment__service__pb2.GetExperimentResponse.SerializeToString,
+            ),
+            'ListExperiments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExperiments,
+                    request_deserializer=troth_dot_v1_dot_experiment__service__pb2.ListExperimentsRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_experiment__service__pb2.ListExperimentsResponse.SerializeToString,
+            ),
+            'ListExperimentChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExperimentChanges,
+                    request_deserializer=troth_dot_v1_dot_experiment__service__pb2.ListExperimentChangesRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_experiment__service__pb2.ListExperimentChangesResponse.SerializeToString,
+            ),
+            'GetExperimentResults': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExperimentResults,
+                    request_deserializer=troth_dot_v1_dot_experiment__service__pb2.GetExperimentResultsRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_experiment__service__pb2.GetExperimentResultsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'troth.v1.ExperimentService', rpc_method_handlers)
@@ -73,7 +301,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ExperimentService:
-    """Assigns members to the variants of experiments.
+    """Keeps experiments, assigns members to their variants and tells what came of it.
+
+    Experiments that files of the server's configuration define can be read and assigned here like all others, and changed in
+    their files only. Every change is in the audit trail and on disk before it is answered; it takes effect at once and is
+    there again after a restart.
     """
 
     @staticmethod
@@ -93,6 +325,303 @@ class ExperimentService:
             '/troth.v1.ExperimentService/GetAssignments',
             troth_dot_v1_dot_experiment__service__pb2.GetAssignmentsRequest.SerializeToString,
             troth_dot_v1_dot_experiment__service__pb2.GetAssignmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamAssignments(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/troth.v1.ExperimentService/StreamAssignments',
+            troth_dot_v1_dot_experiment__service__pb2.StreamAssignmentsRequest.SerializeToString,
+            troth_dot_v1_dot_experiment__service__pb2.StreamAssignmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LinkIdentities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troth.v1.ExperimentService/LinkIdentities',
+            troth_dot_v1_dot_experiment__service__pb2.LinkIdentitiesRequest.SerializeToString,
+            troth_dot_v1_dot_experiment__service__pb2.LinkIdentitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troth.v1.ExperimentService/CreateExperiment',
+            troth_dot_v1_dot_experiment__service__pb2.CreateExperimentRequest.SerializeToString,
+            troth_dot_v1_dot_experiment__service__pb2.CreateExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troth.v1.ExperimentService/UpdateExperiment',
+            troth_dot_v1_dot_experiment__service__pb2.UpdateExperimentRequest.SerializeToString,
+            troth_dot_v1_dot_experiment__service__pb2.UpdateExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troth.v1.ExperimentService/StartExperiment',
+            troth_dot_v1_dot_experiment__service__pb2.StartExperimentRequest.SerializeToString,
+            troth_dot_v1_dot_experiment__service__pb2.StartExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troth.v1.ExperimentService/StopExperiment',
+            troth_dot_v1_dot_experiment__service__pb2.StopExperimentRequest.SerializeToString,
+            troth_dot_v1_dot_experiment__service__pb2.StopExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArchiveExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troth.v1.ExperimentService/ArchiveExperiment',
+            troth_dot_v1_dot_experiment__service__pb2.ArchiveExperimentRequest.SerializeToString,
+            troth_dot_v1_dot_experiment__service__pb2.ArchiveExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troth.v1.ExperimentService/GetExperiment',
+            troth_dot_v1_dot_experiment__service__pb2.GetExperimentRequest.SerializeToString,
+            troth_dot_v1_dot_experiment__service__pb2.GetExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExperiments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troth.v1.ExperimentService/ListExperiments',
+            troth_dot_v1_dot_experiment__service__pb2.ListExperimentsRequest.SerializeToString,
+            troth_dot_v1_dot_experiment__service__pb2.ListExperimentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExperimentChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troth.v1.ExperimentService/ListExperimentChanges',
+            troth_dot_v1_dot_experiment__service__pb2.ListExperimentChangesRequest.SerializeToString,
+            troth_dot_v1_dot_experiment__service__pb2.ListExperimentChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExperimentResults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troth.v1.ExperimentService/GetExperimentResults',
+            troth_dot_v1_dot_experiment__service__pb2.GetExperimentResultsRequest.SerializeToString,
+            troth_dot_v1_dot_experiment__service__pb2.GetExperimentResultsResponse.FromString,
             options,
             channel_credentials,
             insecure,

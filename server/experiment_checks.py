@@ -1,0 +1,96 @@
+"""Whether this server could carry out its experiments: placements, rankings, and one beside the other."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from experiments.definition import ExperimentDefinition, State, together_problems
+from experiments.errors import DefinitionError, Problem
+from experiments.plan import compile_plan
+from server.catalogue import Catalogue
+from server.decide.decide import CHAMPION, POPULAR, RANKING_PARAMETER
+
+
+def serving_problems(definition: ExperimentDefinition, catalogue: Catalogue) -> Iterator[Problem]:
+    """Yield what of an experiment the catalogue or the rankings do not have."""
+    for placement in definition.placements:
+        if placement not in catalogue.placements_by_id:
+            yield Problem("placements", f"the catalogue has no placement {placement!r}")
+    for variant in definition.variants:
+        ranking = variant.parameters.get(RANKING_PARAMETER, POPULAR)
+        if ranking not in (CHAMPION, POPULAR):
+            yield Problem(
+                f"variants.{variant.variant_id}.parameters.{RANKING_PARAMETER}",
+                f"must be {CHAMPION} or {POPULAR}, not {ranking!r}",
+            )
+
+
+def ranking_conflict(first: ExperimentDefinition, second: ExperimentDefinition) -> Problem | None:
+    """Return the problem of two running experiments that both steer the ranking at a placement."""
+    if not (_steers(first) and _steers(second)):
+        return None
+    shared = [placement for placement in second.placements if placement in first.placements]
+    if not shared:
+        return None
+    return Problem(
+        "",
+        f"and {first.experiment_id} both steer the ranking at placement {shared[0]!r}; stop one of them",
+    )
+
+
+def conflicts(
+    definition: ExperimentDefinition, others: Iterable[ExperimentDefinition], catalogue: Catalogue
+) -> list[Problem]:
+    """Return what keeps an experiment from being served beside the others; archived ones do not count."""
+    beside = [other for other in others if other.state is not State.ARCHIVED]
+    problems = list(serving_problems(definition, catalogue))
+    if definition.state is not State.ARCHIVED:
+        together = together_problems([*beside, definition])
+        problems += [problem for index, problem in together if index == len(beside)]
+    found = (ranking_conflict(other, definition) for other in beside)
+    problems += [Problem("placements", f"this {problem.message}") for problem in found if problem]
+    return problems
+
+
+def targeting_problems(definition: ExperimentDefinition) -> tuple[Problem, ...]:
+    """Return what is wrong with the targeting rule."""
+    try:
+        compile_plan([definition], definition.programme)
+    except DefinitionError as error:
+        return error.problems
+    return ()
+
+
+def check_served(
+    source: str, catalogue: Catalogue, definitions: Sequence[ExperimentDefinition], *, since: int = 0
+) -> None:
+    """Refuse experiments that this server could not carry out.
+
+    Args:
+        source: Where they come from, for the message.
+        catalogue: The programme's offers and placements.
+        definitions: All experiments of the programme.
+        since: The first of them that was not checked before.
+
+    Raises:
+        DefinitionError: There are such experiments; all problems are named.
+    """
+    problems = []
+    for index, definition in enumerate(definitions):
+        if index < since:
+            continue
+        name = definition.experiment_id
+        problems += [
+            Problem(f"{name}.{problem.path}", problem.message)
+            for problem in serving_problems(definition, catalogue)
+        ]
+        for other in definitions[:index]:
+            conflict = ranking_conflict(other, definition)
+            if conflict:
+                problems.append(Problem(name, conflict.message))
+    if problems:
+        raise DefinitionError(source, problems)
+
+
+def _steers(definition: ExperimentDefinition) -> bool:
+    return definition.state is State.RUNNING and any(
+        RANKING_PARAMETER in variant.parameters for variant in definition.variants
+    )

@@ -1,0 +1,147 @@
+"""Making changes of experiments: one after the other, durable first, then in force."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+
+from experiments.changes import ExperimentChange
+from experiments.plan import compile_plan
+from server.errors import (
+    EtagMismatchError,
+    ExperimentConflictError,
+    RequestIdReusedError,
+    StoreTimeoutError,
+    StoreUnavailableError,
+)
+from server.experiment_checks import conflicts
+from server.programme import KnownExperiment, Programmes, Snapshot
+from server.storage import ExperimentStore
+
+_PATIENCE_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a change comes from.
+
+    Attributes:
+        actor: Who asks, as the request says.
+        request_id: Key of retries, or empty.
+        digest: Of what is asked.
+    """
+
+    actor: str
+    request_id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a change is about.
+
+    Attributes:
+        programme: The loyalty programme.
+        experiment_id: The experiment.
+        etag: Guard against the changes of others: its content as it was read; empty for no guard.
+    """
+
+    programme: str
+    experiment_id: str
+    etag: str = ""
+
+
+class ChangeRunner:
+    """Runs changes in a thread of its own, each from the check to the new plan.
+
+    So each is checked against everything that is on disk, also where a request gave up waiting for its change.
+
+    Args:
+        programmes: Holds the experiments in force.
+        store: Where changes go before they take effect.
+    """
+
+    def __init__(self, programmes: Programmes, store: ExperimentStore) -> None:
+        self._programmes = programmes
+        self._store = store
+        self._changing = ThreadPoolExecutor(1, thread_name_prefix="experiment-changes")
+
+    def close(self) -> None:
+        """Finish the change under way and take no more."""
+        self._changing.shutdown(cancel_futures=True)
+
+    def run(
+        self,
+        programme: str,
+        change: Callable[[Snapshot], ExperimentChange],
+        provenance: Provenance,
+        timeout: float,
+    ) -> KnownExperiment:
+        """Make a change; return the experiment once the change is on disk and in force.
+
+        Args:
+            programme: The loyalty programme.
+            change: Returns the change for the experiments in force, or raises what is wrong with it.
+            provenance: Where it comes from; a request that made its change already gets that one's answer.
+            timeout: Seconds to wait at most.
+
+        Raises:
+            ExperimentConflictError: The experiment would not fit together with others or the catalogue.
+            RequestIdReusedError: The key was used for another request.
+            EtagMismatchError: Another process changed the experiment.
+            StoreUnavailableError: Nothing was kept.
+            StoreTimeoutError: It was not confirmed in time; it may still be made.
+        """
+        try:
+            running = self._changing.submit(self._perform, programme, change, provenance)
+        except RuntimeError:
+            raise StoreUnavailableError("the server is stopping") from None
+        try:
+            return running.result(timeout)
+        except FutureTimeoutError:
+            running.cancel()
+            raise StoreTimeoutError from None
+
+    def _perform(
+        self, programme: str, change: Callable[[Snapshot], ExperimentChange], provenance: Provenance
+    ) -> KnownExperiment:
+        if provenance.request_id:
+            earlier = self._store.change_of_request(programme, provenance.request_id)
+            if earlier is not None:
+                return self._repeated(earlier, provenance)
+        snapshot = self._programmes.current(programme)
+        wanted = change(snapshot)
+        after = wanted.definition
+        others = [
+            known.definition for name, known in snapshot.experiments.items() if name != wanted.experiment_id
+        ]
+        problems = conflicts(after, others, snapshot.catalogue)
+        if problems:
+            sentence = f"Experiment {wanted.experiment_id!r} does not fit in"
+            raise ExperimentConflictError(sentence, problems, wanted.experiment_id)
+        kept = self._store.append_change(wanted, _PATIENCE_S)
+        if kept != wanted:
+            # Another process writes into the same store.
+            if kept.request_id and kept.request_id == provenance.request_id:
+                return self._repeated(kept, provenance)
+            raise EtagMismatchError(wanted.experiment_id, KnownExperiment(kept.definition).etag)
+        before = snapshot.experiments.get(wanted.experiment_id)
+        known = KnownExperiment(
+            after,
+            wanted.position,
+            wanted.change_time if before is None else before.create_time,
+            wanted.change_time,
+        )
+        experiments = {**snapshot.experiments, after.experiment_id: known}
+        self._programmes.replace_experiments(
+            programme,
+            compile_plan([one.definition for one in experiments.values()], programme),
+            dict(sorted(experiments.items())),
+        )
+        return known
+
+    def _repeated(self, earlier: ExperimentChange, provenance: Provenance) -> KnownExperiment:
+        if earlier.request_digest != provenance.digest:
+            raise RequestIdReusedError(provenance.request_id)
+        (first,) = self._store.changes(earlier.programme, earlier.experiment_id, 0, 1)
+        return KnownExperiment(earlier.definition, earlier.position, first.change_time, earlier.change_time)

@@ -1,0 +1,120 @@
+"""What a programme is made of when the server starts: files, the stored experiments, the model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from experiments.definition import ExperimentDefinition, State, load_experiments, together_problems
+from experiments.errors import DefinitionError, DomainError, Problem
+from experiments.plan import compile_plan
+from server.catalogue import Catalogue, load_catalogue
+from server.config import ProgrammeSection
+from server.experiment_checks import check_served
+from server.models import open_champion
+from server.programme import KnownExperiment, Snapshot
+from server.storage import ExperimentStore
+from training.bundle import Bundle, BundleError
+
+
+class StartError(DomainError):
+    """The server cannot start; the message says why and what to do."""
+
+    reason = "CANNOT_START"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What files say about a programme.
+
+    Attributes:
+        programme: The loyalty programme.
+        source: Where its experiments are defined.
+        catalogue: Its offers and placements.
+        definitions: Its experiments.
+        bundle: Its model, if there is one.
+    """
+
+    programme: str
+    source: str
+    catalogue: Catalogue
+    definitions: tuple[ExperimentDefinition, ...]
+    bundle: Bundle | None
+
+
+def open_parts(programme: str, section: ProgrammeSection) -> Parts:
+    """Read the files of a programme.
+
+    Raises:
+        DefinitionError: A definition is wrong; all problems are named.
+        StartError: The model cannot be opened.
+    """
+    catalogue = load_catalogue(Path(section.catalogue))
+    if catalogue.programme != programme:
+        problem = Problem(
+            "programme", f"is {catalogue.programme!r}; the configuration has it under {programme!r}"
+        )
+        raise DefinitionError(section.catalogue, [problem])
+    loaded = load_experiments(Path(section.experiments)) if section.experiments else ()
+    definitions = tuple(definition for definition in loaded if definition.programme == programme)
+    check_served(section.experiments, catalogue, definitions)
+    # For the faults that only compiling finds, such as those of targeting rules.
+    compile_plan(definitions, programme)
+    try:
+        bundle = open_champion(Path(section.models), programme) if section.models else None
+    except BundleError as error:
+        raise StartError(f"{error.message} Run `troth models pull` again.") from error
+    return Parts(programme, section.experiments, catalogue, definitions, bundle)
+
+
+def snapshot(parts: Parts, store: ExperimentStore) -> Snapshot:
+    """Return the programme as it is in force: what files say, and the experiments of the store.
+
+    Raises:
+        DefinitionError: Files and store contradict each other; all problems are named.
+        StartError: An experiment of the store breaks the rules of this version.
+    """
+    known = {definition.experiment_id: KnownExperiment(definition) for definition in parts.definitions}
+    stored = _stored(parts.programme, store)
+    twice = sorted(known.keys() & stored.keys())
+    if twice:
+        message = "was created over gRPC already; choose another id in the file"
+        raise DefinitionError(parts.source, [Problem(f"{name}.experiment_id", message) for name in twice])
+    _check_together(parts, [one.definition for one in stored.values()])
+    known |= stored
+    return Snapshot(
+        parts.catalogue,
+        compile_plan([one.definition for one in known.values()], parts.programme),
+        parts.bundle,
+        dict(sorted(known.items())),
+    )
+
+
+def _stored(programme: str, store: ExperimentStore) -> dict[str, KnownExperiment]:
+    try:
+        standing = store.standing_experiments(programme)
+    except ValidationError as error:
+        raise StartError(
+            f"An experiment of programme {programme!r} in the store breaks the rules of this version: {error}"
+        ) from error
+    return {
+        one.last.experiment_id: KnownExperiment(
+            one.last.definition, one.last.position, one.create_time, one.last.change_time
+        )
+        for one in standing
+    }
+
+
+def _check_together(parts: Parts, stored: list[ExperimentDefinition]) -> None:
+    """Refuse running experiments of the store that a change of the files has put in conflict with these."""
+    running = [definition for definition in stored if definition.state is State.RUNNING]
+    every = [*parts.definitions, *running]
+    since = len(parts.definitions)
+    problems = [
+        Problem(f"{every[index].experiment_id}.{problem.path}", problem.message)
+        for index, problem in together_problems(every)
+        if index >= since
+    ]
+    if problems:
+        raise DefinitionError(f"{parts.source}, beside the experiments of the store", problems)
+    check_served(parts.source, parts.catalogue, every, since=since)
