@@ -1,14 +1,16 @@
-"""`troth experiment`: definitions and their analysis."""
+"""`troth experiment`: definitions, their analysis and their planning."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.output import say, write_json
+from cli.experiment_allocate import allocate
+from cli.experiment_assign import assign
+from cli.output import say
 
-app = typer.Typer(help="Definitions and their analysis.", no_args_is_help=True)
+app = typer.Typer(help="Definitions, assignment, analysis and planning.", no_args_is_help=True)
 
 Definition = Annotated[Path, typer.Argument(help="YAML file with one experiment.")]
 
@@ -25,30 +27,57 @@ def validate(path: Annotated[Path, typer.Argument(help="YAML file, or a folder o
 @app.command()
 def analyze(
     definition: Definition,
+    data: Annotated[
+        Path | None, typer.Option(help="A table with one row per unit: Parquet, CSV, … Instead of the log.")
+    ] = None,
+    exposures: Annotated[
+        Path | None, typer.Option(help="A long table with one row per exposure; together with --outcomes.")
+    ] = None,
+    outcomes: Annotated[Path | None, typer.Option(help="A long table with one row per outcome.")] = None,
+    identities: Annotated[
+        Path | None,
+        typer.Option(
+            help="A table anonymous_id, member_id, for --exposures and --outcomes: who is the same person."
+        ),
+    ] = None,
     log: Annotated[Path, typer.Option(help="The server's event log.")] = Path("troth.db"),
+    unit_column: Annotated[
+        str, typer.Option(help="The table's column with the unit; as in the definition.")
+    ] = "",
+    variant_column: Annotated[
+        str, typer.Option(help="The table's column with the variant; as in the definition.")
+    ] = "",
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="The day for which the end is judged; the data's last day if not given.",
+        ),
+    ] = None,
     json: Annotated[
         str, typer.Option(help="Write the result as JSON to this file, or to stdout for '-'.")
     ] = "",
     html: Annotated[Path | None, typer.Option(help="Write the report to this file.")] = None,
 ) -> None:
-    """Analyse an experiment from the server's event log."""
-    from experiments.analysis import analyze as run
-    from experiments.definition import load_experiments
-    from experiments.event_frames import read_log
-    from experiments.report import ReportContext, build_report
+    """Analyse an experiment: a table of your own with --data, event tables, or the server's log."""
+    from cli.analysis_source import Request, one_experiment, run_analysis, write_result
 
-    found = load_experiments(definition)
-    if len(found) != 1:
-        raise typer.BadParameter(f"{definition} holds {len(found)} experiments; name a file with one.")
-    (experiment,) = found
-    frames = read_log(log, experiment.programme)
-    result = run(experiment, exposures=frames.exposures, outcomes=frames.outcomes)
-    if json:
-        write_json(result.to_json(), json)
-    if html is not None:
-        context = ReportContext(
-            title=experiment.experiment_id, subtitle=experiment.hypothesis, generated_time=datetime.now(UTC)
+    if data is not None and (exposures is not None or outcomes is not None):
+        raise typer.BadParameter(
+            "--data is one row per unit; --exposures and --outcomes are events. Give one of both."
         )
-        html.write_text(build_report(result, context), encoding="utf-8")
+    if (exposures is None) != (outcomes is None):
+        raise typer.BadParameter("--exposures and --outcomes belong together.")
+    changes = {"unit_column": unit_column, "variant_column": variant_column}
+    experiment = one_experiment(definition, {name: value for name, value in changes.items() if value})
+    result = run_analysis(
+        experiment,
+        Request(log, data, exposures, outcomes, identities, None if as_of is None else as_of.date()),
+    )
+    write_result(result, json, html)
     if json != "-":
-        say(result.sentence())
+        say(f"{result.decision.reason}\n{result.sentence()}")
+
+
+app.command()(allocate)
+app.command()(assign)

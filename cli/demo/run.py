@@ -15,7 +15,7 @@ from cli.demo.trips import covered_products, trips_of_weeks
 from cli.demo.workspace import Workspace, open_workspace, write_definitions
 from cli.output import say, write_json
 from cli.progress import Report, progress_bar
-from experiments.analysis import ExperimentResult, analyze
+from experiments.analysis import ExperimentResult, analyze_log
 from experiments.definition import load_experiments
 from experiments.event_frames import read_log
 from experiments.report import build_report
@@ -93,7 +93,7 @@ def _analyse(
 ) -> ExperimentResult:
     (definition,) = load_experiments(workspace.experiment)
     frames = read_log(workspace.log, PROGRAMME)
-    result = analyze(definition, exposures=frames.exposures, outcomes=frames.outcomes)
+    result = analyze_log(definition, frames)
     write_json(result.to_json(), str(workspace.replay / "result.json"))
     html = build_report(result, report_context(dataset, trained, counts, frames.decisions))
     (workspace.replay / "report.html").write_text(html, encoding="utf-8")

@@ -1,7 +1,34 @@
-"""Analysis of an experiment's log: who was exposed to what, what followed, and what the variants changed."""
+"""Analysis of an experiment: what the variants changed, how sure that is, and what to do."""
 
-from experiments.analysis.analyze import analyze
-from experiments.analysis.members import Diagnostics
-from experiments.analysis.result import ExperimentResult, Finding, MetricResult, VariantFigure
+from experiments.analysis.analyze import analyze_decisions, analyze_events, analyze_log, analyze_table
+from experiments.analysis.comparison import Comparison
+from experiments.analysis.decision import Decision, TreatmentDecision, Verdict
+from experiments.analysis.diagnostics import Diagnostics
+from experiments.analysis.money import MoneyEffect
+from experiments.analysis.result import (
+    DailyEffect,
+    ExperimentResult,
+    FactorEffect,
+    NoveltyResult,
+    SegmentResult,
+    VariantFigure,
+)
 
-__all__ = ["Diagnostics", "ExperimentResult", "Finding", "MetricResult", "VariantFigure", "analyze"]
+__all__ = [
+    "Comparison",
+    "DailyEffect",
+    "Decision",
+    "Diagnostics",
+    "ExperimentResult",
+    "FactorEffect",
+    "MoneyEffect",
+    "NoveltyResult",
+    "SegmentResult",
+    "TreatmentDecision",
+    "VariantFigure",
+    "Verdict",
+    "analyze_decisions",
+    "analyze_events",
+    "analyze_log",
+    "analyze_table",
+]

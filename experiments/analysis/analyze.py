@@ -1,34 +1,85 @@
-"""Runs the analysis of one experiment over the frames of its log."""
+"""Where an analysis begins: a table with one row per unit, event tables, or the server's log."""
+
+from collections.abc import Mapping
+from datetime import date
 
 import polars as pl
 
-from experiments.analysis.members import MemberTable, build_member_table
-from experiments.analysis.result import ExperimentResult, MetricResult, VariantFigure
-from experiments.definition import ExperimentDefinition, Metric, MetricKind
+from experiments.analysis.columns import metric_columns, table_layout, value_expressions, variants_by_value
+from experiments.analysis.computed import ComputedFigures, compute, is_computed
+from experiments.analysis.diagnostics import Diagnostics, table_diagnostics
+from experiments.analysis.events import event_units
+from experiments.analysis.evidence import Evidence
+from experiments.analysis.judge import judge
+from experiments.analysis.members import build_member_table
+from experiments.analysis.result import ExperimentResult
+from experiments.definition import Attribution, ExperimentDefinition
 from experiments.errors import AnalysisError
-from experiments.stats import (
-    ArmEstimate,
-    Effect,
-    Moments,
-    arm_interval,
-    check_sample_ratio,
-    compare,
-    mean_estimate,
-    moments_by_group,
-    ratio_estimate,
-)
-from experiments.wording import confidence
-
-_METHODS = {
-    MetricKind.MEAN: "mean over members, Welch t",
-    MetricKind.RATIO: "ratio of member sums, delta method, Welch t",
-}
+from experiments.event_frames import EventFrames
+from experiments.sufficient import TableLayout, collect
 
 
-def analyze(
-    definition: ExperimentDefinition, *, exposures: pl.DataFrame, outcomes: pl.DataFrame
+def analyze_table(
+    definition: ExperimentDefinition, table: pl.DataFrame | pl.LazyFrame, *, today: date | None = None
 ) -> ExperimentResult:
-    """Analyse an experiment; the member is the unit.
+    """Analyse a table with one row per unit.
+
+    Args:
+        definition: The experiment; its metrics name columns.
+        table: The units; a lazy frame is read in one streaming pass.
+        today: The day for which the end is judged; the last day of the data if not given.
+
+    Raises:
+        AnalysisError: The table cannot be read as the definition says.
+    """
+    for metric in definition.metrics:
+        if metric.reads_events:
+            raise AnalysisError(
+                f"Metric {metric.metric_id!r} is made of events; a table with one row per unit needs a column. Name"
+                " it in the definition, or give --exposures and --outcomes."
+            )
+    layout = table_layout(definition, table.lazy().collect_schema().names())
+    table, overridden = _without_overridden(definition, table, layout.unit_column)
+    return _analyze_units(definition, table, layout, today=today, derived=False, more=overridden)
+
+
+def analyze_events(
+    definition: ExperimentDefinition,
+    *,
+    exposures: pl.LazyFrame,
+    outcomes: pl.LazyFrame,
+    identities: pl.LazyFrame | None = None,
+    today: date | None = None,
+) -> ExperimentResult:
+    """Analyse long event tables: one row per exposure, one row per outcome.
+
+    A unit's variant is that of its exposures; whoever met several is left out. An outcome counts for a unit if it
+    happened within the metric's window after the unit's first exposure.
+
+    Args:
+        definition: The experiment; its metrics name events.
+        exposures: Who met which variant when.
+        outcomes: What happened to whom when.
+        identities: Which anonymous ids belong to which member.
+        today: The day for which windows and the end are judged; the last time in the data if not given.
+
+    Raises:
+        AnalysisError: The tables cannot be read as the definition says.
+    """
+    units = event_units(definition, exposures, outcomes, identities, today)
+    return _analyze_units(
+        definition, units.frame, units.layout, today=today, derived=True, more=units.diagnostics
+    )
+
+
+def analyze_decisions(
+    definition: ExperimentDefinition,
+    *,
+    exposures: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    today: date | None = None,
+) -> ExperimentResult:
+    """Analyse the server's log where outcomes belong to decisions; the member is the unit.
 
     A member's variant is that of her exposures; whoever met several is left out. Every event id counts once. An
     outcome counts if it names a decision that this experiment exposed to the same member; several offers hit in
@@ -38,6 +89,7 @@ def analyze(
         definition: The experiment.
         exposures: The exposure log; other programmes' and experiments' rows are ignored.
         outcomes: The outcome log; other programmes' rows are ignored.
+        today: The day for which the end is judged; the last day of the data if not given.
 
     Returns:
         Figures for every metric and variant; a metric that cannot be computed has its reason instead.
@@ -46,115 +98,90 @@ def analyze(
         AnalysisError: The frames cannot be read as logs, or nobody was exposed.
     """
     table = build_member_table(definition, exposures, outcomes)
-    counts = {
-        str(variant_id): int(n) for variant_id, n in table.members["variant_id"].value_counts().iter_rows()
-    }
-    units = {variant.variant_id: counts.get(variant.variant_id, 0) for variant in definition.variants}
-    results: list[MetricResult] = []
-    figures: list[VariantFigure] = []
+    members, refusals = table.with_metrics(definition.metrics)
+    timed = members["first_expose_time"].null_count() < members.height
+    layout = TableLayout(
+        variant_column="variant_id",
+        unit_column="member_id",
+        time_column="first_expose_time" if timed else None,
+    )
+    return _analyze_units(
+        definition, members, layout, today=today, derived=True, more=table.diagnostics, refusals=refusals
+    )
+
+
+def analyze_log(
+    definition: ExperimentDefinition, frames: EventFrames, *, today: date | None = None
+) -> ExperimentResult:
+    """Analyse the server's log as the definition attributes outcomes.
+
+    Raises:
+        AnalysisError: Nobody was exposed, or a metric cannot be read from a log.
+    """
     for metric in definition.metrics:
-        arms, refusals = _arms(definition, metric, table, units, figures)
-        results += [
-            _compare(definition, metric, variant.variant_id, arms, refusals)
-            for variant in definition.variants
-            if variant.variant_id != definition.control
-        ]
-    return ExperimentResult(
-        definition=definition,
-        srm=check_sample_ratio(
-            units, {variant.variant_id: variant.weight for variant in definition.variants}
+        if not metric.reads_events:
+            raise AnalysisError(
+                f"Metric {metric.metric_id!r} names the column {metric.numerator.column!r} of a table; the server's log"
+                " has events. Give the table with --data, or say which outcomes the metric counts."
+            )
+    if definition.attribution is Attribution.DECISION:
+        return analyze_decisions(
+            definition, exposures=frames.exposures, outcomes=frames.outcomes, today=today
+        )
+    own = frames.exposures.filter(pl.col("experiment_id") == definition.experiment_id)
+    if own.is_empty():
+        raise AnalysisError(
+            f"There is no exposure of experiment {definition.experiment_id!r} in programme {definition.programme!r}.",
+            experiment_id=definition.experiment_id,
+            programme=definition.programme,
+        )
+    return analyze_events(definition, exposures=own.lazy(), outcomes=frames.outcomes.lazy(), today=today)
+
+
+def _without_overridden(
+    definition: ExperimentDefinition, table: pl.DataFrame | pl.LazyFrame, unit_column: str | None
+) -> tuple[pl.DataFrame | pl.LazyFrame, Diagnostics]:
+    if not definition.overrides or unit_column is None:
+        return table, Diagnostics({})
+    kept = ~pl.col(unit_column).cast(pl.String).is_in(list(definition.overrides)).fill_null(value=False)
+    return table.filter(kept), Diagnostics(
+        {"overrides": len(definition.overrides)},
+        (
+            f"Units with a variant chosen by hand ({len(definition.overrides)} in the definition) were left out.",
         ),
-        units=units,
-        results=tuple(results),
-        figures=tuple(figures),
-        diagnostics=table.diagnostics,
     )
 
 
-def _arms(
+def _analyze_units(
     definition: ExperimentDefinition,
-    metric: Metric,
-    table: MemberTable,
-    units: dict[str, int],
-    figures: list[VariantFigure],
-) -> tuple[dict[str, ArmEstimate], dict[str, str]]:
-    """Return each variant's estimate or the reason for none, and add the variants' figures."""
-    columns = ["numerator", "denominator"] if metric.kind is MetricKind.RATIO else ["numerator"]
-    estimate = ratio_estimate if metric.kind is MetricKind.RATIO else mean_estimate
-    arms: dict[str, ArmEstimate] = {}
-    refusals: dict[str, str] = {}
-    try:
-        moments = moments_by_group(table.with_metric(metric), "variant_id", columns)
-    except AnalysisError as error:
-        refusals = dict.fromkeys(units, error.message)
-        figures += [
-            VariantFigure(metric.metric_id, variant_id, members, reason=error.message)
-            for variant_id, members in units.items()
-        ]
-        return arms, refusals
-    for variant_id, members in units.items():
-        sums = moments.get(variant_id, Moments.of(*([] for _ in columns)))
-        try:
-            arms[variant_id] = estimate(sums)
-        except AnalysisError as error:
-            refusals[variant_id] = f"{definition.variant(variant_id).label}: {error.message}"
-            figures.append(VariantFigure(metric.metric_id, variant_id, members, reason=error.message))
-            continue
-        figures.append(_figure(definition, metric, variant_id, sums, arms[variant_id]))
-    return arms, refusals
-
-
-def _figure(
-    definition: ExperimentDefinition, metric: Metric, variant_id: str, sums: Moments, arm: ArmEstimate
-) -> VariantFigure:
-    lower, upper = arm_interval(arm, definition.alpha)
-    return VariantFigure(
-        metric_id=metric.metric_id,
-        variant_id=variant_id,
-        members=arm.members,
-        numerator_total=sums.total(0),
-        denominator_total=sums.total(1) if metric.kind is MetricKind.RATIO else None,
-        mean=arm.mean,
-        standard_error=arm.standard_error,
-        ci_lower=lower,
-        ci_upper=upper,
+    table: pl.DataFrame | pl.LazyFrame,
+    layout: TableLayout,
+    *,
+    today: date | None,
+    derived: bool,
+    more: Diagnostics,
+    refusals: Mapping[str, str] | None = None,
+) -> ExperimentResult:
+    refused = refusals or {}
+    variants = variants_by_value(definition)
+    readable = [metric for metric in definition.metrics if metric.metric_id not in refused]
+    statistics = collect(
+        table, layout, [metric_columns(metric, derived=derived) for metric in readable], variants
     )
-
-
-def _compare(
-    definition: ExperimentDefinition,
-    metric: Metric,
-    variant_id: str,
-    arms: dict[str, ArmEstimate],
-    refusals: dict[str, str],
-) -> MetricResult:
-    refusal = refusals.get(definition.control) or refusals.get(variant_id, "")
-    effect = None if refusal else compare(arms[definition.control], arms[variant_id], definition.alpha)
-    return MetricResult(
-        metric_id=metric.metric_id,
-        role=metric.role,
-        variant_id=variant_id,
-        control_id=definition.control,
-        effect=effect,
-        method=_METHODS[metric.kind],
-        ingredients=_ingredients(definition, metric, effect),
-        refusal=refusal,
+    valued = [metric for metric in readable if is_computed(metric)]
+    computed = (
+        compute(
+            table.lazy(),
+            [(metric, value_expressions(metric, derived=derived)) for metric in valued],
+            variants,
+            _variant_text(layout),
+        )
+        if valued
+        else ComputedFigures()
     )
+    evidence = Evidence(definition, statistics, computed, refused)
+    return judge(evidence, table_diagnostics(definition, statistics).and_more(more), today)
 
 
-def _ingredients(definition: ExperimentDefinition, metric: Metric, effect: Effect | None) -> tuple[str, ...]:
-    if effect is None or effect.degrees_of_freedom is None:
-        return ()
-    variance = (
-        "delta method over members"
-        if metric.kind is MetricKind.RATIO
-        else "variance over members of each variant"
-    )
-    return (
-        f"{confidence(definition.alpha)}, two-sided",
-        "fixed horizon: valid for one look, at the planned end",
-        variance,
-        f"Welch t with {effect.degrees_of_freedom:,.1f} degrees of freedom",
-        "relative effect by Fieller",
-        "no correction for several metrics or variants",
-    )
+def _variant_text(layout: TableLayout) -> pl.Expr:
+    return pl.col(layout.variant_column).cast(pl.String)

@@ -1,22 +1,26 @@
 """From the log to one row per member: her variant, her exposures, her outcomes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from experiments.definition import ExperimentDefinition, Metric, MetricKind
+from experiments.analysis.diagnostics import Diagnostics
+from experiments.analysis.measures import metric_sources
+from experiments.definition import Covariate, ExperimentDefinition, Metric, Source
 from experiments.errors import AnalysisError
+from experiments.wording import count_of
 
-_EXPOSURE_COLUMNS: dict[str, type[pl.DataType]] = {
+_EXPOSURE_COLUMNS: dict[str, type[pl.DataType] | pl.DataType] = {
     "programme": pl.String,
     "event_id": pl.String,
     "experiment_id": pl.String,
     "variant_id": pl.String,
     "member_id": pl.String,
     "decision_id": pl.String,
+    "expose_time": pl.Datetime("us", "UTC"),
 }
-_OUTCOME_COLUMNS: dict[str, type[pl.DataType]] = {
+_OUTCOME_COLUMNS: dict[str, type[pl.DataType] | pl.DataType] = {
     "programme": pl.String,
     "event_id": pl.String,
     "member_id": pl.String,
@@ -26,34 +30,17 @@ _OUTCOME_COLUMNS: dict[str, type[pl.DataType]] = {
     "value": pl.Float64,
     "currency_code": pl.String,
 }
-_MAY_BE_NULL = {"decision_id", "offer_id", "value", "currency_code"}
+_MAY_BE_NULL = {"decision_id", "offer_id", "value", "currency_code", "expose_time"}
+_CAUSES = {
+    "no_decision": "named no decision",
+    "decision_not_exposed": "named a decision that this experiment did not show",
+    "other_member": "named another member's decision",
+    "excluded_member": "belong to members that are left out",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostics:
-    """What was found in the log besides the figures.
-
-    Attributes:
-        exposures: Exposures that count.
-        duplicate_exposures: Exposures whose event id was there already.
-        exposures_to_unknown_variants: Exposures to a variant that the definition does not have.
-        members_in_several_variants: Members that met more than one variant; they are left out.
-        outcomes: Outcomes that count, of the types that the metrics read.
-        duplicate_outcomes: Outcomes whose event id was there already.
-        outcomes_without_value: Counted outcomes without money; they add nothing to values.
-        unattributed_outcomes: Outcomes that count for nobody, by cause: ``no_decision`` (it names none),
-            ``decision_not_exposed`` (no exposure of this experiment has that decision), ``other_member`` (the
-            decision was another member's), ``excluded_member`` (the member is left out).
-    """
-
-    exposures: int
-    duplicate_exposures: int
-    exposures_to_unknown_variants: int
-    members_in_several_variants: int
-    outcomes: int
-    duplicate_outcomes: int
-    outcomes_without_value: int
-    unattributed_outcomes: Mapping[str, int]
+class _UnusableValuesError(ValueError):
+    """A metric's values cannot be added up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +57,44 @@ class MemberTable:
     outcomes: pl.DataFrame
     diagnostics: Diagnostics
 
-    def with_metric(self, metric: Metric) -> pl.DataFrame:
-        """Return the members with a metric's ``numerator`` and, for a ratio, its ``denominator``.
+    def with_metrics(self, metrics: Sequence[Metric]) -> tuple[pl.DataFrame, dict[str, str]]:
+        """Return the members with a column for every source of the metrics, named as ``metric_sources`` does.
 
-        A member without outcomes has the numerator 0.
+        A member without outcomes has 0. A metric whose values cannot be added up has its reason instead of columns, by
+        metric id.
 
         Raises:
-            AnalysisError: The values to be added up are of several currencies, or are no finite numbers.
+            AnalysisError: A metric cannot be read from decisions at all.
         """
-        outcomes = self.outcomes.filter(pl.col("outcome_type") == metric.numerator.outcome_type)
-        if metric.numerator.aggregate == "count":
+        rows, refusals = self.members, {}
+        for metric in metrics:
+            for name, source in metric_sources(metric):
+                try:
+                    rows = self._with_source(rows, metric, name, source)
+                except _UnusableValuesError as error:
+                    refusals[metric.metric_id] = str(error)
+        return rows, refusals
+
+    def _with_source(
+        self, rows: pl.DataFrame, metric: Metric, name: str, source: Source | Covariate
+    ) -> pl.DataFrame:
+        if isinstance(source, Covariate) or source.event is None or metric.retention is not None:
+            raise AnalysisError(
+                f"Metric {metric.metric_id!r} cannot be read from decisions; set attribution to member for retention and"
+                " covariates, or give --data for a table's columns."
+            )
+        if source.event == "exposures":
+            return rows.with_columns(pl.col("exposures").cast(pl.Float64).alias(name))
+        outcomes = self.outcomes.filter(pl.col("outcome_type") == source.outcome_type)
+        if source.aggregate == "count":
             hits = outcomes.unique(["member_id", "decision_id", "offer_id"])
-            sums = hits.group_by("member_id").agg(numerator=pl.len().cast(pl.Float64))
+            sums = hits.group_by("member_id").agg(pl.len().cast(pl.Float64).alias(name))
         else:
             valued = outcomes.drop_nulls("value")
             _check_values(valued)
-            sums = valued.group_by("member_id").agg(numerator=pl.col("value").sum())
-        rows = self.members.join(sums, on="member_id", how="left", maintain_order="left")
-        rows = rows.with_columns(pl.col("numerator").fill_null(0.0))
-        if metric.kind is MetricKind.RATIO:
-            rows = rows.with_columns(denominator=pl.col("exposures").cast(pl.Float64))
-        return rows
+            sums = valued.group_by("member_id").agg(pl.col("value").sum().alias(name))
+        joined = rows.join(sums, on="member_id", how="left", maintain_order="left")
+        return joined.with_columns(pl.col(name).fill_null(0.0))
 
 
 def build_member_table(
@@ -103,7 +107,12 @@ def build_member_table(
     """
     exposed, duplicate_exposures = _own_events(definition, exposures, _EXPOSURE_COLUMNS, "exposures")
     exposed = exposed.filter(pl.col("experiment_id") == definition.experiment_id)
-    types = {metric.numerator.outcome_type for metric in definition.metrics}
+    types = {
+        source.outcome_type
+        for metric in definition.metrics
+        for _, source in metric_sources(metric)
+        if isinstance(source, Source) and source.event == "outcomes"
+    }
     happened, duplicate_outcomes = _own_events(definition, outcomes, _OUTCOME_COLUMNS, "outcomes")
     happened = happened.filter(pl.col("outcome_type").is_in(types))
     if exposed.is_empty():
@@ -117,10 +126,12 @@ def build_member_table(
         variant_id=pl.col("variant_id").first(),
         variants=pl.col("variant_id").n_unique(),
         exposures=pl.len().cast(pl.Int64),
+        first_expose_time=pl.col("expose_time").min(),
     )
+    overridden = pl.col("member_id").is_in(list(definition.overrides))
     members = (
-        by_member.filter((pl.col("variants") == 1) & known)
-        .select("member_id", "variant_id", "exposures")
+        by_member.filter((pl.col("variants") == 1) & known & ~overridden)
+        .select("member_id", "variant_id", "exposures", "first_expose_time")
         .sort("member_id")
     )
     attributed = _attribute(exposed, members, happened)
@@ -129,17 +140,48 @@ def build_member_table(
     return MemberTable(
         members=members,
         outcomes=counted,
-        diagnostics=Diagnostics(
-            exposures=int(members["exposures"].sum()),
-            duplicate_exposures=duplicate_exposures,
-            exposures_to_unknown_variants=exposed.filter(~known).height,
-            members_in_several_variants=by_member.filter(pl.col("variants") > 1).height,
-            outcomes=counted.height,
-            duplicate_outcomes=duplicate_outcomes,
-            outcomes_without_value=counted["value"].null_count(),
-            unattributed_outcomes={str(cause): int(count) for cause, count in causes.iter_rows()},
+        diagnostics=_diagnostics(
+            {
+                "exposures": int(members["exposures"].sum()),
+                "duplicate_exposures": duplicate_exposures,
+                "exposures_to_unknown_variants": exposed.filter(~known).height,
+                "members_in_several_variants": by_member.filter(pl.col("variants") > 1).height,
+                "overridden_members": by_member.filter(overridden).height,
+                "outcomes": counted.height,
+                "duplicate_outcomes": duplicate_outcomes,
+                "outcomes_without_value": counted["value"].null_count(),
+            },
+            {str(cause): int(count) for cause, count in causes.iter_rows()},
         ),
     )
+
+
+def _diagnostics(counts: dict[str, int], causes: dict[str, int]) -> Diagnostics:
+    """Return what was found, with sentences about what was left out or counts once only."""
+    sentences = []
+    if counts["members_in_several_variants"]:
+        members = count_of(counts["members_in_several_variants"], "member")
+        sentences.append(f"{members} met more than one variant and count for none.")
+    if counts["overridden_members"]:
+        members = count_of(counts["overridden_members"], "member")
+        sentences.append(f"{members} had a variant chosen by hand and count for none.")
+    if counts["exposures_to_unknown_variants"]:
+        exposures = count_of(counts["exposures_to_unknown_variants"], "exposure")
+        sentences.append(f"{exposures} to variants that the definition does not have were left out.")
+    if counts["duplicate_exposures"] or counts["duplicate_outcomes"]:
+        sentences.append(
+            f"{count_of(counts['duplicate_exposures'], 'repeated exposure')} and"
+            f" {count_of(counts['duplicate_outcomes'], 'repeated outcome')} were counted once."
+        )
+    sentences += [
+        f"{count_of(count, 'outcome')} {_CAUSES[cause]} and count for nobody."
+        for cause, count in causes.items()
+    ]
+    if counts["outcomes_without_value"]:
+        outcomes = count_of(counts["outcomes_without_value"], "outcome")
+        sentences.append(f"{outcomes} had no value and add no money.")
+    by_cause = {f"outcomes_{cause}": causes.get(cause, 0) for cause in _CAUSES}
+    return Diagnostics({**counts, **by_cause}, tuple(sentences))
 
 
 def _attribute(exposed: pl.DataFrame, members: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
@@ -168,7 +210,10 @@ def _attribute(exposed: pl.DataFrame, members: pl.DataFrame, outcomes: pl.DataFr
 
 
 def _own_events(
-    definition: ExperimentDefinition, frame: pl.DataFrame, columns: dict[str, type[pl.DataType]], name: str
+    definition: ExperimentDefinition,
+    frame: pl.DataFrame,
+    columns: Mapping[str, type[pl.DataType] | pl.DataType],
+    name: str,
 ) -> tuple[pl.DataFrame, int]:
     """Return the programme's events, each once, and how many were repeats."""
     missing = [column for column in columns if column not in frame.columns]
@@ -194,7 +239,7 @@ def _check_values(valued: pl.DataFrame) -> None:
     currencies = valued["currency_code"].unique().sort(nulls_last=True).to_list()
     if len(currencies) > 1:
         names = ", ".join("none" if code is None else str(code) for code in currencies)
-        raise AnalysisError(f"values of several currencies cannot be added up ({names})")
+        raise _UnusableValuesError(f"values of several currencies cannot be added up ({names})")
     strange = valued.filter(~pl.col("value").is_finite()).height
     if strange:
-        raise AnalysisError(f"values of {strange:,} outcomes are no finite numbers")
+        raise _UnusableValuesError(f"values of {strange:,} outcomes are no finite numbers")

@@ -114,7 +114,7 @@ class Margin(Part):
         absolute: In the metric's own unit.
     """
 
-    relative: Annotated[Number, Field(gt=0)] | None = None
+    relative: Annotated[Number, Field(gt=0, lt=1)] | None = None
     absolute: Annotated[Number, Field(gt=0)] | None = None
 
 

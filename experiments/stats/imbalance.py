@@ -1,7 +1,7 @@
 """Pre-period imbalance: did the variants differ before the treatment began?"""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from experiments.errors import AnalysisError
 from experiments.stats.figure import MetricShape, Quantity, estimate_pair
@@ -63,16 +63,14 @@ def check_imbalance(
         for variant_id, treatment in treatments.items()
         for name, quantity in covariates.items()
     ]
+    return corrected_imbalance(found)
+
+
+def corrected_imbalance(found: Sequence[CovariateDifference]) -> ImbalanceCheck:
+    """Return differences, for example of several metrics' covariates, corrected for each other."""
     known = sum(one.p_value is not None for one in found)
     differences = tuple(
-        CovariateDifference(
-            one.covariate,
-            one.variant_id,
-            one.difference,
-            one.p_value,
-            None if one.p_value is None else min(1.0, one.p_value * known),
-            one.reason,
-        )
+        replace(one, adjusted_p_value=None if one.p_value is None else min(1.0, one.p_value * known))
         for one in found
     )
     adjusted = [one.adjusted_p_value for one in differences if one.adjusted_p_value is not None]

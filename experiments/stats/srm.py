@@ -13,10 +13,13 @@ ALARM_BELOW = 0.01
 WARNING_BELOW = 0.01
 """Chi-squared p-value: worth a look, but of healthy experiments seen daily for four weeks 7 % come here."""
 
+ONE_LOOK_ALARM_BELOW = 0.001
+"""Chi-squared p-value at which a table without days, that is seen once, raises the alarm too."""
+
 _SMALLEST_EXPECTED = 5
 # How sure the Bayes factor is that a mismatch would be small; the mean over several finds large ones early and small
 # ones late, and is as valid as each.
-_CONCENTRATIONS = (100.0, 1_000.0, 10_000.0, 100_000.0)
+_CONCENTRATIONS = (10.0, 100.0, 1_000.0, 10_000.0, 100_000.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ def check_sample_ratio(
 
     The always-valid p-value is one over a Bayes factor, and the smallest so far: the multinomial likelihood of the
     weights against its mean over Dirichlet distributions around them (Lindon and Malek,
-    https://arxiv.org/abs/2011.03567). The alarm is its alone: chi-squared below 0.001, looked at daily, alarms for
-    1 to 3 % of healthy experiments.
+    https://arxiv.org/abs/2011.03567). With days the alarm is its alone: chi-squared below 0.001, looked at daily,
+    alarms for 1 to 3 % of healthy experiments. Without days there is one look, and chi-squared below 0.001 alarms too.
 
     Args:
         counts: Units found; a variant that is not there has none.
@@ -84,7 +87,7 @@ def check_sample_ratio(
     seen = np.vstack([days.reshape(-1, len(open_ids)), now])
     always_valid = min(1.0, math.exp(-float(_log_bayes_factors(seen, shares).max())))
     smallest = min(expected[variant_id] for variant_id in open_ids)
-    p_value, reason = None, ""
+    p_value, reason, one_look = None, "", counts_by_day is None
     if smallest < _SMALLEST_EXPECTED:
         reason = (
             f"too few members: the smallest variant should have {smallest:.1f}, and the test needs"
@@ -96,7 +99,8 @@ def check_sample_ratio(
         )
     return SrmCheck(
         p_value=p_value,
-        alarm=always_valid <= ALARM_BELOW,
+        alarm=always_valid <= ALARM_BELOW
+        or (one_look and p_value is not None and p_value < ONE_LOOK_ALARM_BELOW),
         expected=expected,
         reason=reason,
         always_valid_p=always_valid,

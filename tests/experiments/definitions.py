@@ -16,6 +16,8 @@ def raw_definition(**changes: Any) -> dict[str, Any]:
         "state": "running",
         "placements": ["checkout"],
         "attribution": "decision",
+        "analysis": "fixed",
+        "correction": "none",
         "control": "popular",
         "variants": [
             {

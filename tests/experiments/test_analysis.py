@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from experiments.analysis import ExperimentResult, Finding, analyze
+from experiments.analysis import ExperimentResult, analyze_decisions
 from experiments.definition import ExperimentDefinition
 from experiments.errors import AnalysisError
 from tests.experiments.definitions import arms, definition, raw_definition
@@ -16,7 +16,7 @@ from tests.experiments.synthetic import Logs, Row, exposure, frames, offer_ranki
 
 def analyzed(logs: Logs, experiment: ExperimentDefinition | None = None) -> ExperimentResult:
     """Return the analysis of logs."""
-    return analyze(experiment or definition(), exposures=logs.exposures, outcomes=logs.outcomes)
+    return analyze_decisions(experiment or definition(), exposures=logs.exposures, outcomes=logs.outcomes)
 
 
 def filler(members: int = 30) -> list[Row]:
@@ -34,6 +34,13 @@ def personal(
     """Return numerator and denominator of the treatment in a metric."""
     figure = next(f for f in result.figures if (f.metric_id, f.variant_id) == (metric_id, "personal"))
     return figure.numerator_total, figure.denominator_total
+
+
+def unattributed(result: ExperimentResult) -> dict[str, int]:
+    """Return the outcomes that count for nobody, by cause."""
+    causes = ("no_decision", "decision_not_exposed", "other_member", "excluded_member")
+    counts = {cause: result.diagnostics.counts[f"outcomes_{cause}"] for cause in causes}
+    return {cause: count for cause, count in counts.items() if count}
 
 
 def mean_metric(aggregate: str) -> dict[str, Any]:
@@ -83,19 +90,22 @@ def test_figures_equal_plain_loops_over_the_log() -> None:
     expected = {variant: reference(logs, variant) for variant in ("popular", "personal")}
     assert len(result.results) == 2
     for one in result.results:
-        control, treatment = expected["popular"][one.metric_id], expected["personal"][one.metric_id]
-        assert one.effect is not None
-        assert one.effect.control_mean == pytest.approx(float(control[0]), rel=1e-12)
-        assert one.effect.treatment_mean == pytest.approx(float(treatment[0]), rel=1e-12)
-        assert one.effect.estimate == pytest.approx(float(treatment[0] - control[0]), rel=1e-12)
-        assert one.effect.standard_error == pytest.approx(math.sqrt(control[1] + treatment[1]), rel=1e-9)
+        control, treatment = (
+            expected["popular"][one.metric.metric_id],
+            expected["personal"][one.metric.metric_id],
+        )
+        assert one.pair is not None
+        assert one.pair.control_mean == pytest.approx(float(control[0]), rel=1e-12)
+        assert one.pair.treatment_mean == pytest.approx(float(treatment[0]), rel=1e-12)
+        assert one.pair.estimate == pytest.approx(float(treatment[0] - control[0]), rel=1e-12)
+        assert one.pair.standard_error == pytest.approx(math.sqrt(control[1] + treatment[1]), rel=1e-9)
 
 
 def test_a_clear_effect_is_found_and_said() -> None:
     """The synthetic champion wins, and the sentence says by how much in plain words."""
     result = analyzed(offer_ranking_logs(definition()))
 
-    assert [one.finding for one in result.results] == [Finding.HIGHER, Finding.HIGHER]
+    assert all(one.improved for one in result.results)
     assert result.sentence() == (
         "Personal ranking got 0.18 offers hit per trip against 0.10 with popular offers: +0.08 (95 % interval +0.05"
         " to +0.11)."
@@ -113,10 +123,10 @@ def test_rows_in_another_order_give_the_same_result() -> None:
     first, second = analyzed(logs), analyzed(shuffled)
 
     for one, other in zip(first.results, second.results, strict=True):
-        assert one.effect is not None
-        assert other.effect is not None
-        assert one.effect.estimate == pytest.approx(other.effect.estimate, rel=1e-12)
-        assert one.effect.standard_error == pytest.approx(other.effect.standard_error, rel=1e-12)
+        assert one.pair is not None
+        assert other.pair is not None
+        assert one.pair.estimate == pytest.approx(other.pair.estimate, rel=1e-12)
+        assert one.pair.standard_error == pytest.approx(other.pair.standard_error, rel=1e-12)
 
 
 def test_repeated_events_count_once() -> None:
@@ -128,8 +138,8 @@ def test_repeated_events_count_once() -> None:
 
     assert personal(result) == (1, 31)
     assert personal(result, "dollars-per-trip") == (5.0, 31)
-    assert result.diagnostics.duplicate_exposures == 1
-    assert result.diagnostics.duplicate_outcomes == 1
+    assert result.diagnostics.counts["duplicate_exposures"] == 1
+    assert result.diagnostics.counts["duplicate_outcomes"] == 1
 
 
 def test_offers_hit_count_once_per_decision() -> None:
@@ -165,8 +175,8 @@ def test_members_of_several_variants_are_left_out() -> None:
 
     assert result.units == {"popular": 30, "personal": 30}
     assert personal(result) == (0, 30)
-    assert result.diagnostics.members_in_several_variants == 1
-    assert result.diagnostics.unattributed_outcomes == {"excluded_member": 1}
+    assert result.diagnostics.counts["members_in_several_variants"] == 1
+    assert unattributed(result) == {"excluded_member": 1}
 
 
 def test_outcomes_count_for_their_own_decision_only() -> None:
@@ -183,8 +193,8 @@ def test_outcomes_count_for_their_own_decision_only() -> None:
     result = analyzed(frames(rows, bought))
 
     assert personal(result) == (1, 32)
-    assert result.diagnostics.outcomes == 1
-    assert result.diagnostics.unattributed_outcomes == {
+    assert result.diagnostics.counts["outcomes"] == 1
+    assert unattributed(result) == {
         "other_member": 2,
         "no_decision": 1,
         "decision_not_exposed": 1,
@@ -209,9 +219,9 @@ def test_other_experiments_programmes_and_outcome_types_are_ignored() -> None:
     result = analyzed(frames(rows, bought))
 
     assert personal(result) == (1, 31)
-    assert result.diagnostics.exposures == 61
-    assert result.diagnostics.duplicate_outcomes == 0
-    assert result.diagnostics.unattributed_outcomes == {}
+    assert result.diagnostics.counts["exposures"] == 61
+    assert result.diagnostics.counts["duplicate_outcomes"] == 0
+    assert unattributed(result) == {}
 
 
 def test_unknown_variants_are_counted_apart() -> None:
@@ -226,8 +236,8 @@ def test_unknown_variants_are_counted_apart() -> None:
     result = analyzed(frames(rows, []))
 
     assert result.units == {"popular": 30, "personal": 30}
-    assert result.diagnostics.exposures_to_unknown_variants == 2
-    assert result.diagnostics.members_in_several_variants == 1
+    assert result.diagnostics.counts["exposures_to_unknown_variants"] == 2
+    assert result.diagnostics.counts["members_in_several_variants"] == 1
 
 
 def test_exposures_without_decision_are_trips_too() -> None:
@@ -247,7 +257,7 @@ def test_outcomes_without_value_add_no_money_but_hits() -> None:
 
     assert personal(result) == (2, 31)
     assert personal(result, "dollars-per-trip") == (2.5, 31)
-    assert result.diagnostics.outcomes_without_value == 1
+    assert result.diagnostics.counts["outcomes_without_value"] == 1
 
 
 @pytest.mark.parametrize(
@@ -266,11 +276,11 @@ def test_money_that_cannot_be_added_is_refused_by_name(changes: dict[str, Any], 
     result = analyzed(frames(rows, [outcome("m", "d1", "a"), outcome("m", "d1", "b") | changes]))
 
     hits, dollars = result.results
-    assert hits.effect is not None
-    assert dollars.effect is None
+    assert hits.pair is not None
+    assert dollars.pair is None
     assert dollars.refusal == expected
-    assert dollars.finding is Finding.NO_FIGURE
-    assert set(dollars.to_json()["reasons"].values()) == {expected}
+    assert not dollars.improved
+    assert set(result.to_json()["results"][1]["reasons"].values()) == {expected}
 
 
 def test_means_count_members_without_outcomes_as_zero() -> None:
@@ -281,12 +291,12 @@ def test_means_count_members_without_outcomes_as_zero() -> None:
 
     result = analyzed(frames(rows, bought), experiment)
 
-    effect = result.results[0].effect
+    effect = result.results[0].pair
     assert effect is not None
     assert effect.control_mean == pytest.approx(0.3)
     assert effect.treatment_mean == pytest.approx(3.6)
     assert result.figures[0].denominator_total is None
-    assert result.results[0].method == "mean over members, Welch t"
+    assert result.to_json()["results"][0]["method"] == "mean over units, Welch t"
 
 
 def test_too_few_members_are_refused_by_name() -> None:
@@ -295,12 +305,12 @@ def test_too_few_members_are_refused_by_name() -> None:
 
     result = analyzed(frames(rows, []))
 
-    assert result.results[0].effect is None
-    assert result.sentence().startswith("No winner can be named: the members did not arrive")
-    assert "Personal ranking: 1 member in a variant; a ratio needs at least 30" in result.results[0].refusal
+    assert result.results[0].pair is None
+    assert result.sentence().startswith("No winner can be named. The members did not arrive")
+    assert "Personal ranking: 1 unit in a variant; a ratio needs at least 30" in result.results[0].refusal
     few = analyzed(frames(rows[:2], []))
     assert few.sentence() == (
-        "Nothing can be said about offers hit per trip with personal ranking: Popular offers: 1 member in a variant;"
+        "Nothing can be said about offers hit per trip with personal ranking: Popular offers: 1 unit in a variant;"
         " a ratio needs at least 30."
     )
 
@@ -311,7 +321,7 @@ def test_an_empty_arm_has_no_figures_and_raises_the_alarm() -> None:
 
     assert result.units == {"popular": 30, "personal": 0}
     assert result.srm.alarm
-    assert result.results[0].effect is None
+    assert result.results[0].pair is None
 
 
 def test_no_winner_is_named_while_the_sample_ratio_is_wrong() -> None:
@@ -321,7 +331,7 @@ def test_no_winner_is_named_while_the_sample_ratio_is_wrong() -> None:
 
     result = analyzed(Logs(logs.exposures.filter(lost), logs.outcomes))
 
-    assert result.results[0].finding is Finding.HIGHER
+    assert result.results[0].improved
     assert result.srm.alarm
     assert result.sentence().startswith("No winner can be named")
     assert "Personal ranking 712 instead of 858" in result.sentence()
@@ -331,7 +341,8 @@ def test_chance_is_called_chance() -> None:
     """An interval that reaches from minus to plus is said to be no finding."""
     result = analyzed(offer_ranking_logs(definition(), members=900, hit_rates=(0.03, 0.03)))
 
-    assert result.results[0].finding is Finding.UNDECIDED
+    assert not result.results[0].improved
+    assert not result.results[0].harmed
     assert result.sentence().endswith("which can be chance.")
 
 
@@ -343,7 +354,7 @@ def test_every_treatment_is_compared_with_the_control() -> None:
         offer_ranking_logs(experiment, hit_rates=(0.06, 0.03, 0.02), hit_values=(1, 1, 1)), experiment
     )
 
-    assert [(one.metric_id, one.variant_id, one.control_id) for one in result.results] == [
+    assert [(one.metric.metric_id, one.variant_id, one.control_id) for one in result.results] == [
         ("offers-hit-per-trip", "v0", "v1"),
         ("offers-hit-per-trip", "v2", "v1"),
         ("dollars-per-trip", "v0", "v1"),
@@ -358,9 +369,10 @@ def test_json_document_has_the_agreed_shape() -> None:
     document = json.loads(json.dumps(analyzed(offer_ranking_logs(definition())).to_json(), allow_nan=False))
 
     assert document["experiment_id"] == "offer-ranking"
-    assert set(document["srm"]) == {"p_value", "alarm", "expected", "reasons"}
+    assert {"verdict", "reason"} <= set(document["decision"])
+    assert {"p_value", "always_valid_p", "alarm"} <= set(document["srm"])
     assert document["units"] == {"popular": 1004, "personal": 996}
-    assert set(document["results"][0]) == {
+    assert set(document["results"][0]) >= {
         "metric_id",
         "role",
         "variant_id",
@@ -369,13 +381,18 @@ def test_json_document_has_the_agreed_shape() -> None:
         "treatment_mean",
         "estimate",
         "standard_error",
-        "degrees_of_freedom",
         "ci_lower",
         "ci_upper",
         "relative_estimate",
         "relative_ci_lower",
         "relative_ci_upper",
         "p_value",
+        "adjusted_p_value",
+        "adjusted_ci_lower",
+        "adjusted_ci_upper",
+        "always_valid_ci_lower",
+        "always_valid_ci_upper",
+        "always_valid_p_value",
         "method",
         "ingredients",
         "reasons",
@@ -414,7 +431,7 @@ def test_tables_that_are_no_logs_are_refused_by_name(table: str) -> None:
     for changed, expected in cases:
         tables = {"exposures": logs.exposures, "outcomes": logs.outcomes} | {table: changed}
         with pytest.raises(AnalysisError, match=expected):
-            analyze(definition(), **tables)
+            analyze_decisions(definition(), **tables)
 
 
 def test_nobody_exposed_is_refused_by_name() -> None:
@@ -430,11 +447,10 @@ def test_alpha_of_the_definition_is_used() -> None:
     logs = offer_ranking_logs(definition())
     raw = raw_definition(alpha=0.01)
 
-    strict, usual = analyzed(logs, definition(**raw)).results[0], analyzed(logs).results[0]
+    strict, usual = analyzed(logs, definition(**raw)), analyzed(logs)
 
-    assert strict.effect is not None
-    assert usual.effect is not None
-    assert strict.effect.ci_lower is not None
-    assert usual.effect.ci_lower is not None
-    assert strict.effect.ci_lower < usual.effect.ci_lower
-    assert strict.ingredients[0] == "99 %, two-sided"
+    lower = [one.results[0].fixed.ci_lower for one in (strict, usual) if one.results[0].fixed]
+    assert lower[0] is not None
+    assert lower[1] is not None
+    assert lower[0] < lower[1]
+    assert strict.to_json()["results"][0]["ingredients"][0] == "99 %, two-sided"

@@ -19,9 +19,9 @@ def test_bayes_factor_by_quadrature() -> None:
             evidence = 530 * math.log(share / 0.4) + 670 * math.log((1 - share) / 0.6)
             return math.exp(evidence) * float(prior.pdf(share))
 
-        return integrate.quad(integrand, 0.3, 0.6, points=[0.4, 0.44], epsrel=1e-10, limit=300)[0]  # type: ignore[no-any-return]
+        return integrate.quad(integrand, 0.2, 0.75, points=[0.4, 0.44], epsrel=1e-10, limit=300)[0]  # type: ignore[no-any-return]
 
-    expected = np.mean([ratio(c) for c in (100.0, 1_000.0, 10_000.0, 100_000.0)])
+    expected = np.mean([ratio(c) for c in (10.0, 100.0, 1_000.0, 10_000.0, 100_000.0)])
 
     check = check_sample_ratio({"a": 530, "b": 670}, {"a": 4, "b": 6})
 
@@ -108,3 +108,19 @@ def test_a_leak_of_2_percent_is_found() -> None:
     ]
 
     assert np.mean(alarms) >= 0.99
+
+
+def test_one_look_at_a_table_takes_chi_squared_as_well() -> None:
+    """A table without days is seen once, and chi-squared below 0.001 alarms; with days it only warns."""
+    counts = {"a": 1_000, "b": 1_150}
+
+    once = check_sample_ratio(counts, EVEN)
+    daily = check_sample_ratio(counts, EVEN, [counts])
+
+    assert once.p_value == daily.p_value
+    assert once.p_value is not None
+    assert 0.001 < once.p_value < 0.01
+    assert (once.alarm, once.warning) == (False, True)
+    skewed = {"a": 1_000, "b": 1_160}
+    assert check_sample_ratio(skewed, EVEN).alarm
+    assert not check_sample_ratio(skewed, EVEN, [skewed]).alarm

@@ -1,0 +1,189 @@
+"""The result as one JSON document: what does not exist is null and has its reason, and nothing is NaN."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from experiments.analysis.comparison import Comparison
+from experiments.analysis.decision import Decision
+from experiments.analysis.ingredients import ingredients, method_words
+from experiments.analysis.result import ExperimentResult, VariantFigure
+from experiments.error_rates import peeking_error_rate
+from experiments.stats import Interval
+
+_INTERVAL_FIELDS = ("ci_lower", "ci_upper", "relative_ci_lower", "relative_ci_upper", "p_value")
+
+
+def document(result: ExperimentResult) -> dict[str, Any]:
+    """Return the result as a JSON object."""
+    definition = result.definition
+    return {
+        "experiment_id": definition.experiment_id,
+        "programme": definition.programme,
+        "experiment_revision": definition.revision,
+        "alpha": definition.alpha,
+        "analysis": definition.analysis.method.value,
+        "summary": result.sentence(),
+        "decision": _decision(result.decision),
+        "srm": {
+            "p_value": result.srm.p_value,
+            "always_valid_p": result.srm.always_valid_p,
+            "alarm": result.srm.alarm,
+            "warning": result.srm.warning,
+            "expected": dict(result.srm.expected),
+            "reasons": {"p_value": result.srm.reason} if result.srm.reason else {},
+        },
+        "units": dict(result.units),
+        "results": [comparison_json(result, one) for one in result.results],
+        "figures": [_figure(figure) for figure in result.figures],
+        "segments": [
+            {"segment": one.segment, "value": one.value, **comparison_json(result, one.comparison)}
+            for one in result.segments
+        ],
+        "factors": [
+            {"effect": one.effect, "levels": list(one.levels), **comparison_json(result, one.comparison)}
+            for one in result.factors
+        ],
+        "days": [{**asdict(one), "day": one.day.isoformat()} for one in result.days],
+        "novelty": [
+            {"metric_id": one.metric_id, "variant_id": one.variant_id, **_finite(asdict(one.novelty))}
+            for one in result.novelty
+        ],
+        "imbalance": None if result.imbalance is None else _finite(asdict(result.imbalance)),
+        "money": [_with_reason(asdict(one)) for one in result.money],
+        "diagnostics": {
+            **result.diagnostics.counts,
+            "left_out": list(result.diagnostics.left_out),
+            "bounds": {name: list(ends) for name, ends in result.diagnostics.bounds.items()},
+        },
+        "statistics": json.loads(result.evidence.statistics.to_json()),
+        "computed": result.evidence.computed.to_json(),
+    }
+
+
+def comparison_json(result: ExperimentResult, one: Comparison) -> dict[str, Any]:
+    """Return one metric and treatment as a JSON object."""
+    pair = one.pair
+    reasons: dict[str, str] = {}
+    figures: dict[str, float | None] = {
+        name: None if pair is None else getattr(pair, name)
+        for name in ("control_mean", "treatment_mean", "estimate", "standard_error")
+    }
+    if pair is None:
+        reasons |= dict.fromkeys(figures, one.refusal)
+    fields = {**figures, **_interval(one.fixed, "", reasons, one.refusal)}
+    fields["degrees_of_freedom"] = None if one.fixed is None else one.fixed.degrees_of_freedom
+    if fields["degrees_of_freedom"] is None:
+        reasons["degrees_of_freedom"] = one.refusal or "the method uses no t distribution"
+    fields["relative_estimate"] = _relative(one, reasons)
+    for prefix, interval in (
+        ("adjusted_", one.adjusted),
+        ("always_valid_", one.always_valid),
+        ("decision_", one.decisive),
+    ):
+        fields |= _interval(interval, prefix, reasons, one.refusal)
+    return {
+        "metric_id": one.metric.metric_id,
+        "role": one.metric.role.value,
+        "variant_id": one.variant_id,
+        "control_id": one.control_id,
+        **fields,
+        "variance_reduction": None if pair is None else pair.variance_reduction,
+        "group_sequential": _look(one),
+        "non_inferiority": None if one.margin is None else _finite(asdict(one.margin)),
+        "posterior": _posterior(result, one),
+        "method": method_words(result.definition, one),
+        "ingredients": list(ingredients(result.definition, one)),
+        "reasons": reasons,
+    }
+
+
+def _interval(
+    interval: Interval | None, prefix: str, reasons: dict[str, str], refusal: str
+) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for name in _INTERVAL_FIELDS:
+        value = None if interval is None else getattr(interval, name)
+        found[prefix + name] = value
+        if value is None:
+            reasons[prefix + name] = refusal or (interval.reasons.get(name, "") if interval else "")
+    return found
+
+
+def _relative(one: Comparison, reasons: dict[str, str]) -> float | None:
+    pair = one.pair
+    if pair is None:
+        reasons["relative_estimate"] = one.refusal
+        return None
+    if pair.control_mean > 0 and math.isfinite(relative := pair.estimate / pair.control_mean):
+        return relative
+    reasons["relative_estimate"] = "a relative effect needs a control's figure above zero"
+    return None
+
+
+def _look(one: Comparison) -> dict[str, Any] | None:
+    if one.sequential is None:
+        return None
+    found = asdict(one.sequential)
+    interval = found.pop("interval")
+    return _finite({**found, **{name: interval[name] for name in _INTERVAL_FIELDS}})
+
+
+def _posterior(result: ExperimentResult, one: Comparison) -> dict[str, Any] | None:
+    if one.posterior is None:
+        return None
+    prior = result.definition.prior
+    return {
+        "prior_mean": prior.prior_mean,
+        "prior_sd": prior.prior_sd,
+        **asdict(one.posterior),
+        "peeking": peeking_error_rate(),
+    }
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    return {
+        "verdict": decision.verdict.value,
+        "reason": decision.reason,
+        "variant_id": decision.variant_id,
+        "units_to_go": decision.units_to_go,
+        "days_to_go": decision.days_to_go,
+        "error_rates": list(decision.error_rates),
+        "treatments": [{**asdict(one), "verdict": one.verdict.value} for one in decision.treatments],
+    }
+
+
+def _figure(figure: VariantFigure) -> dict[str, Any]:
+    names = ("numerator_total", "denominator_total", "mean", "standard_error", "ci_lower", "ci_upper")
+    figures = {name: getattr(figure, name) for name in names}
+    reasons = {name: figure.reason for name, value in figures.items() if value is None and figure.reason}
+    return {
+        "metric_id": figure.metric_id,
+        "variant_id": figure.variant_id,
+        "members": figure.members,
+        **figures,
+        "reasons": reasons,
+    }
+
+
+def _with_reason(fields: dict[str, Any]) -> dict[str, Any]:
+    reason = fields.pop("reason", "")
+    missing = [name for name, value in fields.items() if value is None]
+    return {**fields, "reasons": dict.fromkeys(missing, reason) if reason else {}}
+
+
+def _finite(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields as JSON can hold them: dates as text, no tuple, no infinity."""
+    return {name: _value(value) for name, value in fields.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _finite(value)
+    if isinstance(value, list | tuple):
+        return [_value(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else value

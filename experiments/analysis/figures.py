@@ -1,0 +1,152 @@
+"""Variants' figures in the shapes that the methods read."""
+
+from datetime import date
+
+from scipy.special import stdtrit
+
+from experiments.analysis.comparison import Arms
+from experiments.analysis.computed import is_computed
+from experiments.analysis.evidence import Evidence
+from experiments.analysis.measures import covariate_shapes
+from experiments.analysis.result import VariantFigure
+from experiments.definition import Metric
+from experiments.errors import AnalysisError
+from experiments.stats import Moments, PairEstimate, arm_figure, estimate_pair
+from experiments.stats.bandit import batched_effect
+from experiments.stats.imbalance import (
+    CovariateDifference,
+    ImbalanceCheck,
+    check_imbalance,
+    corrected_imbalance,
+)
+from experiments.stats.independent import independent_pair
+
+_FEWEST_UNITS_A_DAY = 30
+
+
+def arms_of(evidence: Evidence, metric: Metric, variant_id: str) -> Arms | AnalysisError:
+    """Return control and treatment of a metric over all units, or why there are none."""
+    try:
+        if is_computed(metric):
+            return _computed_arms(evidence, metric, variant_id)
+        if evidence.definition.allocation.kind == "thompson":
+            return Arms(batched_pair(evidence, metric, variant_id))
+        control = evidence.total(metric, evidence.definition.control)
+        return Arms(moment_pair(evidence, metric, variant_id, control, evidence.total(metric, variant_id)))
+    except AnalysisError as error:
+        return error
+
+
+def moment_pair(
+    evidence: Evidence, metric: Metric, variant_id: str, control: Moments, treatment: Moments
+) -> PairEstimate:
+    """Return a pair from moments; a refusal says which variant it is about.
+
+    Raises:
+        AnalysisError: An arm has too few units, or figures that are not finite.
+    """
+    definition, shape = evidence.definition, evidence.shape(metric)
+    for arm_id, moments in ((definition.control, control), (variant_id, treatment)):
+        try:
+            arm_figure(moments, shape.value)
+        except AnalysisError as error:
+            raise AnalysisError(f"{definition.variant(arm_id).label}: {error.message}") from None
+    return estimate_pair(control, treatment, shape)
+
+
+def daily_pairs(evidence: Evidence, metric: Metric, variant_id: str) -> dict[date, PairEstimate]:
+    """Return control and treatment of the units first exposed on each day, of days with enough units in both."""
+    evidence.total(metric, variant_id)
+    control = evidence.statistics.by_day(metric.metric_id, evidence.definition.control)
+    treated = evidence.statistics.by_day(metric.metric_id, variant_id)
+    pairs = {}
+    for day in sorted(control.keys() & treated.keys()):
+        if min(control[day].count, treated[day].count) < _FEWEST_UNITS_A_DAY:
+            continue
+        try:
+            pairs[day] = moment_pair(evidence, metric, variant_id, control[day], treated[day])
+        except AnalysisError:
+            continue
+    return pairs
+
+
+def batched_pair(evidence: Evidence, metric: Metric, variant_id: str) -> PairEstimate:
+    """Return control and treatment of a bandit, whose allocation moved from day to day.
+
+    Raises:
+        AnalysisError: The days are unknown, or no day has enough units in both variants.
+    """
+    if not evidence.units_by_day:
+        raise AnalysisError(
+            "the allocation moved from day to day, so time_column must say when each unit came"
+        )
+    return batched_effect(list(daily_pairs(evidence, metric, variant_id).values()))
+
+
+def _computed_arms(evidence: Evidence, metric: Metric, variant_id: str) -> Arms:
+    """Return arms whose figures need more than moments: quantiles and the bootstrap."""
+    found = []
+    for arm_id in (evidence.definition.control, variant_id):
+        evidence.total(metric, arm_id)
+        try:
+            found.append(evidence.computed.figure(metric.metric_id, arm_id))
+        except AnalysisError as error:
+            raise AnalysisError(f"{evidence.definition.variant(arm_id).label}: {error.message}") from None
+    pair = independent_pair(found[0], found[1])
+    if metric.inference != "bootstrap":
+        return Arms(pair, smooth=False)
+    resampled = (
+        evidence.computed.resampled(metric.metric_id, evidence.definition.control),
+        evidence.computed.resampled(metric.metric_id, variant_id),
+    )
+    return Arms(pair, smooth=False, resampled=resampled)
+
+
+def variant_figures(evidence: Evidence) -> tuple[VariantFigure, ...]:
+    """Return every metric in every variant, without adjustment."""
+    return tuple(
+        _figure(evidence, metric, variant_id, units)
+        for metric in evidence.definition.metrics
+        for variant_id, units in evidence.units.items()
+    )
+
+
+def _figure(evidence: Evidence, metric: Metric, variant_id: str, units: int) -> VariantFigure:
+    totals: tuple[float | None, float | None] = (None, None)
+    try:
+        moments = evidence.total(metric, variant_id)
+        if is_computed(metric):
+            arm = evidence.computed.figure(metric.metric_id, variant_id)
+        else:
+            shape = evidence.shape(metric)
+            arm = arm_figure(moments, shape.value)
+            below = shape.value.denominator
+            totals = (moments.total(0), None if below is None else moments.total(below))
+    except AnalysisError as error:
+        return VariantFigure(metric.metric_id, variant_id, units, reason=error.message)
+    half = -float(stdtrit(arm.members - 1, evidence.definition.alpha / 2)) * arm.standard_error
+    return VariantFigure(
+        metric_id=metric.metric_id,
+        variant_id=variant_id,
+        members=arm.members,
+        numerator_total=totals[0],
+        denominator_total=totals[1],
+        mean=arm.mean,
+        standard_error=arm.standard_error,
+        ci_lower=arm.mean - half,
+        ci_upper=arm.mean + half,
+    )
+
+
+def imbalance_of(evidence: Evidence) -> ImbalanceCheck | None:
+    """Return whether the covariates differed before the experiment; none without covariates."""
+    definition = evidence.definition
+    found: dict[tuple[str, str], CovariateDifference] = {}
+    for metric in evidence.by_moments():
+        shapes = covariate_shapes(metric, clustered=evidence.statistics.clustered)
+        covariates = {name: shape.value for name, shape in shapes}
+        control = evidence.total(metric, definition.control)
+        treated = {one.variant_id: evidence.total(metric, one.variant_id) for one in definition.treatments}
+        for one in check_imbalance(control, treated, covariates).differences:
+            found.setdefault((one.covariate, one.variant_id), one)
+    return corrected_imbalance(list(found.values())) if found else None

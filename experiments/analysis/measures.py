@@ -1,0 +1,84 @@
+"""From a definition's metrics to the columns that are read, and to the place of each column in the moments.
+
+Columns stand in the order numerator, denominator, then each covariate's numerator and denominator. Where clusters were
+randomised, sums over a cluster's rows are compared, and the last column counts the rows: a mean over rows is then a ratio.
+"""
+
+from collections.abc import Iterator
+
+from experiments.definition import Covariate, ExperimentDefinition, Metric, MetricKind, Source
+from experiments.stats import MetricShape, Quantity
+
+DERIVED_SEPARATOR = "|"
+
+
+def metric_shape(metric: Metric, *, clustered: bool) -> MetricShape:
+    """Return where a metric's quantities stand in its moments."""
+    last = len(list(metric_sources(metric)))
+    per_row = last if clustered else None
+    value = Quantity(0, 1) if metric.denominator is not None else Quantity(0, per_row)
+    place = 2 if metric.denominator is not None else 1
+    covariates = []
+    for covariate in metric.covariates:
+        if covariate.denominator is not None:
+            covariates.append(Quantity(place, place + 1))
+            place += 2
+        else:
+            covariates.append(Quantity(place, per_row))
+            place += 1
+    return MetricShape(value, tuple(covariates))
+
+
+def covariate_shapes(metric: Metric, *, clustered: bool) -> Iterator[tuple[str, MetricShape]]:
+    """Yield each covariate's name with the shape that has it as the value."""
+    shape = metric_shape(metric, clustered=clustered)
+    for covariate, quantity in zip(metric.covariates, shape.covariates, strict=True):
+        yield covariate_name(metric, covariate), MetricShape(quantity)
+
+
+def covariate_name(metric: Metric, covariate: Covariate) -> str:
+    """Return what people call a covariate."""
+    if covariate.pre_period_days is not None:
+        return f"{metric.name}, {covariate.pre_period_days} days before"
+    above = source_name(covariate.numerator)
+    return f"{above} / {source_name(covariate.denominator)}" if covariate.denominator else above
+
+
+def source_name(source: Source | None) -> str:
+    """Return what people call a source."""
+    if source is None:
+        return ""
+    if source.event is not None:
+        return f"{source.aggregate} of {source.outcome_type or source.event}"
+    return source.column or " + ".join(
+        term.column if term.factor == 1 else f"{term.factor:g} x {term.column}" for term in source.terms
+    )
+
+
+def metric_sources(metric: Metric) -> Iterator[tuple[str, Source | Covariate]]:
+    """Yield a metric's sources in the order of the moments, each with the name of its derived column.
+
+    A pre-period covariate stands for itself, because its values are computed from the metric's own events.
+    """
+    prefix = metric.metric_id + DERIVED_SEPARATOR
+    yield f"{prefix}numerator", metric.numerator
+    if metric.denominator is not None:
+        yield f"{prefix}denominator", metric.denominator
+    for index, covariate in enumerate(metric.covariates):
+        name = f"{prefix}covariate-{index}"
+        if covariate.numerator is None:
+            yield name, covariate
+            continue
+        yield name, covariate.numerator
+        if covariate.denominator is not None:
+            yield f"{name}-denominator", covariate.denominator
+
+
+def reads_events(definition: ExperimentDefinition) -> bool:
+    """Return whether any metric is made of events rather than of a table's columns."""
+    return any(metric.reads_events for metric in definition.metrics)
+
+
+def is_binary(metric: Metric) -> bool:
+    """Return whether a unit's value can only be yes or no."""
+    return metric.kind in {MetricKind.PROPORTION, MetricKind.RETENTION}
