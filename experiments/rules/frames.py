@@ -50,17 +50,24 @@ _LOOKED_UP = frozenset({AttributeType.STRING, AttributeType.INT})
 
 
 def frame_expression(node: Node, columns: Mapping[str, pl.DataType] | None = None) -> pl.Expr:
-    """Return a node as an expression over columns named like the attributes; null where it errs.
+    """Return a rule as an expression over columns named like the attributes; null where it errs.
 
     Args:
-        node: A checked rule or a part of it.
+        node: A checked rule.
         columns: The table's columns and types. A column that is not there is a missing attribute in every row.
             Without it, all columns of the rule are taken to be there with types that fit.
 
     Raises:
         AnalysisError: A column's type does not fit its attribute's declared type.
     """
-    return _Frame(columns).lower(node)
+    truth = _Frame(columns).lower(node)
+    present = sorted(name for name in names_of(node) if columns is None or name in columns)
+    if not present:
+        return truth
+    # Polars 2.1 can shrink `when` with a literal branch to one row where all rows take that branch, and then does not
+    # spread it again. An "and" with what is true in every row restores the height.
+    column = pl.col(present[0])
+    return truth & (column.is_null() | column.is_not_null())
 
 
 class _Frame:
