@@ -52,8 +52,10 @@ def out_of_many(p_value: float) -> str:
 
 
 def confidence(alpha: float) -> str:
-    """Return the confidence of an interval: ``95 %``."""
-    return f"{100 * (1 - alpha):g} %"
+    """Return the confidence of an interval, to two digits of what is missing to certainty: ``95 %``, ``98.3 %``."""
+    decimals = max(0, 1 - math.floor(math.log10(100 * alpha)))
+    text = f"{100 * (1 - alpha):.{decimals}f}"
+    return f"{text.rstrip('0').rstrip('.') if decimals else text} %"
 
 
 def within_sentence(label: str) -> str:

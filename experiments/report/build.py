@@ -8,9 +8,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from experiments.analysis import ExperimentResult
-from experiments.report.charts import effects_chart, variants_chart
-from experiments.report.content import effect_rows, headline, metric_cards, sample_ratio_light, variant_bars
-from experiments.report.details import exclusions, measured_as, technical_rows, variant_rows
+from experiments.report.breakdowns import (
+    day_charts,
+    day_unit,
+    factor_tables,
+    novelty_sentences,
+    segment_tables,
+)
+from experiments.report.cards import card_groups
+from experiments.report.charts import days_chart, effects_chart, variants_chart
+from experiments.report.details import measured_as, technical_facts, technical_tables, variant_rows
+from experiments.report.groups import lights
+from experiments.report.peeking import peeking_answer
+from experiments.report.pictures import effect_rows, variant_bars
+from experiments.report.verdict import headline, money_sentences, progress, treatment_verdicts
+from experiments.report.words import many
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +63,45 @@ def build_report(result: ExperimentResult, context: ReportContext) -> str:
         lstrip_blocks=True,
         finalize=_keep_together,
     )
-    environment.filters["sentence_case"] = lambda text: text[:1].upper() + text[1:]
+    environment.filters["sentence_case"] = _sentence_case
     rows = effect_rows(result)
-    bars = variant_bars(result)
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         context=context,
         definition=result.definition,
-        sentence=result.sentence(),
         headline=headline(result),
-        light=sample_ratio_light(result),
-        cards=metric_cards(result),
-        # Vega escapes texts on its way to SVG; what comes back is markup.
-        effects_svg=Markup(effects_chart(rows)) if rows else None,  # noqa: S704 see above
-        variant_charts=[(name, Markup(variants_chart(chart))) for name, chart in bars],  # noqa: S704 see above
+        treatments=treatment_verdicts(result),
+        card_groups=card_groups(result),
+        money=money_sentences(result),
+        progress=progress(result),
+        peeking=peeking_answer(result),
+        lights=lights(result),
+        effects_svg=_svg(effects_chart(rows)) if rows else None,
+        variant_charts=[(name, _svg(variants_chart(bars))) for name, bars in variant_bars(result)],
+        segments=segment_tables(result),
+        factors=factor_tables(result),
+        primary=result.definition.primary_metric.name,
+        day_charts=[(name, _svg(days_chart(points))) for name, points in day_charts(result)],
+        day_unit=day_unit(result),
+        novelty=novelty_sentences(result),
+        error_rates=result.decision.error_rates,
         variants=variant_rows(result),
+        units=_sentence_case(many(result.definition.unit)),
         measured=measured_as(result),
-        exclusions=exclusions(result),
-        technical=technical_rows(result),
+        left_out=result.diagnostics.left_out,
+        facts=technical_facts(result),
+        technical=technical_tables(result),
         generated=f"{context.generated_time.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
     )
+    return page.lstrip()
+
+
+def _sentence_case(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _svg(chart: str) -> Markup:
+    # Vega escapes texts on its way to SVG; what comes back is markup.
+    return Markup(chart)  # noqa: S704 see above
 
 
 def _keep_together(value: object) -> object:

@@ -19,6 +19,8 @@ TREATMENT_COLOURS = ("#0d9488", "#6366f1", "#c026d3", "#d97706")
 _FONT = "sans-serif"
 _WIDTH = 340
 _LABEL_WIDTH = 240
+_EFFECT_WIDTH = 460
+_DAY_WIDTH = 680
 _ROW_HEIGHT = 58
 
 
@@ -29,16 +31,16 @@ class EffectRow:
     Attributes:
         label: What is compared.
         estimate: Relative effect, as a share.
-        lower: Lower end of its interval.
-        upper: Upper end.
+        lower: Lower end of its interval; none if it is open.
+        upper: Upper end; none if it is open.
         text: The effect in words, written beside the label.
         colour: Colour of the interval.
     """
 
     label: str
     estimate: float
-    lower: float
-    upper: float
+    lower: float | None
+    upper: float | None
     text: str
     colour: str
 
@@ -64,12 +66,33 @@ class VariantBar:
     colour: str
 
 
+@dataclass(frozen=True, slots=True)
+class DayPoint:
+    """The effect among those first exposed on one day, with its interval; the day as ISO text."""
+
+    day: str
+    estimate: float
+    lower: float
+    upper: float
+    colour: str
+
+
 def effects_chart(rows: Sequence[EffectRow]) -> str:
     """Return a plot of relative effects with their intervals around a line at zero, as SVG."""
-    data = alt.InlineData(values=[{"row": index, "zero": 0, **asdict(row)} for index, row in enumerate(rows)])
-    ends = [0.0, *(end for row in rows for end in (row.lower, row.upper))]
+    ends = [0.0, *(end for row in rows for end in (row.lower, row.estimate, row.upper) if end is not None)]
     margin = (max(ends) - min(ends)) * 0.06 or 0.01
-    scale = alt.Scale(domain=[min(ends) - margin, max(ends) + margin], nice=False, zero=False)
+    domain = [min(ends) - margin, max(ends) + margin]
+    scale = alt.Scale(domain=domain, nice=False, zero=False)
+    # An open interval reaches to the edge of the plot.
+    lines = [
+        {
+            **asdict(row),
+            "lower": domain[0] if row.lower is None else row.lower,
+            "upper": domain[1] if row.upper is None else row.upper,
+        }
+        for row in rows
+    ]
+    data = alt.InlineData(values=[{"row": index, "zero": 0, **line} for index, line in enumerate(lines)])
     axis = alt.Axis(
         format="+.0%",
         labelExpr="datum.value === 0 ? 'no change' : datum.label",
@@ -91,13 +114,13 @@ def effects_chart(rows: Sequence[EffectRow]) -> str:
         base.mark_point(size=130, filled=True, opacity=1, yOffset=12).encode(
             x="estimate:Q", y=y, color=colour
         ),
-        base.mark_text(align="left", fontSize=13, yOffset=-10, limit=_LABEL_WIDTH).encode(
+        base.mark_text(align="left", fontSize=13, yOffset=-10, limit=_EFFECT_WIDTH - 80).encode(
             x=alt.value(0), y=y, text="label:N"
         ),
         base.mark_text(align="right", fontSize=13, fontWeight="bold", yOffset=-10).encode(
-            x=alt.value(_WIDTH), y=y, text="text:N"
+            x=alt.value(_EFFECT_WIDTH), y=y, text="text:N"
         ),
-    ).properties(width=_WIDTH, height=_ROW_HEIGHT * len(rows))
+    ).properties(width=_EFFECT_WIDTH, height=_ROW_HEIGHT * len(rows))
     return _svg(chart)
 
 
@@ -123,6 +146,25 @@ def variants_chart(bars: Sequence[VariantBar]) -> str:
             x=alt.value(_WIDTH), y=y, text="text:N"
         ),
     ).properties(width=_WIDTH, height=54 * len(bars))
+    return _svg(chart)
+
+
+def days_chart(points: Sequence[DayPoint]) -> str:
+    """Return the effect over the days of first exposure, around a line at zero, as SVG."""
+    data = alt.InlineData(values=[{"zero": 0, **asdict(point)} for point in points])
+    x = alt.X(
+        "day:T",
+        title=None,
+        axis=alt.Axis(format="%-d %b", tickCount=min(6, len(points)), domain=False, ticks=False, grid=False),
+    )
+    axis = alt.Axis(format="+~g", title=None, tickCount=4, domain=False, ticks=False)
+    colour = alt.Color("colour:N", scale=None, legend=None)
+    base = alt.Chart(data)
+    chart = alt.layer(
+        base.mark_rule(strokeWidth=1.5, color="black").encode(y=alt.Y("zero:Q", axis=axis)),
+        base.mark_rule(strokeWidth=2, opacity=0.45).encode(x=x, y="lower:Q", y2="upper:Q", color=colour),
+        base.mark_point(size=45, filled=True, opacity=1).encode(x=x, y="estimate:Q", color=colour),
+    ).properties(width=_DAY_WIDTH, height=220)
     return _svg(chart)
 
 

@@ -1,14 +1,15 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from html.parser import HTMLParser
 
 import polars as pl
 import pytest
 
-from experiments.analysis import ExperimentResult, analyze
+from experiments.analysis import ExperimentResult, analyze_decisions
+from experiments.definition import ExperimentDefinition
 from experiments.report import ReportContext, build_report
 from tests.experiments.definitions import arms, definition, raw_definition
+from tests.experiments.pages import Page
 from tests.experiments.synthetic import Logs, exposure, frames, offer_ranking_logs, outcome
 
 CONTEXT = ReportContext(
@@ -20,49 +21,13 @@ CONTEXT = ReportContext(
     notes=["A note for those who know."],
     technical={"Model version": "7"},
 )
-VOID = {"meta", "br", "link", "img", "input"}
 
 
-class Page(HTMLParser):
-    """The text of a page, its tags and its attributes; fails on tags that are not closed in order."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str]] = []
-        self.words: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        """The visible text, with plain single spaces."""
-        return " ".join(" ".join(self.words).replace("\u00a0", " ").split())
-
-
-def result_of(logs: Logs | None = None) -> ExperimentResult:
+def result_of(logs: Logs | None = None, experiment: ExperimentDefinition | None = None) -> ExperimentResult:
     """Return the analysis of logs of ``offer-ranking``, by default with a clear effect."""
-    logs = logs or offer_ranking_logs(definition())
-    return analyze(definition(), exposures=logs.exposures, outcomes=logs.outcomes)
+    experiment = experiment or definition(analysis="fixed")
+    logs = logs or offer_ranking_logs(experiment)
+    return analyze_decisions(experiment, exposures=logs.exposures, outcomes=logs.outcomes)
 
 
 @pytest.fixture(scope="module")
@@ -72,27 +37,33 @@ def page() -> Page:
 
 
 def test_verdict_comes_first(page: Page) -> None:
-    """The heading, a few words of verdict and the one sentence stand above everything else."""
+    """The heading, a few words of verdict and the reason stand above everything else, and no p-value does."""
     opening = page.text[:600]
 
-    assert opening.index(CONTEXT.title) < opening.index("Personal ranking did better")
-    assert result_of().sentence() in opening
-    assert "p-value" not in page.text
+    assert opening.index(CONTEXT.title) < opening.index("Ship: Personal ranking")
+    assert result_of().decision.reason in opening
+    assert "p-value" not in page.text.split("Technical appendix")[0]
+    assert "chi-squared" not in page.text.split("Technical appendix")[0]
 
 
 def test_headline_numbers_are_those_of_the_result(page: Page) -> None:
-    """Figures, differences and percentages with intervals are on the page as the analysis gave them."""
-    effect = result_of().results[0].effect
-    assert effect is not None
-    assert effect.ci_lower is not None
-    assert effect.relative_estimate is not None
+    """Figures, differences and percentages are on the page with the interval that the decision rests on."""
+    primary = result_of().results[0]
+    pair, interval = primary.pair, primary.decisive
+    assert pair is not None
+    assert interval is not None
+    assert interval.ci_lower is not None
+    assert interval.relative_ci_lower is not None
 
-    assert f"{effect.treatment_mean:.3f}" in page.text
-    assert f"{effect.control_mean:.3f}" in page.text
-    assert f"+{effect.estimate:.3f}" in page.text
-    assert f"95 % interval +{effect.ci_lower:.3f} to" in page.text
-    assert f"+{100 * effect.relative_estimate:.0f} %" in page.text
-    assert f"{effect.standard_error:.6g}" in page.text
+    assert f"{pair.treatment_mean:.3f}" in page.text
+    assert f"{pair.control_mean:.3f}" in page.text
+    assert f"+{pair.estimate:.3f}" in page.text
+    assert f"between +{interval.ci_lower:.3f} and" in page.text
+    assert (
+        f"+{100 * pair.estimate / pair.control_mean:.0f} % between +{100 * interval.relative_ci_lower:.0f} %"
+        in page.text
+    )
+    assert f"{pair.standard_error:.6g}" in page.text
 
 
 def test_page_has_its_charts_inline(page: Page) -> None:
@@ -159,28 +130,29 @@ def test_everything_is_escaped() -> None:
         technical={evil: evil},
     )
 
-    html = build_report(analyze(experiment, exposures=logs.exposures, outcomes=logs.outcomes), context)
+    html = build_report(result_of(logs, experiment), context)
 
     assert "<script" not in html
     assert "script" not in Page(html).tags
 
 
 def test_red_sample_ratio_names_no_winner() -> None:
-    """While the groups cannot be compared, the page warns and says "better" of nobody."""
+    """While the groups cannot be compared, the page says so first, and "better" of nobody."""
     logs = offer_ranking_logs(definition())
     lost = (pl.col("variant_id") != "personal") | ~pl.col("member_id").str.contains("[1-3]$")
 
     text = Page(build_report(result_of(Logs(logs.exposures.filter(lost), logs.outcomes)), CONTEXT)).text
 
-    assert "Do not act on this result" in text
+    assert "Invalid: the groups do not have the planned sizes" in text
     assert "Something is wrong" in text
-    assert "did better" not in text
-    assert "Higher;" not in text
+    assert "Ship" not in text
+    assert "is better" not in text
+    assert "Better" not in text
 
 
 def test_healthy_groups_are_said_to_be_comparable(page: Page) -> None:
     """The traffic light is green, with members found and expected."""
-    assert "The groups can be compared" in page.text
+    assert "The groups have the planned sizes" in page.text
     assert "Popular offers: 1,004 members, 1,000 expected; Personal ranking: 996 members" in page.text
 
 
@@ -190,15 +162,19 @@ def test_undecided_result_claims_nothing() -> None:
 
     text = Page(build_report(result_of(logs), CONTEXT)).text
 
-    assert "No difference beyond chance" in text
-    assert "did better" not in text
+    assert "Do not ship" in text
+    assert "which can be chance" in text
+    assert "Better" not in text
 
 
 def test_worse_is_called_worse() -> None:
     """A treatment below the control is a loss in plain words."""
     logs = offer_ranking_logs(definition(), hit_rates=(0.06, 0.03))
 
-    assert "Personal ranking did worse" in Page(build_report(result_of(logs), CONTEXT)).text
+    text = Page(build_report(result_of(logs), CONTEXT)).text
+
+    assert "Do not ship" in text
+    assert "Personal ranking is worse on offers hit per trip" in text
 
 
 def test_without_figures_there_is_still_a_page() -> None:
@@ -207,7 +183,7 @@ def test_without_figures_there_is_still_a_page() -> None:
 
     page = Page(build_report(result_of(logs), CONTEXT))
 
-    assert "No answer yet" in page.text
+    assert "Invalid: there is no figure to judge by" in page.text
     assert "a ratio needs at least 30" in page.text
     assert "Too early to tell" in page.text
     assert "svg" not in page.tags
@@ -238,13 +214,15 @@ def test_what_was_left_out_is_said() -> None:
 
 
 def test_three_variants_fit_on_the_page() -> None:
-    """Every treatment has its card and its line; no single winner is claimed in the heading."""
-    experiment = definition(variants=arms(1, 1, 1), control="v0")
+    """Every treatment has its card and its own verdict; the best one that may ship is in the heading."""
+    experiment = definition(variants=arms(1, 1, 1), control="v0", analysis="fixed")
     logs = offer_ranking_logs(experiment, hit_rates=(0.03, 0.06, 0.03), hit_values=(1, 1, 1))
 
-    page = Page(build_report(analyze(experiment, exposures=logs.exposures, outcomes=logs.outcomes), CONTEXT))
+    page = Page(build_report(result_of(logs, experiment), CONTEXT))
 
-    assert "2 variants against v0" in page.text
+    assert "Ship: v1" in page.text
+    assert "Every variant" in page.text
+    assert "Do not ship. v2 is not proven better" in page.text
     assert page.tags.count("article") == 4
 
 

@@ -1,0 +1,114 @@
+"""The examples and tables of docs/experiments.md are those of the code."""
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from experiments.definition import (
+    Allocation,
+    Analysis,
+    ExperimentDefinition,
+    Factor,
+    Holdout,
+    LayerSlots,
+    Level,
+    Metric,
+    Money,
+    Prior,
+    Source,
+    Variant,
+    parse_experiment,
+)
+
+PAGE = Path(__file__).parents[2] / "docs" / "experiments.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
+TABLES: dict[str, tuple[type[BaseModel], ...]] = {
+    "Experiment": (ExperimentDefinition,),
+    "Variants and factors": (Variant, Factor, Level),
+    "Metrics": (Metric,),
+    "Sources": (Source,),
+    "Analysis": (Analysis,),
+    "Allocation": (Allocation,),
+    "Layer and holdout": (LayerSlots, Holdout),
+    "Money": (Money,),
+    "Prior": (Prior,),
+}
+ABBREVIATIONS = {"Metrics": {"column"}}
+
+
+def complete(block: str) -> dict[str, Any]:
+    """Return the definition of a block: its own, or the first one with the block's fields laid over it."""
+    fields: dict[str, Any] = yaml.safe_load(block)
+    return fields if "experiment_id" in fields else {**yaml.safe_load(BLOCKS[0]), **fields}
+
+
+def field_rows(heading: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and defaults of the tables below a heading of the chapter "Every field"."""
+    chapter = TEXT.split("\n## Every field\n")[1].split("\n## ")[0]
+    section = chapter.split(f"\n### {heading}\n")[1].split("\n### ")[0]
+    for line in section.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line.startswith("| `"):
+            for name in re.findall(r"`(\w+)`", cells[0]):
+                yield name, cells[2]
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_every_example_is_a_sound_definition(number: int) -> None:
+    """Each YAML block is read by the same code as a file, alone or laid over the first one."""
+    parse_experiment(complete(BLOCKS[number]), f"block {number}")
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_every_field_stands_in_its_table(heading: str) -> None:
+    """The tables name exactly the fields that the model has."""
+    fields = {name for model in TABLES[heading] for name in model.model_fields}
+
+    assert {name for name, _ in field_rows(heading)} == fields | ABBREVIATIONS.get(heading, set())
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_defaults_are_those_of_the_model(heading: str) -> None:
+    """A default that is a number, a word or a truth value is written as the model has it."""
+    for name, written in field_rows(heading):
+        defaults = {
+            model.model_fields[name].default for model in TABLES[heading] if name in model.model_fields
+        }
+        plain = {
+            value.value if isinstance(value, Enum) else value
+            for value in defaults
+            if value is not PydanticUndefined and isinstance(value, int | float | str) and value != ""
+        }
+        if plain:
+            assert yaml.safe_load(written.strip("`")) in plain, name
+
+
+def test_every_nested_field_is_named() -> None:
+    """Fields of the parts within metrics are on the page, as code."""
+    for model in (Metric, ExperimentDefinition):
+        for field in model.model_fields.values():
+            for part in re.findall(r"experiments\.definition\.\w+\.(\w+)", str(field.annotation)):
+                found = getattr(__import__("experiments.definition", fromlist=[part]), part, None)
+                if isinstance(found, type) and issubclass(found, BaseModel):
+                    for name in found.model_fields:
+                        assert re.search(rf"`[^`\n]*\b{name}\b[^`\n]*`", TEXT), f"{part}.{name}"
+
+
+def test_links_within_the_page_lead_somewhere() -> None:
+    """Each anchor is that of a heading, as code hosts make them."""
+    seen: dict[str, int] = {}
+    anchors = set()
+    for heading in re.findall(r"^#+ (.+)$", TEXT, flags=re.MULTILINE):
+        slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        anchors.add(slug if slug not in seen else f"{slug}-{seen[slug]}")
+        seen[slug] = seen.get(slug, 0) + 1
+
+    assert set(re.findall(r"\]\(#([^)]+)\)", TEXT.replace("\n", ""))) <= anchors
