@@ -1,7 +1,18 @@
 """Statistics of experiments: mergeable moments in, effects with intervals out."""
 
+from experiments.stats.bandit import batched_effect, thompson_shares
+from experiments.stats.bayes import FLAT, Posterior, Prior, posterior
+from experiments.stats.bootstrap import (
+    ResampledArm,
+    bootstrap_interval,
+    resample,
+    weighted_mean,
+    weighted_quantile,
+    weighted_ratio,
+)
 from experiments.stats.corrections import Adjusted, benjamini_hochberg, holm, uncorrected
 from experiments.stats.effect import Effect, arm_interval, compare, mean_estimate, ratio_estimate
+from experiments.stats.factorial import Cells, Contrast, adjusted_cells, contrast, interaction, main_effect
 from experiments.stats.fieller import relative_estimate, relative_interval
 from experiments.stats.figure import (
     ArmEstimate,
@@ -19,9 +30,29 @@ from experiments.stats.group_sequential import (
     SequentialPlan,
     group_sequential_interval,
 )
+from experiments.stats.imbalance import CovariateDifference, ImbalanceCheck, check_imbalance
+from experiments.stats.independent import independent_pair
 from experiments.stats.interval import Alternative, Interval, no_interval
 from experiments.stats.moments import Moments, moments_by_group
 from experiments.stats.non_inferiority import Margin, NonInferiority, non_inferiority
+from experiments.stats.novelty import Novelty, novelty
+from experiments.stats.outlook import Outlook, days_to_go
+from experiments.stats.power import (
+    ExpectedDays,
+    achieved_power,
+    expected_days,
+    minimal_detectable_effect,
+    required_units,
+)
+from experiments.stats.power_plan import (
+    NO_EFFECT,
+    Baseline,
+    PowerMethod,
+    PowerPlan,
+    TargetEffect,
+    baseline_of,
+)
+from experiments.stats.quantile import quantile_estimate
 from experiments.stats.sequence import (
     DEFAULT_TUNING_UNITS,
     confidence_sequence,
@@ -33,44 +64,82 @@ from experiments.stats.srm import SrmCheck, check_sample_ratio
 
 __all__ = [
     "DEFAULT_TUNING_UNITS",
+    "FLAT",
+    "NO_EFFECT",
     "RESERVE",
     "Adjusted",
     "Alternative",
     "ArmEstimate",
+    "Baseline",
+    "Cells",
     "Column",
+    "Contrast",
+    "CovariateDifference",
     "Effect",
+    "ExpectedDays",
     "GroupSequentialLook",
+    "ImbalanceCheck",
     "Interval",
     "Margin",
     "MetricShape",
     "Moments",
     "NonInferiority",
+    "Novelty",
+    "Outlook",
     "PairEstimate",
+    "Posterior",
+    "PowerMethod",
+    "PowerPlan",
+    "Prior",
     "Quantity",
+    "ResampledArm",
     "SequentialPlan",
     "Spending",
     "SrmCheck",
+    "TargetEffect",
+    "achieved_power",
+    "adjusted_cells",
     "arm_figure",
     "arm_interval",
+    "baseline_of",
+    "batched_effect",
     "benjamini_hochberg",
+    "bootstrap_interval",
+    "check_imbalance",
     "check_sample_ratio",
     "compare",
     "confidence_sequence",
+    "contrast",
     "crossing_probabilities",
+    "days_to_go",
     "estimate_pair",
+    "expected_days",
     "fixed_effect",
     "group_sequential_interval",
     "holm",
+    "independent_pair",
+    "interaction",
+    "main_effect",
     "mean_estimate",
+    "minimal_detectable_effect",
     "moments_by_group",
     "no_interval",
     "non_inferiority",
+    "novelty",
+    "posterior",
+    "quantile_estimate",
     "ratio_estimate",
     "relative_estimate",
     "relative_interval",
+    "required_units",
+    "resample",
     "sequence_boundary",
     "spending_bounds",
     "spent_share",
+    "thompson_shares",
     "uncorrected",
+    "weighted_mean",
+    "weighted_quantile",
+    "weighted_ratio",
     "width_ratio",
 ]
