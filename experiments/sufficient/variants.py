@@ -50,7 +50,7 @@ def variant_code(
             code = code.when(column == literal).then(_lit(variant_ids.index(variant_id)))
     known = code.otherwise(_lit(UNKNOWN_VARIANT))
     if layout.trigger_column is not None:
-        met = _is_met(layout.trigger_column, schema[layout.trigger_column])
+        met = is_met(layout.trigger_column, schema[layout.trigger_column])
         known = pl.when((known >= 0) & ~met).then(_lit(NOT_TRIGGERED)).otherwise(known)
     if layout.cluster_column is not None:
         missing = pl.col(layout.cluster_column).is_null()
@@ -89,7 +89,12 @@ def _number(text: str) -> int | float | None:
     return int(number) if number.is_integer() else number
 
 
-def _is_met(column: str, dtype: pl.DataType) -> pl.Expr:
+def is_met(column: str, dtype: pl.DataType) -> pl.Expr:
+    """Return the expression of whether a trigger was met: true or any number but 0; a missing value is not.
+
+    Raises:
+        AnalysisError: The column holds neither truth values nor numbers.
+    """
     if dtype == pl.Boolean:
         return pl.col(column).fill_null(value=False)
     if dtype == pl.Null:

@@ -1,0 +1,125 @@
+"""Event tables brought to one shape: known column names, UTC times, members instead of anonymous ids."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+import polars as pl
+
+from experiments.errors import AnalysisError
+from experiments.sufficient.event_spec import Aggregate, EventSpec
+from experiments.sufficient.times import refuse_unreadable, utc_time
+from experiments.sufficient.variants import is_met
+
+UNIT, VARIANT, TIME, TYPE, VALUE, EVENT = "unit", "variant", "time", "type", "value", "event"
+"""Names of the columns in prepared tables."""
+
+_LINK_NAMES = ("anonymous_id", "member_id")
+_UNIT_NAMES = ("unit_id", "member_id")
+
+
+def prepared_exposures(exposures: pl.LazyFrame, spec: EventSpec) -> pl.LazyFrame:
+    """Return the exposures of the experiment: unit, variant, time, segments, whether they met the trigger.
+
+    Raises:
+        AnalysisError: Columns are not there or of a wrong type, or times cannot be read.
+    """
+    schema, names = exposures.collect_schema(), spec.names
+    unit = _unit_name(schema, spec, "exposures")
+    needed = [names.variant, names.expose_time, *spec.segment_columns]
+    _check(schema, [*needed, *([spec.trigger_column] if spec.trigger_column else [])], "exposures")
+    if spec.experiment_id is not None and names.experiment in schema:
+        exposures = exposures.filter(pl.col(names.experiment).cast(pl.String) == spec.experiment_id)
+    refuse_unreadable(exposures, names.expose_time, schema[names.expose_time])
+    met = (
+        pl.lit(value=True)
+        if spec.trigger_column is None
+        else is_met(spec.trigger_column, schema[spec.trigger_column])
+    )
+    prepared = exposures.select(
+        pl.col(unit).cast(pl.String).alias(UNIT),
+        pl.col(names.variant).cast(pl.String).alias(VARIANT),
+        utc_time(names.expose_time, schema[names.expose_time]).alias(TIME),
+        met.alias("met"),
+        *(pl.col(name).alias(f"segment {name}") for name in spec.segment_columns),
+        *_event(schema, names.event_id),
+    )
+    return _linked(prepared, spec)
+
+
+def prepared_outcomes(outcomes: pl.LazyFrame, spec: EventSpec) -> pl.LazyFrame:
+    """Return the outcomes of the types that columns are made of: unit, type, time, value.
+
+    Raises:
+        AnalysisError: Columns are not there or of a wrong type, or times cannot be read.
+    """
+    schema, names = outcomes.collect_schema(), spec.names
+    unit = _unit_name(schema, spec, "outcomes")
+    valued = any(column.aggregate is Aggregate.VALUE for column in spec.columns)
+    _check(schema, [names.outcome_type, names.outcome_time, *([names.value] if valued else [])], "outcomes")
+    if valued and not (schema[names.value].is_numeric() or schema[names.value] in (pl.Boolean, pl.Null)):
+        raise AnalysisError(
+            f"Column {names.value} of the outcomes holds {schema[names.value]}, but numbers are needed.",
+            column=names.value,
+        )
+    types = sorted({column.outcome_type for column in spec.columns if column.outcome_type is not None})
+    outcomes = outcomes.filter(pl.col(names.outcome_type).cast(pl.String).is_in(types))
+    refuse_unreadable(outcomes, names.outcome_time, schema[names.outcome_time])
+    prepared = outcomes.select(
+        pl.col(unit).cast(pl.String).alias(UNIT),
+        pl.col(names.outcome_type).cast(pl.String).alias(TYPE),
+        utc_time(names.outcome_time, schema[names.outcome_time]).alias(TIME),
+        *([pl.col(names.value).cast(pl.Float64).fill_nan(None).alias(VALUE)] if valued else []),
+        *_event(schema, names.event_id),
+    )
+    return _linked(prepared, spec)
+
+
+def counted_once(events: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the events without those whose id was there already; events without an id all count."""
+    if EVENT not in events.collect_schema():
+        return events
+    named = events.filter(pl.col(EVENT).is_not_null()).unique(EVENT, keep="first")
+    return pl.concat([named, events.filter(pl.col(EVENT).is_null())])
+
+
+def _linked(events: pl.LazyFrame, spec: EventSpec) -> pl.LazyFrame:
+    """Return the events with member ids in place of anonymous ones."""
+    if spec.identities is None:
+        return events
+    _check(spec.identities.collect_schema(), _LINK_NAMES, "identity links")
+    links = spec.identities.select(pl.col(name).cast(pl.String) for name in _LINK_NAMES).drop_nulls().unique()
+    twice = links.group_by("anonymous_id").len().filter(pl.col("len") > 1).collect(engine="streaming")
+    if len(twice):
+        raise AnalysisError(
+            f"{len(twice):,} anonymous ids are linked to several members, for example"
+            f" “{twice['anonymous_id'].sort()[0]}”."
+        )
+    joined = events.join(links, left_on=UNIT, right_on="anonymous_id", how="left")
+    return joined.with_columns(pl.coalesce("member_id", UNIT).alias(UNIT)).drop("member_id")
+
+
+def _event(schema: Mapping[str, pl.DataType], name: str) -> list[pl.Expr]:
+    return [pl.col(name).alias(EVENT)] if name in schema else []
+
+
+def _unit_name(schema: Mapping[str, pl.DataType], spec: EventSpec, table: str) -> str:
+    if spec.names.unit is not None:
+        _check(schema, [spec.names.unit], table)
+        return spec.names.unit
+    for name in _UNIT_NAMES:
+        if name in schema:
+            return name
+    raise AnalysisError(
+        f"The {table} have no column {' or '.join(_UNIT_NAMES)}. They have: {', '.join(schema)}.", table=table
+    )
+
+
+def _check(schema: Mapping[str, pl.DataType], names: Sequence[str], table: str) -> None:
+    missing = [name for name in names if name not in schema]
+    if missing:
+        close = get_close_matches(missing[0], list(schema), n=1)
+        hint = f", did you mean {close[0]}?" if close else "."
+        raise AnalysisError(
+            f"The {table} have no column {', '.join(missing)}{hint} They have: {', '.join(schema)}.",
+            table=table,
+        )
