@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -55,6 +56,43 @@ def build_report(result: ExperimentResult, context: ReportContext) -> str:
         result: The analysis.
         context: Titles, limits and facts around it.
     """
+    rows = effect_rows(result)
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            context=context,
+            definition=result.definition,
+            headline=headline(result),
+            treatments=treatment_verdicts(result),
+            card_groups=card_groups(result),
+            money=money_sentences(result),
+            progress=progress(result),
+            peeking=peeking_answer(result),
+            lights=lights(result),
+            effects_svg=_svg(effects_chart(rows)) if rows else None,
+            variant_charts=[(name, _svg(variants_chart(bars))) for name, bars in variant_bars(result)],
+            segments=segment_tables(result),
+            factors=factor_tables(result),
+            primary=result.definition.primary_metric.name,
+            day_charts=[(name, _svg(days_chart(points))) for name, points in day_charts(result)],
+            day_unit=day_unit(result),
+            novelty=novelty_sentences(result),
+            error_rates=result.decision.error_rates,
+            variants=variant_rows(result),
+            units=_sentence_case(many(result.definition.unit)),
+            measured=measured_as(result),
+            left_out=result.diagnostics.left_out,
+            facts=technical_facts(result),
+            technical=technical_tables(result),
+            generated=f"{context.generated_time.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        )
+    )
+    return page.lstrip()
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("experiments.report", "templates"),
         autoescape=True,
@@ -64,35 +102,7 @@ def build_report(result: ExperimentResult, context: ReportContext) -> str:
         finalize=_keep_together,
     )
     environment.filters["sentence_case"] = _sentence_case
-    rows = effect_rows(result)
-    page = environment.get_template("report.html.j2").render(
-        context=context,
-        definition=result.definition,
-        headline=headline(result),
-        treatments=treatment_verdicts(result),
-        card_groups=card_groups(result),
-        money=money_sentences(result),
-        progress=progress(result),
-        peeking=peeking_answer(result),
-        lights=lights(result),
-        effects_svg=_svg(effects_chart(rows)) if rows else None,
-        variant_charts=[(name, _svg(variants_chart(bars))) for name, bars in variant_bars(result)],
-        segments=segment_tables(result),
-        factors=factor_tables(result),
-        primary=result.definition.primary_metric.name,
-        day_charts=[(name, _svg(days_chart(points))) for name, points in day_charts(result)],
-        day_unit=day_unit(result),
-        novelty=novelty_sentences(result),
-        error_rates=result.decision.error_rates,
-        variants=variant_rows(result),
-        units=_sentence_case(many(result.definition.unit)),
-        measured=measured_as(result),
-        left_out=result.diagnostics.left_out,
-        facts=technical_facts(result),
-        technical=technical_tables(result),
-        generated=f"{context.generated_time.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-    )
-    return page.lstrip()
+    return environment
 
 
 def _sentence_case(text: str) -> str:

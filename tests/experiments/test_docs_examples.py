@@ -6,11 +6,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from experiments.analysis import analyze_table
 from experiments.definition import (
     Allocation,
     Analysis,
@@ -112,3 +115,74 @@ def test_links_within_the_page_lead_somewhere() -> None:
         seen[slug] = seen.get(slug, 0) + 1
 
     assert set(re.findall(r"\]\(#([^)]+)\)", TEXT.replace("\n", ""))) <= anchors
+
+
+def players(number: int = 2_000) -> pl.DataFrame:
+    """Return a table such as the page's first example reads, with a day and a column from before."""
+    random = np.random.default_rng(30)
+    return pl.DataFrame(
+        {
+            "userid": np.arange(number),
+            "version": random.choice(["gate_30", "gate_40"], number),
+            "sum_gamerounds": random.geometric(0.02, number),
+            "retention_1": random.random(number) < 0.45,
+            "retention_7": random.random(number) < 0.19,
+            "before": random.gamma(2, 2, number),
+            "country": random.choice(["DE", "FR"], number),
+            "day": pl.date_range(pl.date(2026, 1, 1), pl.date(2026, 1, 5), eager=True).sample(
+                number, with_replacement=True, seed=1
+            ),
+        }
+    )
+
+
+def test_the_first_example_runs() -> None:
+    """The table and the definition of the first example give a verdict and figures for each metric."""
+    found = analyze_table(parse_experiment(complete(BLOCKS[0]), "first block"), players()).to_json()
+
+    assert found["decision"]["verdict"] in {"ship", "do_not_ship"}
+    assert [one["metric_id"] for one in found["results"]] == ["retention_7", "retention_1", "sum_gamerounds"]
+    assert all(one["estimate"] is not None for one in found["results"])
+
+
+FREE_KEYS = {"units", "expected", "reasons", "statistics", "computed", "diagnostics", "peeking"}
+PREFIX = re.compile(r"^(adjusted_|always_valid_|decision_)(relative_)?(?=ci_|p_value)")
+
+
+def keys_of(found: Any) -> Iterator[str]:
+    """Yield the names of all fields of a document but those whose names are data."""
+    if isinstance(found, list):
+        for one in found:
+            yield from keys_of(one)
+    elif isinstance(found, dict):
+        for name, value in found.items():
+            yield PREFIX.sub("", name)
+            if name not in FREE_KEYS:
+                yield from keys_of(value)
+
+
+def test_every_field_of_the_result_is_on_the_page() -> None:
+    """Whatever the JSON document holds is explained under "The result"."""
+    changes = {
+        "analysis": {"method": "group-sequential"},
+        "planned_units": 4_000,
+        "segments": ["country"],
+        "time_column": "day",
+        "metrics": [
+            {"metric_id": "sum_gamerounds", "covariates": ["before"]},
+            {
+                "metric_id": "retention_1",
+                "role": "guardrail",
+                "kind": "proportion",
+                "margin": {"relative": 0.1},
+            },
+        ],
+        "money": {"metric_id": "sum_gamerounds", "units_per_month": 1_000},
+    }
+    raw = complete(BLOCKS[0]) | changes
+    found = analyze_table(parse_experiment(raw, "test"), players()).to_json()
+    chapter = TEXT.split("\n## The result\n")[1]
+
+    for name in sorted(set(keys_of(found))):
+        suffix = re.sub(r"^(per_unit|per_month)(?=_)", "", name)
+        assert re.search(rf"`[^`\n]*{suffix}\b[^`\n]*`", chapter), name
