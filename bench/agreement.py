@@ -130,14 +130,14 @@ def ours(table: pl.DataFrame, metric: dict[str, str]) -> dict[str, Any]:
 
 def distance(mine: dict[str, Any], theirs: dict[str, Any]) -> float:
     """Return the largest relative distance of difference, standard error and interval; ends relative to the width."""
-    width = mine["ci_upper"] - mine["ci_lower"]
+    width: float = mine["ci_upper"] - mine["ci_lower"]
     found = [
         abs(mine[name] - theirs[name]) / abs(theirs[name])
         for name in ("estimate", "standard_error")
         if name in theirs
     ]
     ends = zip((mine["ci_lower"], mine["ci_upper"]), theirs["interval"], strict=True)
-    return max(*found, *(abs(a - b) / width for a, b in ends))
+    return float(max(*found, *(abs(a - b) / width for a, b in ends)))
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cli.output import write_json
+from cli.output import read_json, write_json
 
 if TYPE_CHECKING:
     from experiments.analysis import ExperimentResult
@@ -23,6 +23,7 @@ class Request:
     exposures: Path | None = None
     outcomes: Path | None = None
     identities: Path | None = None
+    saved: Path | None = None
     as_of: date | None = None
 
 
@@ -38,10 +39,12 @@ def one_experiment(path: Path, changes: dict[str, str] | None = None) -> "Experi
 
 def run_analysis(definition: "ExperimentDefinition", request: Request) -> "ExperimentResult":
     """Return the analysis of the data that the request names."""
-    from experiments.analysis import analyze_events, analyze_log, analyze_table
+    from experiments.analysis import analyze_events, analyze_log, analyze_table, reanalyze
     from experiments.event_frames import read_log
     from experiments.sufficient import open_table
 
+    if request.saved is not None:
+        return reanalyze(definition, read_json(request.saved), today=request.as_of)
     if request.data is not None:
         return analyze_table(definition, open_table(request.data), today=request.as_of)
     if request.exposures is not None and request.outcomes is not None:

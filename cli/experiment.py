@@ -41,6 +41,10 @@ def analyze(
         ),
     ] = None,
     log: Annotated[Path, typer.Option(help="The server's event log.")] = Path("troth.db"),
+    saved: Annotated[
+        Path | None,
+        typer.Option(help="A result saved with --json: compute it again from the statistics saved with it."),
+    ] = None,
     unit_column: Annotated[
         str, typer.Option(help="The table's column with the unit; as in the definition.")
     ] = "",
@@ -62,9 +66,9 @@ def analyze(
     """Analyse an experiment: a table of your own with --data, event tables, or the server's log."""
     from cli.analysis_source import Request, one_experiment, run_analysis, write_result
 
-    if data is not None and (exposures is not None or outcomes is not None):
+    if sum(source is not None for source in (data, exposures, saved)) > 1:
         raise typer.BadParameter(
-            "--data is one row per unit; --exposures and --outcomes are events. Give one of both."
+            "Give one of --data (one row per unit), --exposures with --outcomes (events), and --saved (a result)."
         )
     if (exposures is None) != (outcomes is None):
         raise typer.BadParameter("--exposures and --outcomes belong together.")
@@ -72,7 +76,7 @@ def analyze(
     experiment = one_experiment(definition, {name: value for name, value in changes.items() if value})
     result = run_analysis(
         experiment,
-        Request(log, data, exposures, outcomes, identities, None if as_of is None else as_of.date()),
+        Request(log, data, exposures, outcomes, identities, saved, None if as_of is None else as_of.date()),
     )
     write_result(result, json, html)
     if json != "-":

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.errors import AnalysisError
+
 
 def say(sentence: str) -> None:
     """Print a line for people, at once."""
@@ -20,6 +22,21 @@ def write_json(document: Mapping[str, Any], target: str) -> None:
         sys.stdout.write(text)
     else:
         Path(target).write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> Mapping[str, Any]:
+    """Return the JSON object of a file.
+
+    Raises:
+        AnalysisError: There is none.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AnalysisError(f"{path} cannot be read as JSON: {error}.", path=str(path)) from None
+    if not isinstance(found, dict):
+        raise AnalysisError(f"{path} holds no JSON object.", path=str(path))
+    return found
 
 
 def names(listed: str) -> list[str] | None:

@@ -1,6 +1,12 @@
 """Analysis of an experiment: what the variants changed, how sure that is, and what to do."""
 
-from experiments.analysis.analyze import analyze_decisions, analyze_events, analyze_log, analyze_table
+from experiments.analysis.analyze import (
+    analyze_decisions,
+    analyze_events,
+    analyze_log,
+    analyze_table,
+    reanalyze,
+)
 from experiments.analysis.comparison import Comparison
 from experiments.analysis.decision import Decision, TreatmentDecision, Verdict
 from experiments.analysis.diagnostics import Diagnostics
@@ -31,4 +37,5 @@ __all__ = [
     "analyze_events",
     "analyze_log",
     "analyze_table",
+    "reanalyze",
 ]

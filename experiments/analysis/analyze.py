@@ -1,7 +1,9 @@
 """Where an analysis begins: a table with one row per unit, event tables, or the server's log."""
 
+import json
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import polars as pl
 
@@ -16,7 +18,7 @@ from experiments.analysis.result import ExperimentResult
 from experiments.definition import Attribution, ExperimentDefinition
 from experiments.errors import AnalysisError
 from experiments.event_frames import EventFrames
-from experiments.sufficient import TableLayout, collect
+from experiments.sufficient import Statistics, TableLayout, collect
 
 
 def analyze_table(
@@ -136,6 +138,34 @@ def analyze_log(
             programme=definition.programme,
         )
     return analyze_events(definition, exposures=own.lazy(), outcomes=frames.outcomes.lazy(), today=today)
+
+
+def reanalyze(
+    definition: ExperimentDefinition, document: Mapping[str, Any], *, today: date | None = None
+) -> ExperimentResult:
+    """Compute every figure of a saved result again, from the statistics saved with it.
+
+    Args:
+        definition: The experiment; it may ask for another method, level or correction than the saved result.
+        document: What ``ExperimentResult.to_json`` gave.
+        today: The day for which the end is judged; the last day of the data if not given.
+
+    Raises:
+        AnalysisError: The document has no statistics of this experiment's metrics.
+    """
+    if document.get("experiment_id") != definition.experiment_id or "statistics" not in document:
+        raise AnalysisError(
+            f"The document is no result of experiment {definition.experiment_id!r} with its statistics.",
+            experiment_id=definition.experiment_id,
+        )
+    statistics = Statistics.from_json(json.dumps(document["statistics"]))
+    evidence = Evidence(
+        definition, statistics, ComputedFigures.from_json(document["computed"]), document["refusals"]
+    )
+    found = document["diagnostics"]
+    counts = {name: count for name, count in found.items() if isinstance(count, int)}
+    bounds = {name: (ends[0], ends[1]) for name, ends in found["bounds"].items()}
+    return judge(evidence, Diagnostics(counts, tuple(found["left_out"]), bounds), today)
 
 
 def _without_overridden(

@@ -1,6 +1,7 @@
 """Compares a treatment with the control on one metric, by every method that the experiment asks for."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from experiments.definition import (
@@ -206,6 +207,25 @@ def _by_method(definition: ExperimentDefinition, one: Comparison, level: float) 
     if one.always_valid.p_value is None:
         return one.always_valid
     return _always_valid(definition, one, level)
+
+
+def excludes_zero(definition: ExperimentDefinition, one: Comparison) -> Callable[[PairEstimate], bool]:
+    """Return whether the decision's interval would prove an effect, as a function of the figures."""
+    assert one.decisive is not None
+    level = one.decisive.level
+
+    def excludes(pair: PairEstimate) -> bool:
+        return _by_method(definition, replace(one, arms=Arms(pair)), level).excludes_zero
+
+    return excludes
+
+
+def planned_looks(definition: ExperimentDefinition, one: Comparison) -> list[int] | None:
+    """Return the units of both arms at the planned looks; none unless the experiment is group-sequential."""
+    if one.sequential is None or one.planned_units is None:
+        return None
+    looks = definition.analysis.looks
+    return [math.ceil(one.planned_units * (i + 1) / looks) for i in range(looks)]
 
 
 def planned_pair_units(definition: ExperimentDefinition, variant_id: str) -> int | None:

@@ -67,25 +67,32 @@ class ComputedFigures:
                 "mean": arm.mean,
                 "variance": arm.variance,
                 "replicates": replicates,
+                "refusal": "",
             }
             for (metric_id, variant_id), arm, replicates in [
                 *((key, arm, None) for key, arm in self.figures.items()),
                 *((key, one.estimate, one.replicates.tolist()) for key, one in self.replicates.items()),
             ]
+        ] + [
+            {"metric_id": metric_id, "variant_id": variant_id, "refusal": refusal}
+            for (metric_id, variant_id), refusal in self.refusals.items()
         ]
 
     @classmethod
     def from_json(cls, entries: Sequence[Mapping[str, Any]]) -> Self:
         """Return the figures that ``to_json`` wrote."""
-        figures, replicates = {}, {}
+        figures, replicates, refusals = {}, {}, {}
         for entry in entries:
             key = (entry["metric_id"], entry["variant_id"])
+            if entry["refusal"]:
+                refusals[key] = entry["refusal"]
+                continue
             arm = ArmEstimate(entry["members"], entry["mean"], entry["variance"])
             if entry["replicates"] is None:
                 figures[key] = arm
             else:
                 replicates[key] = ResampledArm(arm, np.asarray(entry["replicates"]))
-        return cls(figures, replicates)
+        return cls(figures, replicates, refusals)
 
 
 def is_computed(metric: Metric) -> bool:

@@ -142,7 +142,7 @@ def _judge(
             Verdict.DO_NOT_SHIP,
             f"{missing.replace(' yet', '')}, and {progress.finished_words()}.",
         )
-    units, days = progress.to_go([one for one in own if one.metric.role is MetricRole.SUCCESS])
+    units, days = progress.to_go(definition, [one for one in own if one.metric.role is MetricRole.SUCCESS])
     more = f": {progress.words_for(units, days)}" if units is not None else ""
     return TreatmentDecision(variant_id, Verdict.KEEP_RUNNING, f"{missing}{more}.", units, days)
 

@@ -38,27 +38,27 @@ def table_diagnostics(definition: ExperimentDefinition, statistics: Statistics) 
     unit = definition.unit
     sentences = []
     if found.without_variant:
-        sentences.append(f"{count_of(found.without_variant, 'row')} without a variant were left out.")
+        sentences.append(f"{count_of(found.without_variant, 'row')} without a variant left out.")
     if found.in_unknown_variants:
         named = ", ".join(found.unknown_examples)
         sentences.append(
             f"{count_of(found.in_unknown_variants, 'row')} in variants that the definition does not have ({named})"
-            " were left out."
+            " left out."
         )
     if found.not_triggered:
         sentences.append(
-            f"{count_of(found.not_triggered, unit)} could not meet a difference and were left out."
+            f"{count_of(found.not_triggered, unit)} left out because no difference could be met."
         )
     if found.without_cluster:
-        sentences.append(f"{count_of(found.without_cluster, 'row')} without a cluster were left out.")
+        sentences.append(f"{count_of(found.without_cluster, 'row')} without a cluster left out.")
     if found.clusters_in_several_variants:
         sentences.append(
-            f"{count_of(found.clusters_in_several_variants, 'cluster')} with rows in several variants were left out."
+            f"{count_of(found.clusters_in_several_variants, 'cluster')} with rows in several variants left out."
         )
     for metric_id, missing in found.missing.items():
         if missing:
             sentences.append(
-                f"{count_of(missing, unit)} without a value of {definition.metric(metric_id).name} do not count for it."
+                f"{definition.metric(metric_id).name}: {count_of(missing, unit)} without a value left out."
             )
     counts = {
         "rows": found.rows,

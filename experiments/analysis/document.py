@@ -11,7 +11,7 @@ from experiments.analysis.decision import Decision
 from experiments.analysis.ingredients import ingredients, method_words
 from experiments.analysis.result import ExperimentResult, VariantFigure
 from experiments.error_rates import peeking_error_rate
-from experiments.stats import Interval
+from experiments.stats import Interval, relative_estimate
 
 _INTERVAL_FIELDS = ("ci_lower", "ci_upper", "relative_ci_lower", "relative_ci_upper", "p_value")
 
@@ -60,6 +60,7 @@ def document(result: ExperimentResult) -> dict[str, Any]:
         },
         "statistics": json.loads(result.evidence.statistics.to_json()),
         "computed": result.evidence.computed.to_json(),
+        "refusals": dict(result.evidence.refusals),
     }
 
 
@@ -113,14 +114,12 @@ def _interval(
 
 
 def _relative(one: Comparison, reasons: dict[str, str]) -> float | None:
-    pair = one.pair
-    if pair is None:
-        reasons["relative_estimate"] = one.refusal
-        return None
-    if pair.control_mean > 0 and math.isfinite(relative := pair.estimate / pair.control_mean):
-        return relative
-    reasons["relative_estimate"] = "a relative effect needs a control's figure above zero"
-    return None
+    relative = None if one.pair is None else relative_estimate(one.pair)
+    if relative is None:
+        reasons["relative_estimate"] = (
+            one.refusal or "a relative effect needs a control's figure clearly above zero"
+        )
+    return relative
 
 
 def _look(one: Comparison) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from experiments.analysis.comparison import Comparison
 from experiments.definition import AnalysisMethod, ExperimentDefinition, Metric, MetricKind
-from experiments.wording import confidence, count_of
+from experiments.wording import confidence, count_of, signed
 
 _FIGURE_WORDS = {
     MetricKind.MEAN: "mean over units",
@@ -66,8 +66,8 @@ def _cuped(metric: Metric, reduction: float | None) -> str:
         elif covariate.numerator is not None:
             column = covariate.numerator.column or " + ".join(t.column for t in covariate.numerator.terms)
             names.append(f"{column}/{covariate.denominator.column}" if covariate.denominator else column)
-    change = "" if reduction is None else f" {-100 * reduction:+.0f} % variance".replace("-", "−")
-    return f"CUPED with {', '.join(names)}:{change or ' no variance to reduce'}"
+    change = "no variance to reduce" if reduction is None else f"{signed(-100 * reduction)} % variance"
+    return f"CUPED with {', '.join(names)}: {change}"
 
 
 def _decision_words(definition: ExperimentDefinition, one: Comparison) -> str:

@@ -16,6 +16,7 @@ from experiments.analysis.sentence import mismatch_sentence
 from experiments.definition import ExperimentDefinition, MetricRole
 from experiments.stats import SrmCheck, check_sample_ratio
 from experiments.stats.imbalance import ImbalanceCheck
+from experiments.stats.srm import WARNING_BELOW
 from experiments.wording import count_of
 
 SUCCESS = frozenset({MetricRole.SUCCESS})
@@ -50,7 +51,9 @@ def judge(evidence: Evidence, diagnostics: Diagnostics, today: date | None = Non
     progress = progress_of(
         definition, units, {day: sum(counts.values()) for day, counts in by_day.items()}, today
     )
-    invalid = _invalid(evidence, srm, imbalance, comparisons)
+    invalid = _invalid(
+        evidence, finished=progress.finished, srm=srm, imbalance=imbalance, comparisons=comparisons
+    )
     return ExperimentResult(
         definition=definition,
         decision=decide(definition, comparisons, progress, invalid),
@@ -89,6 +92,8 @@ def _sample_ratio(
 
 def _invalid(
     evidence: Evidence,
+    *,
+    finished: bool,
     srm: SrmCheck,
     imbalance: ImbalanceCheck | None,
     comparisons: list[Comparison],
@@ -101,7 +106,8 @@ def _invalid(
             f"{definition.variant(name).label} {count:,} instead of {srm.expected[name]:,.0f}"
             for name, count in units.items()
         )
-        reasons.append(mismatch_sentence(found))
+        still = srm.p_value is None or srm.p_value < WARNING_BELOW
+        reasons.append(mismatch_sentence(found, still=still))
     empty = [definition.variant(name).label for name, count in units.items() if count == 0]
     if definition.variant(definition.control).label in empty or len(empty) >= len(units) - 1:
         reasons.append(f"There is nobody in {' and '.join(empty)}, so nothing can be compared.")
@@ -111,8 +117,11 @@ def _invalid(
         )
     primary = definition.primary_metric.metric_id
     unusable = {**evidence.statistics.refused, **evidence.refusals}
+    valued = [one for one in comparisons if one.metric.metric_id == primary]
     if primary in unusable:
         reasons.append(f"The primary metric has no figure: {unusable[primary].rstrip('.')}.")
+    elif not reasons and finished and all(one.pair is None for one in valued):
+        reasons.append(f"The primary metric has no figure: {valued[0].refusal}.")
     quality = [
         one for one in comparisons if one.metric.role is MetricRole.QUALITY and (one.harmed or one.improved)
     ]

@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from experiments.analysis.comparison import Comparison
+from experiments.analysis.comparison import Comparison, excludes_zero, planned_looks
 from experiments.definition import AnalysisMethod, ExperimentDefinition
+from experiments.stats.outlook import days_to_go
 from experiments.wording import count_of
-
-_LONGEST_FORECAST_DAYS = 3_650
-_NORMAL_QUANTILE_OF_80_PERCENT = 0.8416212335729143
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,36 +59,29 @@ class Progress:
         more = f"about {units:,} more units"
         return more if days is None else f"{more}, {count_of(days, 'day')} at the present rate"
 
-    def to_go(self, success: Sequence[Comparison]) -> tuple[int | None, int | None]:
-        """Return units of the whole experiment and days until a verdict is likely.
+    def to_go(
+        self, definition: ExperimentDefinition, success: Sequence[Comparison]
+    ) -> tuple[int | None, int | None]:
+        """Return units of the whole experiment and days until a verdict is expected.
 
-        If the present estimate is the truth, the soonest success metric is proven after so many units with 80 %; the
+        If the present estimate is the truth, the soonest success metric is expected to be proven after so many; the
         plan's end comes first if it is nearer. The estimate of an undecided metric is vague, and so is this.
         """
-        needed = [more for one in success if (more := self._more_units(one)) is not None]
-        planned = self.units_to_go
-        candidates = [*needed, *([planned] if planned else [])]
+        needed = [more for one in success if (more := self._more_units(definition, one)) is not None]
+        candidates = [*needed, *([self.units_to_go] if self.units_to_go else [])]
         if not candidates:
             return None, None
-        units = min(candidates)
-        days = self._days(units)
-        return (None, None) if days is not None and days > _LONGEST_FORECAST_DAYS else (units, days)
+        return min(candidates), self._days(min(candidates))
 
-    def _more_units(self, one: Comparison) -> int | None:
-        interval, pair = one.decisive, one.pair
-        if interval is None or pair is None or pair.estimate == 0 or pair.standard_error == 0:
+    def _more_units(self, definition: ExperimentDefinition, one: Comparison) -> int | None:
+        pair, interval = one.pair, one.decisive
+        if pair is None or interval is None or interval.p_value is None or not self.units:
             return None
-        half = _half_width(interval.ci_lower, interval.ci_upper, pair.estimate)
-        if half is None:
-            return None
-        # The half-width shrinks with the square root of the units; a sequence's a little slower.
-        wanted = abs(pair.estimate) / (half + _NORMAL_QUANTILE_OF_80_PERCENT * pair.standard_error)
-        if wanted <= 0:
-            return None
-        factor = 1 / wanted**2
-        share = pair.units / self.units if self.units else 1
-        more = pair.units * (factor - 1) / share
-        return math.ceil(more) if 0 < more < 1e12 else None
+        share = pair.units / self.units
+        # Without days, steps of a hundredth of the units so far stand in for them.
+        rate = (self.units_per_day or self.units / 100) * share
+        outlook = days_to_go(pair, rate, excludes_zero(definition, one), looks=planned_looks(definition, one))
+        return None if not outlook.units else math.ceil(outlook.units / share)
 
     def _days(self, units: int | None) -> int | None:
         if units is None or not self.units_per_day:
@@ -129,10 +120,3 @@ def progress_of(
         finished=finished,
         judged_now=finished or not fixed,
     )
-
-
-def _half_width(lower: float | None, upper: float | None, estimate: float) -> float | None:
-    if lower is not None and upper is not None:
-        return (upper - lower) / 2
-    end = lower if lower is not None else upper
-    return None if end is None else abs(estimate - end)

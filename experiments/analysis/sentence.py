@@ -14,11 +14,18 @@ def summary(result: ExperimentResult) -> str:
     return " ".join(_effect_sentence(result, one) for one in result.results_of(primary))
 
 
-def mismatch_sentence(result_units: str) -> str:
-    """Return what a sample ratio mismatch means."""
+def mismatch_sentence(found: str, *, still: bool) -> str:
+    """Return what a sample ratio mismatch means.
+
+    Args:
+        found: Units by variant, found and planned.
+        still: Whether the totals are off, or only were at some time.
+    """
+    when = "did not arrive" if still else "at some time did not arrive"
+    now = f" ({found})" if still else f", although the totals ({found}) look right"
     return (
-        f"The members did not arrive in the planned proportions ({result_units}), which is no chance, so something is"
-        " wrong with the experiment itself."
+        f"The members {when} in the planned proportions{now}, which is no chance, so something is wrong with the"
+        " experiment itself."
     )
 
 

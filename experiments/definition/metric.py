@@ -122,12 +122,12 @@ class Retention(Part):
     """Coming back: an outcome of a type between two days after the first exposure, both included.
 
     Attributes:
-        outcome_type: What counts as coming back; empty for any outcome.
+        outcome_type: What counts as coming back.
         first_day: Day 0 is the first 24 hours.
         last_day: At least ``first_day``.
     """
 
-    outcome_type: str = ""
+    outcome_type: Text
     first_day: Annotated[int, Field(ge=0, le=3_650)]
     last_day: Annotated[int, Field(ge=0, le=3_650)]
 

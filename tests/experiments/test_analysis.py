@@ -310,8 +310,8 @@ def test_too_few_members_are_refused_by_name() -> None:
     assert "Personal ranking: 1 unit in a variant; a ratio needs at least 30" in result.results[0].refusal
     few = analyzed(frames(rows[:2], []))
     assert few.sentence() == (
-        "Nothing can be said about offers hit per trip with personal ranking: Popular offers: 1 unit in a variant;"
-        " a ratio needs at least 30."
+        "No winner can be named. The primary metric has no figure: Popular offers: 1 unit in a variant; a ratio needs"
+        " at least 30."
     )
 
 
