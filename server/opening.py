@@ -95,7 +95,8 @@ def _stored(programme: str, store: ExperimentStore) -> dict[str, KnownExperiment
         standing = store.standing_experiments(programme)
     except ValidationError as error:
         raise StartError(
-            f"An experiment of programme {programme!r} in the store breaks the rules of this version: {error}"
+            f"An experiment of programme {programme!r} in the store breaks the rules of this version:"
+            f" {' '.join(str(error).split())}"
         ) from error
     return {
         one.last.experiment_id: KnownExperiment(

@@ -23,6 +23,7 @@ at_import = loaded()
 from server.config import load_config
 import grpc
 from troth.v1 import recommendation_service_pb2 as messages, recommendation_service_pb2_grpc as services
+from troth.v1 import experiment_service_pb2, experiment_service_pb2_grpc
 with tempfile.TemporaryDirectory() as folder:
     app = server.app.build(load_config(write_scene(Path(folder) / "scene")))
     app.start()
@@ -31,6 +32,9 @@ with tempfile.TemporaryDirectory() as folder:
             stub = services.RecommendationServiceStub(channel)
             question = messages.RecommendOffersRequest(member_id="m01", placement_id="checkout")
             answer = stub.RecommendOffers(question, timeout=20)
+            experiments = experiment_service_pb2_grpc.ExperimentServiceStub(channel)
+            experiments.GetAssignments(experiment_service_pb2.GetAssignmentsRequest(member_id="m01"), timeout=20)
+            experiments.ListExperiments(experiment_service_pb2.ListExperimentsRequest(), timeout=20)
     finally:
         app.stop()
 print(json.dumps({"at_import": at_import, "after": loaded(), "offers": len(answer.decision.offers)}))
@@ -56,7 +60,7 @@ def test_import_contracts() -> None:
 
 
 def test_serving_path_is_light() -> None:
-    """A server that starts and answers imports neither the tracker nor the heavy libraries of training and analysis."""
+    """A server that starts, decides, assigns and lists imports neither the tracker nor the heavy libraries of others."""
     done = _python("-c", SERVE_ONE)
 
     assert done.returncode == 0, done.stderr

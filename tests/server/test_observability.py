@@ -12,12 +12,13 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from prometheus_client.parser import text_string_to_metric_families
 
+from server.handlers.assignments import MemberList
 from server.status import INTERNAL_MESSAGE
 from tests.server import scene
 from tests.server.captured_logs import CapturedLog, captured_log
-from tests.server.running import RPC_TIMEOUT_S, Running, refusal, running
+from tests.server.running import RPC_TIMEOUT_S, Running, refusal, refusal_of, running
 from tests.server.waiting import wait_until
-from troth.v1.experiment_service_pb2 import GetAssignmentsRequest
+from troth.v1.experiment_service_pb2 import AssignedMember, GetAssignmentsRequest, StreamAssignmentsRequest
 from troth.v1.outcome_service_pb2 import Exposure, LogExposuresRequest, LogOutcomesRequest, Outcome
 from troth.v1.recommendation_service_pb2 import RecommendOffersRequest
 
@@ -259,3 +260,38 @@ def test_unforeseen_failure(tmp_path: Path, log: CapturedLog) -> None:
 
         broken = False
         assert server.decide("m01").decision_id
+
+
+def test_streams_are_logged_and_counted_at_their_end(fresh: Running, log: CapturedLog) -> None:
+    """A stream is one line and one measurement: with its programme, and with the reason where it was refused."""
+    method = "/troth.v1.ExperimentService/StreamAssignments"
+    part = StreamAssignmentsRequest(programme="second", members=[AssignedMember(member_id="secret")])
+    assert len(list(fresh.experiments.StreamAssignments(iter([part, part])))) == 2
+    with pytest.raises(grpc.RpcError):
+        list(fresh.experiments.StreamAssignments(iter([part, StreamAssignmentsRequest()])))
+
+    good, bad = _requests(log, 2)
+    assert (good["method"], good["code"], good["programme"]) == (method, "OK", "second")
+    assert (bad["code"], "members: is required" in bad["detail"]) == ("INVALID_ARGUMENT", True)
+    assert not any("secret" in line for line in log.raw_lines)
+    counted = "troth_request_duration_seconds_count"
+    wait_until(lambda: _sample(fresh, counted, method=method, code="OK") == 1, "the stream is counted")
+
+
+def test_a_failure_in_a_stream_says_nothing(
+    fresh: Running, log: CapturedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug of ours in the middle of a stream is INTERNAL with the fixed sentence; the log has the details."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a secret detail")
+
+    monkeypatch.setattr(MemberList, "assign", broken)
+    part = StreamAssignmentsRequest(members=[AssignedMember(member_id="m")])
+
+    with pytest.raises(grpc.RpcError) as caught:
+        list(fresh.experiments.StreamAssignments(iter([part])))
+
+    refused = refusal_of(caught.value)
+    assert (refused.code, refused.message) == (grpc.StatusCode.INTERNAL, INTERNAL_MESSAGE)
+    assert "a secret detail" in str(log.errors)
