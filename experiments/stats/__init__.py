@@ -11,7 +11,6 @@ from experiments.stats.bootstrap import (
     weighted_ratio,
 )
 from experiments.stats.corrections import Adjusted, benjamini_hochberg, holm, uncorrected
-from experiments.stats.effect import Effect, arm_interval, compare, mean_estimate, ratio_estimate
 from experiments.stats.factorial import Cells, Contrast, adjusted_cells, contrast, interaction, main_effect
 from experiments.stats.fieller import relative_estimate, relative_interval
 from experiments.stats.figure import (
@@ -33,7 +32,7 @@ from experiments.stats.group_sequential import (
 from experiments.stats.imbalance import CovariateDifference, ImbalanceCheck, check_imbalance
 from experiments.stats.independent import independent_pair
 from experiments.stats.interval import Alternative, Interval, no_interval
-from experiments.stats.moments import Moments, moments_by_group
+from experiments.stats.moments import Moments
 from experiments.stats.non_inferiority import Margin, NonInferiority, non_inferiority
 from experiments.stats.novelty import Novelty, novelty
 from experiments.stats.outlook import Outlook, days_to_go
@@ -75,7 +74,6 @@ __all__ = [
     "Column",
     "Contrast",
     "CovariateDifference",
-    "Effect",
     "ExpectedDays",
     "GroupSequentialLook",
     "ImbalanceCheck",
@@ -100,14 +98,12 @@ __all__ = [
     "achieved_power",
     "adjusted_cells",
     "arm_figure",
-    "arm_interval",
     "baseline_of",
     "batched_effect",
     "benjamini_hochberg",
     "bootstrap_interval",
     "check_imbalance",
     "check_sample_ratio",
-    "compare",
     "confidence_sequence",
     "contrast",
     "crossing_probabilities",
@@ -120,15 +116,12 @@ __all__ = [
     "independent_pair",
     "interaction",
     "main_effect",
-    "mean_estimate",
     "minimal_detectable_effect",
-    "moments_by_group",
     "no_interval",
     "non_inferiority",
     "novelty",
     "posterior",
     "quantile_estimate",
-    "ratio_estimate",
     "relative_estimate",
     "relative_interval",
     "required_units",

@@ -6,12 +6,10 @@ https://doi.org/10.1080/00031305.1983.10483115).
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import ArrayLike
 
 
@@ -82,38 +80,6 @@ class Moments:
     def covariance(self, left: int, right: int) -> float:
         """Return the sample covariance of two columns; NaN for fewer than two units."""
         return self.products[left][right] / (self.count - 1) if self.count > 1 else math.nan
-
-
-def moments_by_group(frame: pl.DataFrame, group: str, columns: Sequence[str]) -> dict[str, Moments]:
-    """Return the moments of the columns in each group of rows.
-
-    A row with a null in any of the columns is left out.
-
-    Args:
-        frame: One row per unit.
-        group: Column with the group's name.
-        columns: Numeric columns, in the order that the moments shall have.
-    """
-    centred = [pl.col(name) - pl.col(name).mean() for name in columns]
-    pairs = [(i, j) for i in range(len(columns)) for j in range(i + 1)]
-    rows = (
-        frame.lazy()
-        .drop_nulls([group, *columns])
-        .with_columns(pl.col(name).cast(pl.Float64) for name in columns)
-        .group_by(group)
-        .agg(
-            pl.len().alias("n"),
-            *(pl.col(name).mean().alias(f"m{i}") for i, name in enumerate(columns)),
-            *((centred[i] * centred[j]).sum().alias(f"p{i},{j}") for i, j in pairs),
-        )
-        .collect()
-    )
-    found = {}
-    for row in rows.iter_rows(named=True):
-        size = range(len(columns))
-        products = tuple(tuple(row[f"p{max(i, j)},{min(i, j)}"] for j in size) for i in size)
-        found[str(row[group])] = Moments(row["n"], tuple(row[f"m{i}"] for i in size), products)
-    return found
 
 
 def _tuples(matrix: np.ndarray) -> tuple[tuple[float, ...], ...]:
