@@ -4,9 +4,11 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from experiments.change_tables import LINK_COLUMNS
 from experiments.errors import AnalysisError
 from experiments.event_tables import (
     DECISION_COLUMNS,
@@ -17,7 +19,15 @@ from experiments.event_tables import (
 
 _TIME = pl.Datetime("us", "UTC")
 _POLARS_TYPES: dict[str, pl.DataType] = {"TEXT": pl.String(), "INTEGER": pl.Int64()}
-_TIME_COLUMNS = {"request_time", "receive_time", "decide_time", "feature_time", "expose_time", "outcome_time"}
+_TIME_COLUMNS = {
+    "request_time",
+    "receive_time",
+    "decide_time",
+    "feature_time",
+    "expose_time",
+    "outcome_time",
+    "link_time",
+}
 _OFFERS = pl.List(
     pl.Struct({"offer_id": pl.String, "rank": pl.Int64, "score": pl.Float64, "propensity": pl.Float64})
 )
@@ -36,11 +46,13 @@ class EventFrames:
             experiment_revision), ``degradations`` a list of strings.
         exposures: Columns of ``EXPOSURE_COLUMNS``.
         outcomes: Columns of ``OUTCOME_COLUMNS`` and ``value``, the money as a floating number for statistics.
+        identities: Columns of ``LINK_COLUMNS``: which anonymous ids belong to which member, in the order of their links.
     """
 
     decisions: pl.DataFrame
     exposures: pl.DataFrame
     outcomes: pl.DataFrame
+    identities: pl.DataFrame
 
 
 def read_log(path: Path, programme: str = "default") -> EventFrames:
@@ -57,6 +69,13 @@ def read_log(path: Path, programme: str = "default") -> EventFrames:
             decisions = _read_table(connection, "decisions", DECISION_COLUMNS, programme)
             exposures = _read_table(connection, "exposures", EXPOSURE_COLUMNS, programme)
             outcomes = _read_table(connection, "outcomes", OUTCOME_COLUMNS, programme)
+            # A file of version 1 that no server has opened since has no links.
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            identities = (
+                _read_table(connection, "identity_links", LINK_COLUMNS, programme)
+                if version > 1
+                else _frame([], LINK_COLUMNS)
+            )
     except sqlite3.DatabaseError as error:
         raise AnalysisError(f"{path} cannot be read as a decision log: {error}.", path=str(path)) from error
     return EventFrames(
@@ -67,6 +86,7 @@ def read_log(path: Path, programme: str = "default") -> EventFrames:
         ),
         exposures=exposures,
         outcomes=outcomes.with_columns(value=pl.col("value_units") + pl.col("value_nanos") * 1e-9),
+        identities=identities,
     )
 
 
@@ -78,6 +98,10 @@ def _read_table(
         f"SELECT {listed} FROM {table} WHERE programme = ? ORDER BY rowid",  # noqa: S608 names are ours
         (programme,),
     ).fetchall()
+    return _frame(rows, columns)
+
+
+def _frame(rows: list[Any], columns: dict[str, str]) -> pl.DataFrame:
     schema = {name: _POLARS_TYPES[kind.split()[0]] for name, kind in columns.items()}
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     return frame.with_columns(pl.col(name).cast(_TIME) for name in columns if name in _TIME_COLUMNS)

@@ -225,6 +225,7 @@ class TestSqlite:
         path = tmp_path / "log.db"
         _write_version_1(path)
         assert len(read_log(path).exposures) == 1, "an analysis reads the old file as it is"
+        assert read_log(path).identities.is_empty()
 
         for _ in range(2):
             with closing(SqliteEventLog(path)) as store:
@@ -238,6 +239,9 @@ class TestSqlite:
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("PRAGMA user_version").fetchone() == (2,)
         assert read_log(path).exposures["event_id"].to_list() == ["x1"]
+        assert read_log(path).identities.to_dicts() == [
+            {"programme": "default", "anonymous_id": "a", "member_id": "m", "link_time": NOW}
+        ]
 
 
 def _write_version_1(path: Path) -> None:
