@@ -11,7 +11,7 @@ from experiments.analysis import (
     Verdict,
 )
 from experiments.report.charts import CONTROL_COLOUR, TREATMENT_COLOURS, DayPoint
-from experiments.report.words import figures_of
+from experiments.report.words import Figures, figures_for, figures_of
 from experiments.wording import within_sentence
 
 _MOST_VALUES = 15
@@ -37,6 +37,7 @@ class Table:
     """A table of changes with its title and the words below it."""
 
     title: str
+    unit: str
     rows: list[Row]
     note: str
 
@@ -61,11 +62,12 @@ def _segment_table(result: ExperimentResult, column: str, found: list[SegmentRes
     if len(result.definition.treatments) > 1:
         title += f" · {result.definition.variant(first.variant_id).label}"
     largest = sorted(found, key=lambda one: -(one.comparison.pair.units if one.comparison.pair else 0))
-    rows = [_row(result, str(one.value), one.comparison) for one in largest[:_MOST_VALUES]]
+    figures = figures_for(first.metric, [one.comparison for one in found])
+    rows = [_row(result, str(one.value), one.comparison, figures) for one in largest[:_MOST_VALUES]]
     note = _correction_words([one.comparison for one in found], "segments")
     if len(found) > _MOST_VALUES:
         note += f" The {_MOST_VALUES} largest of {len(found)}; the others are in the JSON document."
-    return Table(title, rows, note)
+    return Table(title, figures.change_unit, rows, note)
 
 
 def factor_tables(result: ExperimentResult) -> list[Table]:
@@ -75,15 +77,19 @@ def factor_tables(result: ExperimentResult) -> list[Table]:
         found = [one for one in result.factors if one.comparison.metric.metric_id == metric.metric_id]
         if not found:
             continue
+        comparisons = [one.comparison for one in found]
+        figures = figures_for(metric, comparisons)
         rows = [
-            replace(_row(result, _effect_words(result, one), one.comparison), control="", treatment="")
+            replace(
+                _row(result, _effect_words(result, one), one.comparison, figures), control="", treatment=""
+            )
             for one in found
         ]
         note = (
             "One change alone: averaged over the other factors. Two together: what they do beyond the sum of both."
-            f" {_correction_words([one.comparison for one in found], 'effects')}"
+            f" {_correction_words(comparisons, 'effects')}"
         )
-        tables.append(Table(metric.name, rows, note))
+        tables.append(Table(metric.name, figures.change_unit, rows, note))
     return tables
 
 
@@ -94,18 +100,17 @@ def _correction_words(comparisons: list[Comparison], what: str) -> str:
     return "" if len(comparisons) < 2 else f"Not corrected for looking at several {what}."
 
 
-def _row(result: ExperimentResult, name: str, one: Comparison) -> Row:
+def _row(result: ExperimentResult, name: str, one: Comparison, figures: Figures) -> Row:
     pair, interval = one.pair, one.decisive
     if pair is None or interval is None:
         return Row(name, "", "", "", "", "", f"No figure: {one.refusal}.", "open")
-    figures = figures_of(result, one.metric)
     reading, tone = _reading(result, one)
     return Row(
         name=name,
         units=f"{pair.units:,}",
         control=figures.value(pair.control_mean),
         treatment=figures.value(pair.treatment_mean),
-        change=figures.change(pair.estimate),
+        change=replace(figures, change_unit="").change(pair.estimate),
         interval=figures.between(interval.ci_lower, interval.ci_upper),
         reading=reading,
         tone=tone,

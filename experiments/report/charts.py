@@ -157,7 +157,7 @@ def days_chart(points: Sequence[DayPoint]) -> str:
         title=None,
         axis=alt.Axis(format="%-d %b", tickCount=min(6, len(points)), domain=False, ticks=False, grid=False),
     )
-    axis = alt.Axis(format="+~g", title=None, tickCount=4, domain=False, ticks=False)
+    axis = alt.Axis(format="+,.4~r", title=None, tickCount=4, domain=False, ticks=False)
     colour = alt.Color("colour:N", scale=None, legend=None)
     base = alt.Chart(data)
     chart = alt.layer(

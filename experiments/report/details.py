@@ -47,9 +47,8 @@ def _definition_in_words(metric: Metric, unit: str) -> str:
             )
         case MetricKind.RETENTION if metric.retention is not None:
             kept = metric.retention
-            outcome = f"the outcome “{kept.outcome_type}”" if kept.outcome_type else "any outcome"
             words = (
-                f"Share of the {many(unit)} with {outcome} on day {kept.first_day} to {kept.last_day} after the first"
+                f"Share of the {many(unit)} with the outcome “{kept.outcome_type}” on day {kept.first_day} to {kept.last_day} after the first"
                 " exposure."
             )
         case MetricKind.RETENTION | MetricKind.PROPORTION:

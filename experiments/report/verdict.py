@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from experiments.analysis import Comparison, ExperimentResult, MoneyEffect, TreatmentDecision, Verdict
-from experiments.report.words import amount, between, figures_of, many, money_step, units
+from experiments.report.words import amount, between, figures_of, many, money_step, roughly, units
 from experiments.wording import confidence, count_of, within_sentence
 
 _TONES = {
@@ -85,10 +85,10 @@ def _words(result: ExperimentResult) -> str:
             several = len(result.definition.treatments)
             return "Do not ship" if several == 1 else f"Ship none of the {several} variants"
     if decision.days_to_go is not None:
-        return f"Keep running: about {count_of(decision.days_to_go, 'more day', 'more days')}"
+        return f"Keep running: about {count_of(roughly(decision.days_to_go), 'more day', 'more days')}"
     if decision.units_to_go is not None:
         noun = result.definition.unit
-        more = count_of(decision.units_to_go, f"more {noun}", f"more {many(noun)}")
+        more = count_of(roughly(decision.units_to_go), f"more {noun}", f"more {many(noun)}")
         return f"Keep running: about {more}"
     return "Keep running"
 
@@ -180,10 +180,10 @@ def progress(result: ExperimentResult) -> Progress | None:
         days = (
             ""
             if decision.days_to_go is None
-            else f", {count_of(decision.days_to_go, 'day')} at the present rate"
+            else f", {count_of(roughly(decision.days_to_go), 'day')} at the present rate"
         )
         sentences.append(
-            f"About {units(result, decision.units_to_go)} more are needed{days}. This is a forecast from what was seen so"
+            f"About {units(result, roughly(decision.units_to_go))} more are needed{days}. This is a forecast from what was seen so"
             " far, and as vague as that."
         )
     elif waiting:

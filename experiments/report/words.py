@@ -1,9 +1,10 @@
 """How the report writes figures: shares as percentages, units in the owner's word, rounding by the interval."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.analysis import ExperimentResult
+from experiments.analysis import Comparison, ExperimentResult
 from experiments.definition import Metric, MetricKind
 from experiments.wording import count_of, decimals_for, interval_decimals, percent, plain, signed
 
@@ -42,10 +43,22 @@ class Figures:
 
 def figures_of(result: ExperimentResult, metric: Metric) -> Figures:
     """Return how the figures of a metric are written: one digit finer than its intervals are wide."""
+    means = [abs(figure.mean) for figure in result.figures_of(metric) if figure.mean is not None]
+    return figures_for(metric, result.results_of(metric), max(means, default=1.0))
+
+
+def figures_for(metric: Metric, comparisons: Sequence[Comparison], typical: float = 1.0) -> Figures:
+    """Return how the figures of some comparisons of one metric are written.
+
+    Args:
+        metric: The metric.
+        comparisons: What stands side by side.
+        typical: A figure of the metric, for comparisons without any interval.
+    """
     share = metric.kind in _SHARES
     factor = 100.0 if share else 1.0
     found = []
-    for one in result.results_of(metric):
+    for one in comparisons:
         interval = one.decisive
         if one.pair is None or interval is None:
             continue
@@ -54,11 +67,9 @@ def figures_of(result: ExperimentResult, metric: Metric) -> Figures:
             found.append(interval_decimals(lower * factor, upper * factor))
         elif one.pair.standard_error > 0:
             found.append(decimals_for(2 * one.pair.standard_error * factor))
-    means = [abs(figure.mean) * factor for figure in result.figures_of(metric) if figure.mean is not None]
-    decimals = max(found) + 1 if found else decimals_for(max(means, default=1.0) / 100)
     return Figures(
         factor,
-        decimals,
+        max(found) + 1 if found else decimals_for(typical * factor / 100),
         metric.unit_label or ("%" if share else ""),
         "percentage points" if share and not metric.unit_label else metric.unit_label,
     )
@@ -82,6 +93,12 @@ def percent_between(lower: float | None, upper: float | None) -> str:
 def units(result: ExperimentResult, number: int) -> str:
     """Return a number of units in the owner's word: ``1 member``, ``20,000 players``."""
     return count_of(number, result.definition.unit, many(result.definition.unit))
+
+
+def roughly(number: int) -> int:
+    """Return a forecast rounded up to two digits, which is more than it knows: 14,295 becomes 15,000."""
+    step = 10 ** max(0, len(str(number)) - 2)
+    return -(-number // step) * step
 
 
 def many(noun: str) -> str:
