@@ -97,7 +97,7 @@ def units(result: ExperimentResult, number: int) -> str:
 
 def roughly(number: int) -> int:
     """Return a forecast rounded up to two digits, which is more than it knows: 14,295 becomes 15,000."""
-    step = 10 ** max(0, len(str(number)) - 2)
+    step = int(10 ** max(0, len(str(number)) - 2))
     return -(-number // step) * step
 
 
