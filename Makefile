@@ -35,7 +35,14 @@ lint: $(VENV)/.installed  ## Check style, types, imports and protos
 proto: $(VENV)/.installed  ## Generate protos/gen from protos/troth
 	$(BIN)/python protos/generate.py
 
-bench: $(VENV)/.installed  ## Measure decisions per second against bare echo servers, and the hot kernels
+.venv-peers/.installed: bench/peers.txt $(VENV)/.installed
+	$(BIN)/python -m bench.peers
+	@touch $@
+
+bench: $(VENV)/.installed .venv-peers/.installed  ## Measure speeds and figures beside other libraries and bare floors
+	$(BIN)/python -m bench.agreement
+	$(BIN)/python -m bench.analysis
+	$(BIN)/python -m bench.assignment
 	$(BIN)/python -m bench.serving
 	$(BIN)/python -m bench.kernels
 
@@ -43,4 +50,4 @@ lock:  ## Resolve pyproject.toml again into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 clean:  ## Remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis

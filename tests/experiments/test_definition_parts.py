@@ -138,6 +138,8 @@ def test_new_parts_are_checked(changes: dict[str, Any], path: str, expected: str
     ("changes", "path", "expected"),
     [
         ({"kind": "quantile"}, "quantile", "is missing"),
+        ({"alternative": "less"}, "alternative", "must be greater or two-sided"),
+        ({"alternative": "greater", "direction": "decrease"}, "alternative", "must be less or two-sided"),
         ({"quantile": 0.5}, "quantile", "only a metric of kind quantile"),
         ({"margin": {"relative": 0.02}}, "margin", "only a guardrail"),
         ({"role": "guardrail", "margin": {}}, "margin", "exactly one of relative and absolute"),
