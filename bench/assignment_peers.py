@@ -19,7 +19,7 @@ CONDITION = {"tier": "gold", "age": {"$gte": 18}}
 
 def growthbook_jobs() -> dict[str, Callable[[], int]]:
     """Return GrowthBook's jobs; each gives how many decisions it took."""
-    from growthbook import Experiment, GrowthBook  # type: ignore[import-not-found] # in the peers' environment
+    from growthbook import Experiment, GrowthBook
 
     def rule(key: str) -> dict[str, Any]:
         return {"key": key, "variations": ["control", "treatment"], "hashVersion": 2, "condition": CONDITION}
@@ -56,8 +56,8 @@ def growthbook_jobs() -> dict[str, Callable[[], int]]:
 def planout_jobs() -> dict[str, Callable[[], int]]:
     """Return PlanOut's jobs. Its last version asks for names that Python 3.10 moved."""
     collections.MutableMapping = collections.abc.MutableMapping  # type: ignore[attr-defined] # the shim
-    from planout.experiment import SimpleExperiment  # type: ignore[import-not-found] # in the peers' environment
-    from planout.ops.random import WeightedChoice  # type: ignore[import-not-found] # as above
+    from planout.experiment import SimpleExperiment
+    from planout.ops.random import WeightedChoice
 
     class Offer(SimpleExperiment):  # type: ignore[misc] # untyped
         def setup(self) -> None:

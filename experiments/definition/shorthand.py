@@ -144,11 +144,12 @@ def _overrides(overrides: Any) -> Any:
     return {_as_text(unit_id): _as_text(variant_id) for unit_id, variant_id in overrides.items()}
 
 
-def _each(write: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Callable[[Any], Any]:
+def _each(key: str, write: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Callable[[Any], Any]:
     def entries(listed: Any) -> Any:
         if not isinstance(listed, list | tuple):
             return listed
-        return [write(entry) if isinstance(entry, Mapping) else entry for entry in listed]
+        named = [{key: entry} if isinstance(entry, str | int) else entry for entry in listed]
+        return [write(entry) if isinstance(entry, Mapping) else entry for entry in named]
 
     return entries
 
@@ -157,8 +158,8 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
     "analysis": _analysis,
     "correction": _hyphenated,
     "layer": _layer,
-    "variants": _each(_variant),
-    "metrics": _each(_metric),
+    "variants": _each("variant_id", _variant),
+    "metrics": _each("metric_id", _metric),
     "control": _as_text,
     "overrides": _overrides,
 }

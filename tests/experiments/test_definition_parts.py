@@ -67,6 +67,16 @@ def test_numbers_name_variants_as_a_column_has_them() -> None:
     assert experiment.overrides == {"7": "1"}
 
 
+def test_a_name_alone_is_a_variant_or_a_metric() -> None:
+    """Where nothing but the id is said, the id alone may stand."""
+    experiment = parse_experiment(
+        {"experiment_id": "short", "variants": ["control", 1], "metrics": ["revenue"]}, "test"
+    )
+
+    assert [variant.variant_id for variant in experiment.variants] == ["control", "1"]
+    assert experiment.metric("revenue").numerator.column == "revenue"
+
+
 def test_factors_make_their_cells() -> None:
     """The variants of a factorial design are all combinations of levels, with both levels' parameters."""
     experiment = factorial()
