@@ -13,7 +13,7 @@ def peers() -> dict[str, Callable[[pl.DataFrame], object]]:
     """Return the analyses of the libraries that are installed."""
     found: dict[str, Callable[[pl.DataFrame], object]] = {}
     try:
-        import tea_tasting  # type: ignore[import-not-found] # noqa: F401
+        import tea_tasting  # noqa: F401 only whether it is there
 
         found |= {
             "tea-tasting on the frame": tea_tasting_frame,
@@ -22,7 +22,7 @@ def peers() -> dict[str, Callable[[pl.DataFrame], object]]:
     except ImportError:
         pass
     try:
-        import spotify_confidence  # type: ignore[import-not-found] # noqa: F401
+        import spotify_confidence  # noqa: F401 only whether it is there
 
         found["spotify-confidence on the floor's sums"] = spotify_sums
     except ImportError:
@@ -37,7 +37,7 @@ def tea_tasting_frame(table: pl.DataFrame) -> object:
 
 def tea_tasting_sums(table: pl.DataFrame) -> object:
     """Analyse the floor's sums by tea-tasting."""
-    from tea_tasting.aggr import Aggregates  # type: ignore[import-not-found]
+    from tea_tasting.aggr import Aggregates
 
     parts = {}
     for row in floor(table).iter_rows(named=True):
