@@ -1,13 +1,13 @@
 """Where an analysis begins: a table with one row per unit, event tables, or the server's log."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import polars as pl
 
-from experiments.analysis.columns import metric_columns, table_layout, value_expressions, variants_by_value
+from experiments.analysis.columns import metric_columns, table_layout, variants_by_value
 from experiments.analysis.computed import ComputedFigures, compute, is_computed
 from experiments.analysis.diagnostics import Diagnostics, table_diagnostics
 from experiments.analysis.events import event_units
@@ -19,6 +19,7 @@ from experiments.definition import Attribution, ExperimentDefinition
 from experiments.errors import AnalysisError
 from experiments.event_frames import EventFrames
 from experiments.sufficient import Statistics, TableLayout, collect
+from experiments.sufficient.rows import MEMBERS
 
 
 def analyze_table(
@@ -108,7 +109,13 @@ def analyze_decisions(
         time_column="first_expose_time" if timed else None,
     )
     return _analyze_units(
-        definition, members, layout, today=today, derived=True, more=table.diagnostics, refusals=refusals
+        definition,
+        members,
+        layout,
+        today=today,
+        derived=True,
+        more=table.diagnostics.and_more(_not_broken_down(definition, ())),
+        refusals=refusals,
     )
 
 
@@ -126,18 +133,24 @@ def analyze_log(
                 f"Metric {metric.metric_id!r} names the column {metric.numerator.column!r} of a table; the server's log"
                 " has events. Give the table with --data, or say which outcomes the metric counts."
             )
+    _refuse_table_columns(definition)
+    exposures, outcomes = (
+        _as_members(events, frames.identities) for events in (frames.exposures, frames.outcomes)
+    )
     if definition.attribution is Attribution.DECISION:
-        return analyze_decisions(
-            definition, exposures=frames.exposures, outcomes=frames.outcomes, today=today
-        )
-    own = frames.exposures.filter(pl.col("experiment_id") == definition.experiment_id)
+        return analyze_decisions(definition, exposures=exposures, outcomes=outcomes, today=today)
+    own = exposures.filter(pl.col("experiment_id") == definition.experiment_id)
     if own.is_empty():
         raise AnalysisError(
             f"There is no exposure of experiment {definition.experiment_id!r} in programme {definition.programme!r}.",
             experiment_id=definition.experiment_id,
             programme=definition.programme,
         )
-    return analyze_events(definition, exposures=own.lazy(), outcomes=frames.outcomes.lazy(), today=today)
+    kept = tuple(name for name in definition.segments if name in own.columns)
+    plain = {"segments": kept, "unit_column": "", "variant_column": "", "time_column": ""}
+    units = event_units(definition.model_copy(update=plain), own.lazy(), outcomes.lazy(), None, today)
+    more = units.diagnostics.and_more(_not_broken_down(definition, kept))
+    return _analyze_units(definition, units.frame, units.layout, today=today, derived=True, more=more)
 
 
 def reanalyze(
@@ -158,7 +171,11 @@ def reanalyze(
             f"The document is no result of experiment {definition.experiment_id!r} with its statistics.",
             experiment_id=definition.experiment_id,
         )
+    missing = [name for name in ("computed", "refusals", "diagnostics") if name not in document]
+    if missing:
+        raise AnalysisError(f"The saved result has no part {' and no part '.join(missing)}.")
     statistics = Statistics.from_json(json.dumps(document["statistics"]))
+    _refuse_other_columns(definition, statistics, document["refusals"])
     evidence = Evidence(
         definition, statistics, ComputedFigures.from_json(document["computed"]), document["refusals"]
     )
@@ -168,10 +185,76 @@ def reanalyze(
     return judge(evidence, Diagnostics(counts, tuple(found["left_out"]), bounds), today)
 
 
+def _refuse_other_columns(
+    definition: ExperimentDefinition, statistics: Statistics, refusals: Mapping[str, str]
+) -> None:
+    """Refuse statistics that were collected for other metrics than the definition's.
+
+    Raises:
+        AnalysisError: A metric, variant or segment is not there, or a metric is made of other columns.
+    """
+    for variant in definition.variants:
+        statistics.units(variant.variant_id)
+    absent = [name for name in definition.segments if name not in statistics.segment_columns]
+    if absent and statistics.segment_columns:
+        raise AnalysisError(f"The saved statistics are not broken down by {', '.join(absent)}.")
+    for metric in definition.metrics:
+        if metric.metric_id in refusals:
+            continue
+        if metric.metric_id not in statistics.metrics:
+            raise AnalysisError(
+                f"The saved statistics have no metric {metric.metric_id!r}; analyse the data."
+            )
+        saved = statistics.metrics[metric.metric_id].columns
+        wanted = (
+            [metric_columns(metric, derived=True)]
+            if metric.reads_events
+            else [metric_columns(metric, derived=derived) for derived in (False, True)]
+        )
+        labels = [
+            (*(source.label for source in one.columns), *((MEMBERS,) if statistics.clustered else ()))
+            for one in wanted
+        ]
+        if saved not in labels:
+            raise AnalysisError(
+                f"The saved statistics of metric {metric.metric_id!r} are of {', '.join(saved)}; the definition asks for"
+                f" {', '.join(labels[0])}. Analyse the data again."
+            )
+
+
+def _refuse_table_columns(definition: ExperimentDefinition) -> None:
+    for field in ("cluster_column", "trigger_column"):
+        name = getattr(definition, field)
+        if name:
+            raise AnalysisError(
+                f"The definition names the {field} {name!r} of a table; the server's log has no such column. Give the"
+                " table with --data."
+            )
+
+
+def _as_members(events: pl.DataFrame, identities: pl.DataFrame) -> pl.DataFrame:
+    """Return the events with member ids in place of the anonymous ones that are linked to them."""
+    links = identities.select("anonymous_id", linked="member_id")
+    joined = events.join(
+        links, left_on="member_id", right_on="anonymous_id", how="left", maintain_order="left"
+    )
+    return joined.with_columns(member_id=pl.coalesce("linked", "member_id")).drop("linked")
+
+
+def _not_broken_down(definition: ExperimentDefinition, kept: Sequence[str]) -> Diagnostics:
+    absent = [name for name in definition.segments if name not in kept]
+    if not absent:
+        return Diagnostics({})
+    return Diagnostics(
+        {}, (f"Nothing is broken down by {', '.join(absent)}, because the server's log does not have it.",)
+    )
+
+
 def _without_overridden(
     definition: ExperimentDefinition, table: pl.DataFrame | pl.LazyFrame, unit_column: str | None
 ) -> tuple[pl.DataFrame | pl.LazyFrame, Diagnostics]:
-    if not definition.overrides or unit_column is None:
+    columns = table.lazy().collect_schema()
+    if not definition.overrides or unit_column is None or unit_column not in columns:
         return table, Diagnostics({})
     kept = ~pl.col(unit_column).cast(pl.String).is_in(list(definition.overrides)).fill_null(value=False)
     return table.filter(kept), Diagnostics(
@@ -198,20 +281,11 @@ def _analyze_units(
     statistics = collect(
         table, layout, [metric_columns(metric, derived=derived) for metric in readable], variants
     )
-    valued = [metric for metric in readable if is_computed(metric)]
-    computed = (
-        compute(
-            table.lazy(),
-            [(metric, value_expressions(metric, derived=derived)) for metric in valued],
-            variants,
-            _variant_text(layout),
-        )
-        if valued
-        else ComputedFigures()
-    )
+    valued = [
+        (metric, metric_columns(metric, derived=derived))
+        for metric in readable
+        if is_computed(metric) and metric.metric_id not in statistics.refused
+    ]
+    computed = compute(table.lazy(), layout, valued, variants, statistics) if valued else ComputedFigures()
     evidence = Evidence(definition, statistics, computed, refused)
     return judge(evidence, table_diagnostics(definition, statistics).and_more(more), today)
-
-
-def _variant_text(layout: TableLayout) -> pl.Expr:
-    return pl.col(layout.variant_column).cast(pl.String)

@@ -6,10 +6,11 @@ from itertools import combinations, product
 
 from experiments.analysis.comparison import Arms, Comparison, compare_arms, correct
 from experiments.analysis.evidence import Evidence
-from experiments.analysis.figures import daily_pairs, moment_pair
+from experiments.analysis.figures import MOVED, daily_pairs, moment_pair
 from experiments.analysis.result import DailyEffect, FactorEffect, NoveltyResult, SegmentResult
 from experiments.definition import Factor, Metric, MetricRole
 from experiments.errors import AnalysisError
+from experiments.stats import Moments
 from experiments.stats.factorial import adjusted_cells, interaction, main_effect
 from experiments.stats.novelty import novelty
 from experiments.sufficient.cells import pooled
@@ -21,7 +22,8 @@ def segment_results(evidence: Evidence) -> tuple[SegmentResult, ...]:
     """Return every metric and treatment in every segment, corrected within each column."""
     definition, statistics = evidence.definition, evidence.statistics
     found: list[SegmentResult] = []
-    for column in definition.segments:
+    moved = definition.allocation.kind == "thompson"
+    for column in statistics.segment_columns:
         keys: list[str] = []
         comparisons: list[Comparison] = []
         for metric in evidence.by_moments():
@@ -30,23 +32,26 @@ def segment_results(evidence: Evidence) -> tuple[SegmentResult, ...]:
                 treated = statistics.by_segment(metric.metric_id, treatment.variant_id, column)
                 empty = pooled((), len(statistics.metrics[metric.metric_id].columns))
                 for value in sorted(control.keys() | treated.keys()):
-                    try:
-                        arms: Arms | AnalysisError = Arms(
-                            moment_pair(
-                                evidence,
-                                metric,
-                                treatment.variant_id,
-                                control.get(value, empty),
-                                treated.get(value, empty),
-                            )
-                        )
-                    except AnalysisError as error:
-                        arms = error
+                    both = control.get(value, empty), treated.get(value, empty)
+                    arms: Arms | AnalysisError = AnalysisError(
+                        f"{MOVED}, and segments are not told apart by day"
+                    )
+                    if not moved:
+                        arms = _segment_arms(evidence, metric, treatment.variant_id, both)
                     keys.append(value)
                     comparisons.append(compare_arms(definition, metric, treatment.variant_id, arms, None))
         corrected = correct(definition, comparisons, roles=_ALL_ROLES)
         found += [SegmentResult(column, value, one) for value, one in zip(keys, corrected, strict=True)]
     return tuple(found)
+
+
+def _segment_arms(
+    evidence: Evidence, metric: Metric, variant_id: str, both: tuple[Moments, Moments]
+) -> Arms | AnalysisError:
+    try:
+        return Arms(moment_pair(evidence, metric, variant_id, *both))
+    except AnalysisError as error:
+        return error
 
 
 def daily_effects(evidence: Evidence) -> tuple[DailyEffect, ...]:

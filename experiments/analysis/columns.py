@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import polars as pl
-
 from experiments.analysis.measures import is_binary, metric_sources
 from experiments.definition import Covariate, ExperimentDefinition, Metric
 from experiments.definition import Source as DefinedSource
@@ -69,17 +67,6 @@ def metric_columns(metric: Metric, *, derived: bool) -> MetricColumns:
         ),
         binary=is_binary(metric),
     )
-
-
-def value_expressions(metric: Metric, *, derived: bool) -> list[pl.Expr]:
-    """Return a metric's numerator and, for a ratio, its denominator as expressions over the table."""
-    expressions = []
-    for name, source in list(metric_sources(metric))[: 1 if metric.denominator is None else 2]:
-        terms = ((name, 1.0),) if derived else _source(source).terms
-        expressions.append(
-            pl.sum_horizontal(pl.col(column).cast(pl.Float64) * factor for column, factor in terms)
-        )
-    return expressions
 
 
 def _source(source: DefinedSource | Covariate) -> Source:

@@ -57,7 +57,10 @@ class Arms:
     def fixed(self, level: float, alternative: Alternative) -> Interval:
         """Return the interval for one look."""
         if self.resampled is not None:
-            return bootstrap_interval(*self.resampled, level, alternative)
+            try:
+                return bootstrap_interval(*self.resampled, level, alternative)
+            except AnalysisError as error:
+                return no_interval(level, error.message)
         return fixed_effect(self.pair, level, alternative)
 
 
@@ -147,7 +150,7 @@ def compare_arms(
         fixed=arms.fixed(definition.alpha, alternative),
         always_valid=no_interval(definition.alpha, NO_SEQUENCE),
         adjusted=arms.fixed(definition.alpha, alternative),
-        margin=_margin(definition, metric, arms.pair, planned_units) if arms.smooth else None,
+        margin=_margin(definition, metric, arms, planned_units),
         posterior=_posterior(definition, arms.pair),
         planned_units=planned_units,
     )
@@ -264,18 +267,24 @@ def _look(definition: ExperimentDefinition, one: Comparison, level: float) -> Gr
 
 
 def _margin(
-    definition: ExperimentDefinition, metric: Metric, pair: PairEstimate, planned_units: int | None
+    definition: ExperimentDefinition, metric: Metric, arms: Arms, planned_units: int | None
 ) -> NonInferiority | None:
     if metric.margin is None:
         return None
+    always_valid = definition.analysis.method is not AnalysisMethod.FIXED
     return non_inferiority(
-        pair,
+        arms.pair,
         StatsMargin(absolute=metric.margin.absolute, relative=metric.margin.relative),
         definition.alpha,
         higher_is_better=metric.direction is Direction.INCREASE,
-        always_valid=definition.analysis.method is not AnalysisMethod.FIXED,
+        always_valid=always_valid,
         planned_units=planned_units,
+        method=_unknowable if always_valid and not arms.smooth else None,
     )
+
+
+def _unknowable(_: PairEstimate, level: float, __: Alternative) -> Interval:
+    return no_interval(level, NO_SEQUENCE)
 
 
 def _posterior(definition: ExperimentDefinition, pair: PairEstimate) -> Posterior | None:

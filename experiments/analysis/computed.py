@@ -18,7 +18,11 @@ from experiments.stats.bootstrap import (
     weighted_ratio,
 )
 from experiments.stats.quantile import quantile_estimate
+from experiments.sufficient import Bounds, MetricColumns, Statistics, TableLayout
+from experiments.sufficient.rows import source_value
+from experiments.sufficient.variants import CODE, variant_code
 
+_CLUSTER = "cluster"
 SEED = 20_171_231
 
 
@@ -101,46 +105,76 @@ def is_computed(metric: Metric) -> bool:
 
 
 def compute(
-    units: pl.LazyFrame,
-    metrics: Sequence[tuple[Metric, Sequence[pl.Expr]]],
+    table: pl.LazyFrame,
+    layout: TableLayout,
+    metrics: Sequence[tuple[Metric, MetricColumns]],
     variants: Mapping[str, str],
-    variant: pl.Expr,
+    statistics: Statistics,
 ) -> ComputedFigures:
-    """Compute the figures of all metrics and variants; one metric's columns are in memory at a time.
+    """Compute the figures of metrics and variants; one variant's values of one metric are in memory at a time.
+
+    The same units count as in the statistics, with the same bounds.
 
     Args:
-        units: One row per unit.
-        metrics: Metrics that need values, each with its numerator and, for a ratio, its denominator.
+        table: What the statistics were collected from.
+        layout: Which column means what.
+        metrics: Metrics that need values and were not refused, each with its columns.
         variants: Variant ids by the values of the variant column.
-        variant: The variant column, as text.
+        statistics: Of the table.
     """
     figures: dict[tuple[str, str], ArmEstimate] = {}
     replicates: dict[tuple[str, str], ResampledArm] = {}
     refusals: dict[tuple[str, str], str] = {}
+    variant_ids = tuple(dict.fromkeys(variants.values()))
+    code = variant_code(table.collect_schema(), layout, variants, variant_ids)
     for metric, columns in metrics:
-        names = [f"c{index}" for index in range(len(columns))]
-        values = units.select(
-            variant.alias("variant"),
-            *(column.cast(pl.Float64).alias(name) for column, name in zip(columns, names, strict=True)),
-        )
-        for value, variant_id in variants.items():
-            own = values.filter(pl.col("variant") == value).select(names).collect()
-            complete = own.fill_nan(None).drop_nulls()
-            arrays = [complete[name].to_numpy() for name in names]
+        values = _values(table, layout, code, columns, statistics.metrics[metric.metric_id].bounds)
+        for place, variant_id in enumerate(variant_ids):
+            own = values.filter(pl.col(CODE) == place).drop(CODE).collect(engine="streaming")
             try:
                 if metric.inference == "bootstrap":
-                    seed = SEED + list(variants).index(value)
-                    replicates[metric.metric_id, variant_id] = resample(arrays, _statistic(metric), seed=seed)
+                    replicates[metric.metric_id, variant_id] = _resampled(metric, own, seed=SEED + place)
                 else:
                     assert metric.quantile is not None
-                    figures[metric.metric_id, variant_id] = quantile_estimate(arrays[0], metric.quantile)
+                    clusters = own[_CLUSTER].to_physical().rank("dense") if _CLUSTER in own.columns else None
+                    figures[metric.metric_id, variant_id] = quantile_estimate(
+                        own["c0"].to_numpy(), metric.quantile, clusters
+                    )
             except AnalysisError as error:
                 refusals[metric.metric_id, variant_id] = error.message
     return ComputedFigures(figures, replicates, refusals)
 
 
-def _statistic(metric: Metric) -> Any:
+def _values(
+    table: pl.LazyFrame, layout: TableLayout, code: pl.Expr, columns: MetricColumns, bounds: Bounds | None
+) -> pl.LazyFrame:
+    """Return the counted rows that have all values: code, cluster if there are any, and a column per source."""
+    clusters = [] if layout.cluster_column is None else [pl.col(layout.cluster_column).alias(_CLUSTER)]
+    sources = [source_value(source).fill_nan(None).alias(f"c{i}") for i, source in enumerate(columns.columns)]
+    if bounds is not None:
+        sources[0] = sources[0].clip(bounds.lower, bounds.upper)
+    rows = table.select(code, *clusters, *sources).filter(pl.col(CODE) >= 0)
+    if clusters:
+        mixed = rows.group_by(_CLUSTER).agg(pl.col(CODE).min() != pl.col(CODE).max())
+        rows = rows.join(mixed.filter(CODE), on=_CLUSTER, how="anti")
+    return rows.filter(pl.all_horizontal(pl.col(f"c{i}").is_not_null() for i in range(len(sources))))
+
+
+def _resampled(metric: Metric, rows: pl.DataFrame, *, seed: int) -> ResampledArm:
+    clustered = _CLUSTER in rows.columns
     if metric.kind is MetricKind.QUANTILE:
+        if clustered:
+            raise AnalysisError(
+                "the bootstrap knows no quantiles over clusters of rows; the formula does: leave inference out"
+            )
         assert metric.quantile is not None
-        return weighted_quantile(metric.quantile)
-    return weighted_ratio if metric.kind is MetricKind.RATIO else weighted_mean
+        return resample([rows["c0"].to_numpy()], weighted_quantile(metric.quantile), seed=seed)
+    if clustered:
+        rows = rows.group_by(_CLUSTER).agg(pl.exclude(_CLUSTER).sum(), pl.len().alias("rows")).sort(_CLUSTER)
+    if metric.kind is MetricKind.RATIO:
+        # Rows of a streamed table come in any order; the same ones shall give the same replicates.
+        rows = rows.sort("c0", "c1")
+        return resample([rows["c0"].to_numpy(), rows["c1"].to_numpy()], weighted_ratio, seed=seed)
+    if clustered:
+        return resample([rows["c0"].to_numpy(), rows["rows"].to_numpy()], weighted_ratio, seed=seed)
+    return resample([rows["c0"].to_numpy()], weighted_mean, seed=seed)

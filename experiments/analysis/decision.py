@@ -151,7 +151,9 @@ def _holds(guardrail: Comparison) -> bool:
     """Whether a guardrail is proven harmless; one without a margin holds unless it is proven harmed."""
     if guardrail.pair is None:
         return False
-    return guardrail.margin.passed if guardrail.margin is not None else True
+    if guardrail.metric.margin is None:
+        return True
+    return guardrail.margin is not None and guardrail.margin.passed
 
 
 def _primary_gain(
@@ -181,17 +183,16 @@ def error_rates(definition: ExperimentDefinition, comparisons: Sequence[Comparis
         AnalysisMethod.GROUP_SEQUENTIAL: f"over {count_of(definition.analysis.looks, 'planned look')}",
         AnalysisMethod.FIXED: "with one look at the planned end",
     }[definition.analysis.method]
-    if family > 1 and definition.correction == "holm":
-        what = f"at least one of {family} comparisons to differ"
-    elif family > 1 and definition.correction == "benjamini-hochberg":
-        what = f"differences among {family} comparisons, of which on average at most {kept} are chance"
+    if family > 1 and definition.correction == "benjamini-hochberg":
+        first = f"It finds differences among {family} comparisons, of which on average at most {kept} are chance, {when}."
+    elif family > 1 and definition.correction == "none":
+        first = (
+            f"Where no variant changes anything, each of {family} comparisons finds a difference in at most {kept} of"
+            f" such experiments, {when}; without a correction, more of them find some difference."
+        )
     else:
-        what = "a difference"
-    first = (
-        f"Where no variant changes anything, at most {kept} of such experiments find {what}, {when}."
-        if "chance" not in what
-        else f"It finds {what}, {when}."
-    )
+        what = f"at least one of {family} comparisons to differ" if family > 1 else "a difference"
+        first = f"Where no variant changes anything, at most {kept} of such experiments find {what}, {when}."
     sentences = [first, f"Intervals hold the true change in {confidence(definition.alpha)} of experiments."]
     if any(one.metric.margin is not None for one in comparisons):
         sentences.append(

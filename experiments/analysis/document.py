@@ -12,7 +12,12 @@ from experiments.analysis.ingredients import ingredients, method_words
 from experiments.analysis.result import ExperimentResult, VariantFigure
 from experiments.error_rates import peeking_error_rate
 from experiments.stats import Interval, relative_estimate
+from experiments.stats.interval import NOTHING_VARIES
 
+_NO_TOTAL = {
+    "numerator_total": "a figure of single values, not of a sum",
+    "denominator_total": "the figure is divided by the units, or is none of sums",
+}
 _INTERVAL_FIELDS = ("ci_lower", "ci_upper", "relative_ci_lower", "relative_ci_upper", "p_value")
 
 
@@ -52,7 +57,7 @@ def document(result: ExperimentResult) -> dict[str, Any]:
             for one in result.novelty
         ],
         "imbalance": None if result.imbalance is None else _finite(asdict(result.imbalance)),
-        "money": [_with_reason(asdict(one)) for one in result.money],
+        "money": [_finite(asdict(one)) for one in result.money],
         "diagnostics": {
             **result.diagnostics.counts,
             "left_out": list(result.diagnostics.left_out),
@@ -79,6 +84,9 @@ def comparison_json(result: ExperimentResult, one: Comparison) -> dict[str, Any]
     if fields["degrees_of_freedom"] is None:
         reasons["degrees_of_freedom"] = one.refusal or "the method uses no t distribution"
     fields["relative_estimate"] = _relative(one, reasons)
+    fields["variance_reduction"] = None if pair is None else pair.variance_reduction
+    if fields["variance_reduction"] is None:
+        reasons["variance_reduction"] = one.refusal or _no_reduction(one)
     for prefix, interval in (
         ("adjusted_", one.adjusted),
         ("always_valid_", one.always_valid),
@@ -91,7 +99,6 @@ def comparison_json(result: ExperimentResult, one: Comparison) -> dict[str, Any]
         "variant_id": one.variant_id,
         "control_id": one.control_id,
         **fields,
-        "variance_reduction": None if pair is None else pair.variance_reduction,
         "group_sequential": _look(one),
         "non_inferiority": None if one.margin is None else _finite(asdict(one.margin)),
         "posterior": _posterior(result, one),
@@ -122,12 +129,21 @@ def _relative(one: Comparison, reasons: dict[str, str]) -> float | None:
     return relative
 
 
+def _no_reduction(one: Comparison) -> str:
+    return "nothing varies" if one.metric.covariates else "the metric has no covariates"
+
+
 def _look(one: Comparison) -> dict[str, Any] | None:
     if one.sequential is None:
         return None
     found = asdict(one.sequential)
     interval = found.pop("interval")
-    return _finite({**found, **{name: interval[name] for name in _INTERVAL_FIELDS}})
+    reasons = {name: text for name, text in interval["reasons"].items() if interval[name] is None}
+    if not math.isfinite(found["bound"] or 0.0):
+        reasons["bound"] = "so early in the plan no error may be spent"
+    elif found["bound"] is None:
+        reasons["bound"] = "the planned looks are over" if found["overrun"] else NOTHING_VARIES
+    return _finite({**found, **{name: interval[name] for name in _INTERVAL_FIELDS}, "reasons": reasons})
 
 
 def _posterior(result: ExperimentResult, one: Comparison) -> dict[str, Any] | None:
@@ -157,7 +173,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
 def _figure(figure: VariantFigure) -> dict[str, Any]:
     names = ("numerator_total", "denominator_total", "mean", "standard_error", "ci_lower", "ci_upper")
     figures = {name: getattr(figure, name) for name in names}
-    reasons = {name: figure.reason for name, value in figures.items() if value is None and figure.reason}
+    reasons = {name: figure.reason or _NO_TOTAL[name] for name, value in figures.items() if value is None}
     return {
         "metric_id": figure.metric_id,
         "variant_id": figure.variant_id,
@@ -165,12 +181,6 @@ def _figure(figure: VariantFigure) -> dict[str, Any]:
         **figures,
         "reasons": reasons,
     }
-
-
-def _with_reason(fields: dict[str, Any]) -> dict[str, Any]:
-    reason = fields.pop("reason", "")
-    missing = [name for name, value in fields.items() if value is None]
-    return {**fields, "reasons": dict.fromkeys(missing, reason) if reason else {}}
 
 
 def _finite(fields: Mapping[str, Any]) -> dict[str, Any]:

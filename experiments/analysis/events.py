@@ -50,6 +50,11 @@ def event_units(
     Raises:
         AnalysisError: A metric names a table's column, or the tables cannot be read.
     """
+    if definition.cluster_column:
+        raise AnalysisError(
+            f"The definition names the cluster_column {definition.cluster_column!r}; event tables are read by unit. Name"
+            " the cluster as unit_column instead, or give one row per unit with --data."
+        )
     usual = EventNames()
     names = EventNames(
         unit=definition.unit_column or None,

@@ -22,15 +22,16 @@ from experiments.stats.imbalance import (
 from experiments.stats.independent import independent_pair
 
 _FEWEST_UNITS_A_DAY = 30
+MOVED = "the allocation moved from day to day"
 
 
 def arms_of(evidence: Evidence, metric: Metric, variant_id: str) -> Arms | AnalysisError:
     """Return control and treatment of a metric over all units, or why there are none."""
     try:
-        if is_computed(metric):
-            return _computed_arms(evidence, metric, variant_id)
         if evidence.definition.allocation.kind == "thompson":
             return Arms(batched_pair(evidence, metric, variant_id))
+        if is_computed(metric):
+            return _computed_arms(evidence, metric, variant_id)
         control = evidence.total(metric, evidence.definition.control)
         return Arms(moment_pair(evidence, metric, variant_id, control, evidence.total(metric, variant_id)))
     except AnalysisError as error:
@@ -74,12 +75,14 @@ def batched_pair(evidence: Evidence, metric: Metric, variant_id: str) -> PairEst
     """Return control and treatment of a bandit, whose allocation moved from day to day.
 
     Raises:
-        AnalysisError: The days are unknown, or no day has enough units in both variants.
+        AnalysisError: The days are unknown, no day has enough units in both variants, or the metric has no moments.
     """
-    if not evidence.units_by_day:
+    if is_computed(metric):
         raise AnalysisError(
-            "the allocation moved from day to day, so time_column must say when each unit came"
+            f"{MOVED}, and quantiles and the bootstrap know no effect by day; take a mean or a ratio"
         )
+    if not evidence.units_by_day:
+        raise AnalysisError(f"{MOVED}, so time_column must say when each unit came")
     return batched_effect(list(daily_pairs(evidence, metric, variant_id).values()))
 
 
@@ -139,8 +142,13 @@ def _figure(evidence: Evidence, metric: Metric, variant_id: str, units: int) -> 
 
 
 def imbalance_of(evidence: Evidence) -> ImbalanceCheck | None:
-    """Return whether the covariates differed before the experiment; none without covariates."""
+    """Return whether the covariates differed before the experiment; none without covariates, and of a bandit.
+
+    Members who come on other days differ, and where the allocation moves from day to day, so do its variants.
+    """
     definition = evidence.definition
+    if definition.allocation.kind == "thompson":
+        return None
     found: dict[tuple[str, str], CovariateDifference] = {}
     for metric in evidence.by_moments():
         shapes = covariate_shapes(metric, clustered=evidence.statistics.clustered)

@@ -108,9 +108,10 @@ def _invalid(
         )
         still = srm.p_value is None or srm.p_value < WARNING_BELOW
         reasons.append(mismatch_sentence(found, still=still))
-    empty = [definition.variant(name).label for name, count in units.items() if count == 0]
-    if definition.variant(definition.control).label in empty or len(empty) >= len(units) - 1:
-        reasons.append(f"There is nobody in {' and '.join(empty)}, so nothing can be compared.")
+    empty = [name for name, count in units.items() if count == 0]
+    if definition.control in empty or len(empty) >= len(units) - 1:
+        names = " and ".join(definition.variant(name).label for name in empty)
+        reasons.append(f"There is nobody in {names}, so nothing can be compared.")
     if imbalance is not None and imbalance.alarm:
         reasons.append(
             "The groups differed before the experiment began, by more than chance: see the imbalance check."

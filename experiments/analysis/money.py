@@ -1,10 +1,20 @@
 """What an effect is worth: per member and per month, after the offer's cost."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from experiments.analysis.comparison import Comparison
 from experiments.definition import ExperimentDefinition
+from experiments.stats import Interval
+
+_FIGURES = (
+    "per_unit",
+    "per_unit_lower",
+    "per_unit_upper",
+    "per_month",
+    "per_month_lower",
+    "per_month_upper",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +31,7 @@ class MoneyEffect:
         per_month: Change per month, after all costs; none if the plan names no units per month.
         per_month_lower: Lower end of its interval.
         per_month_upper: Upper end.
-        reason: Why there are no figures, or empty.
+        reasons: Why figures are missing, by name.
     """
 
     variant_id: str
@@ -33,7 +43,12 @@ class MoneyEffect:
     per_month: float | None = None
     per_month_lower: float | None = None
     per_month_upper: float | None = None
-    reason: str = ""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        """Why there are no figures, or empty."""
+        return self.reasons.get("per_unit", "")
 
 
 def money_effects(
@@ -52,9 +67,10 @@ def money_effects(
 def _effect(definition: ExperimentDefinition, one: Comparison) -> MoneyEffect:
     plan = definition.money
     assert plan is not None
-    empty = MoneyEffect(one.variant_id, plan.metric_id, plan.currency_code, reason=one.refusal)
     if one.pair is None or one.decisive is None:
-        return empty
+        return MoneyEffect(
+            one.variant_id, plan.metric_id, plan.currency_code, reasons=dict.fromkeys(_FIGURES, one.refusal)
+        )
 
     def monthly(value: float | None) -> float | None:
         if value is None or plan.units_per_month is None:
@@ -75,5 +91,17 @@ def _effect(definition: ExperimentDefinition, one: Comparison) -> MoneyEffect:
         per_month=monthly(per_unit),
         per_month_lower=monthly(lower),
         per_month_upper=monthly(upper),
-        reason="" if lower is not None else one.decisive.reasons.get("ci_lower", ""),
+        reasons=_reasons(one.decisive, monthly=plan.units_per_month is not None),
     )
+
+
+def _reasons(interval: Interval, *, monthly: bool) -> dict[str, str]:
+    reasons: dict[str, str] = {}
+    for end in ("lower", "upper"):
+        if getattr(interval, f"ci_{end}") is None:
+            reason = interval.reasons.get(f"ci_{end}", "")
+            reasons |= {f"per_unit_{end}": reason, f"per_month_{end}": reason}
+    if not monthly:
+        names = [name for name in _FIGURES if name.startswith("per_month")]
+        reasons |= dict.fromkeys(names, "the plan names no units_per_month")
+    return reasons

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from experiments.analysis.comparison import Comparison, excludes_zero, planned_looks
 from experiments.definition import AnalysisMethod, ExperimentDefinition
@@ -21,6 +21,7 @@ class Progress:
         units_per_day: New units a day; none if the days are unknown.
         finished: Whether the planned end is reached, by size or by date.
         judged_now: Whether the method allows a verdict now.
+        dated: Whether it is known up to which day the data reach.
     """
 
     units: int
@@ -28,6 +29,7 @@ class Progress:
     units_per_day: float | None
     finished: bool
     judged_now: bool
+    dated: bool = True
 
     @property
     def units_to_go(self) -> int | None:
@@ -43,6 +45,8 @@ class Progress:
         """Return what is missing up to the planned end."""
         if self.units_to_go:
             return self.words_for(self.units_to_go, self.days_to_go)
+        if not self.dated:
+            return "the data name no days, so say with --as-of up to which day they reach"
         return "the planned last day is not over"
 
     def finished_words(self) -> str:
@@ -108,7 +112,9 @@ def progress_of(
     last = today or (max(days) if days else None)
     span = (max(days) - min(days)).days + 1 if days else 0
     by_size = definition.planned_units is not None and total >= definition.planned_units
-    by_date = definition.end_date is not None and last is not None and last > definition.end_date
+    # Data that end on the last day are whole; on a given today the last day is not over.
+    over = None if last is None else last - timedelta(days=1) if today is not None else last
+    by_date = definition.end_date is not None and over is not None and over >= definition.end_date
     stopped = definition.state in {"stopped", "archived"}
     unplanned = definition.planned_units is None and definition.end_date is None
     fixed = definition.analysis.method is AnalysisMethod.FIXED
@@ -119,4 +125,5 @@ def progress_of(
         units_per_day=total / span if span > 1 else None,
         finished=finished,
         judged_now=finished or not fixed,
+        dated=last is not None,
     )
