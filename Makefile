@@ -41,7 +41,7 @@ proto: $(VENV)/.installed  ## Generate protos/gen from protos/troth
 
 bench: $(VENV)/.installed .venv-peers/.installed  ## Measure speeds and figures beside other libraries and bare floors
 	$(BIN)/python -m bench.agreement
-	$(BIN)/python -m bench.analysis
+	.venv-peers/bin/python -m bench.analysis
 	$(BIN)/python -m bench.assignment
 	$(BIN)/python -m bench.serving
 	$(BIN)/python -m bench.kernels

@@ -4,11 +4,8 @@ Prints the time as a ratio to the floor (one bare group_by with the same sums, n
 all take turns, and the most memory beyond the loaded frame, each in a process of its own. With ``--stream`` it also
 analyses 50,000,000 rows of Parquet, which it writes into the folder first if it is not there.
 
-Other libraries stand in an environment of their own, as they want other versions of what we use:
-
-    python3.11 -m venv .venv-peers
-    .venv-peers/bin/pip install --no-deps --require-hashes -r bench/peers.txt
-    .venv-peers/bin/python -m bench.analysis
+Other libraries stand in an environment of their own (``python -m bench.peers``), as they want other versions of what we
+use; run by its interpreter, ``.venv-peers/bin/python -m bench.analysis``, this compares with them as well.
 """
 
 import argparse
