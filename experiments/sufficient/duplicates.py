@@ -130,7 +130,10 @@ def _refuse_repeated(units: _Units, candidates: Words, *, everything: bool) -> N
     for ids in units.ids():
         words = ids.hash().to_numpy().astype(np.uint32)
         places = np.flatnonzero(flags[words >> np.uint32(8)])
-        suspects.append(ids.gather(places[np.isin(words[places], candidates)]))
+        found = np.searchsorted(candidates, words[places]).clip(max=len(candidates) - 1)
+        # Copied through a list, as gathered text would keep the text of its whole part in memory.
+        same = ids.gather(places[candidates[found] == words[places]])
+        suspects.append(pl.Series(same.to_list(), dtype=same.dtype))
     repeated = pl.concat(suspects).alias("unit").to_frame().group_by("unit").len().filter(pl.col("len") > 1)
     if repeated.is_empty():
         return
