@@ -127,16 +127,13 @@ def analyze_log(
     Raises:
         AnalysisError: Nobody was exposed, or a metric cannot be read from a log.
     """
-    for metric in definition.metrics:
-        if not metric.reads_events:
-            raise AnalysisError(
-                f"Metric {metric.metric_id!r} names the column {metric.numerator.column!r} of a table; the server's log"
-                " has events. Give the table with --data, or say which outcomes the metric counts."
-            )
     _refuse_table_columns(definition)
     exposures, outcomes = (
         _as_members(events, frames.identities) for events in (frames.exposures, frames.outcomes)
     )
+    members = dict(frames.identities.select("anonymous_id", "member_id").iter_rows())
+    overrides = {members.get(unit_id, unit_id): chosen for unit_id, chosen in definition.overrides.items()}
+    definition = definition.model_copy(update={"overrides": overrides})
     if definition.attribution is Attribution.DECISION:
         return analyze_decisions(definition, exposures=exposures, outcomes=outcomes, today=today)
     own = exposures.filter(pl.col("experiment_id") == definition.experiment_id)
@@ -223,6 +220,13 @@ def _refuse_other_columns(
 
 
 def _refuse_table_columns(definition: ExperimentDefinition) -> None:
+    """Refuse what a table with one row per unit has and the server's log has not."""
+    for metric in definition.metrics:
+        if not metric.reads_events:
+            raise AnalysisError(
+                f"Metric {metric.metric_id!r} names the column {metric.numerator.column!r} of a table; the server's log"
+                " has events. Give the table with --data, or say which outcomes the metric counts."
+            )
     for field in ("cluster_column", "trigger_column"):
         name = getattr(definition, field)
         if name:

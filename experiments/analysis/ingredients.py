@@ -84,7 +84,12 @@ def _decision_words(definition: ExperimentDefinition, one: Comparison) -> str:
             "always valid, at the share of alpha kept back for this: more units came than were planned, so the"
             " group-sequential bounds hold no longer"
         )
+    planned = definition.analysis.looks
+    off = abs(look.information_fraction * planned - round(look.information_fraction * planned))
+    unplanned = (
+        "; this look was not planned, and each such look spends a little more than alpha" if off > 0.1 else ""
+    )
     return (
-        f"group-sequential ({definition.analysis.spending}), look {look.look} of"
-        f" {count_of(definition.analysis.looks, 'look')} at {100 * look.information_fraction:.0f} % of the planned units"
+        f"group-sequential ({definition.analysis.spending}), look {look.look} of {count_of(planned, 'planned look')} at"
+        f" {100 * look.information_fraction:.0f} % of the planned units{unplanned}"
     )
