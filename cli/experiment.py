@@ -8,6 +8,8 @@ import typer
 
 from cli.experiment_allocate import allocate
 from cli.experiment_assign import assign
+from cli.experiment_power import power
+from cli.experiment_simulate import simulate
 from cli.output import say
 
 app = typer.Typer(help="Definitions, assignment, analysis and planning.", no_args_is_help=True)
@@ -85,3 +87,5 @@ def analyze(
 
 app.command()(allocate)
 app.command()(assign)
+app.command()(power)
+app.command()(simulate)

@@ -1,0 +1,192 @@
+"""What an experiment of a given definition can find, by each method that it may be judged with."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from experiments.definition import Correction, Direction, ExperimentDefinition, Metric, MetricRole
+from experiments.errors import AnalysisError
+from experiments.stats import Alternative, Margin, Spending
+from experiments.stats.power import achieved_power, expected_days, minimal_detectable_effect, required_units
+from experiments.stats.power_plan import NO_EFFECT, Baseline, PowerMethod, PowerPlan, TargetEffect
+
+
+@dataclass(frozen=True, slots=True)
+class MethodPower:
+    """One method's plan. A figure that does not exist is none, and ``reasons`` says why, by its name.
+
+    Attributes:
+        method: ``fixed``, ``group-sequential`` or ``always-valid``.
+        required_units: Units of the whole experiment that find the effect with the wanted power.
+        days: Until they have come.
+        average_days: Until the experiment ends on average if the effect is true and it stops as soon as it may.
+        power: Chance to find the effect with the planned units.
+        minimal_effect: Smallest effect, treatment minus control, that the planned units find with the wanted power.
+        minimal_relative_effect: The same, relative to the control. For a guardrail the smallest margin, as a share.
+        reasons: Why figures are missing.
+    """
+
+    method: str
+    required_units: int | None
+    days: float | None
+    average_days: float | None
+    power: float | None
+    minimal_effect: float | None
+    minimal_relative_effect: float | None
+    reasons: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PowerReport:
+    """The plans of all methods.
+
+    Attributes:
+        metric_id: What is measured.
+        baseline_mean: Without treatment.
+        baseline_sd: Per unit, after covariates; for ratios that of the linearised figure.
+        effect: Planned for: treatment minus control; none for a guardrail, whose margin is planned for.
+        relative_effect: The same, relative to the control.
+        margin: What the guardrail may lose; none for other metrics.
+        alpha: Accepted error of all comparisons together.
+        wanted_power: Chance to find the effect.
+        comparisons: How many share alpha.
+        planned_units: Of the whole experiment; none if not planned.
+        units_per_day: Of the whole experiment; none if unknown.
+        methods: One plan for each.
+    """
+
+    metric_id: str
+    baseline_mean: float
+    baseline_sd: float
+    effect: float | None
+    relative_effect: float | None
+    margin: str | None
+    alpha: float
+    wanted_power: float
+    comparisons: int
+    planned_units: int | None
+    units_per_day: float | None
+    methods: tuple[MethodPower, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as a JSON document."""
+        return asdict(self)
+
+
+def plan_methods(
+    definition: ExperimentDefinition, metric: Metric, baseline: Baseline, effect: TargetEffect | None
+) -> PowerReport:
+    """Return what each method needs and can find.
+
+    Units are those of the whole experiment; the treatment with the fewest units is planned for, at the first step of
+    the correction, so that every other comparison is at least as good.
+
+    Args:
+        definition: The experiment.
+        metric: A success metric, or a guardrail with a margin.
+        baseline: The metric before, with units per day if known.
+        effect: The true effect hoped for; without it, only what the planned units can find is told. A guardrail is
+            planned for no true effect unless one is given.
+
+    Raises:
+        AnalysisError: There is neither an effect, nor a margin, nor a planned number of units; or the effect is
+            relative to a figure that is not positive.
+    """
+    if effect is None and metric.margin is None and definition.planned_units is None:
+        raise AnalysisError(
+            f"Which effect on {metric.name} shall be found? Give it, for example 5 % of the control's figure, or"
+            " planned_units in the definition."
+        )
+    if effect is None and metric.margin is not None:
+        effect = NO_EFFECT
+    absolute, relative = _both_scales(baseline, effect)
+    plans = [_plan(definition, metric, method) for method in PowerMethod]
+    return PowerReport(
+        metric_id=metric.metric_id,
+        baseline_mean=baseline.mean,
+        baseline_sd=baseline.variance**0.5,
+        effect=absolute,
+        relative_effect=relative,
+        margin=None if metric.margin is None else _margin_words(metric),
+        alpha=definition.alpha,
+        wanted_power=definition.power,
+        comparisons=plans[0].comparisons,
+        planned_units=definition.planned_units,
+        units_per_day=baseline.units_per_day,
+        methods=tuple(_method_power(baseline, effect, plan, definition.planned_units) for plan in plans),
+    )
+
+
+def _plan(definition: ExperimentDefinition, metric: Metric, method: PowerMethod) -> PowerPlan:
+    weights = {variant.variant_id: variant.weight for variant in definition.variants}
+    whole = sum(weights.values())
+    treatment = min(weights[one.variant_id] for one in definition.treatments if one.weight)
+    successes = sum(one.role is MetricRole.SUCCESS for one in definition.metrics)
+    corrected = metric.role is MetricRole.SUCCESS and definition.correction is not Correction.NONE
+    settings = definition.analysis
+    margin = metric.margin
+    return PowerPlan(
+        alpha=definition.alpha,
+        power=definition.power,
+        control_share=weights[definition.control] / whole,
+        treatment_share=treatment / whole,
+        alternative=Alternative(metric.alternative),
+        comparisons=successes * len(definition.treatments) if corrected else 1,
+        method=method,
+        looks=tuple((k + 1) / settings.looks for k in range(settings.looks)),
+        spending=Spending(settings.spending),
+        phi=settings.phi,
+        margin=None if margin is None else Margin(absolute=margin.absolute, relative=margin.relative),
+        higher_is_better=metric.direction is Direction.INCREASE,
+    )
+
+
+def _method_power(
+    baseline: Baseline, effect: TargetEffect | None, plan: PowerPlan, planned_units: int | None
+) -> MethodPower:
+    reasons: dict[str, str] = {}
+    required = days = average = power = minimal = minimal_relative = None
+    if effect is None:
+        reasons |= dict.fromkeys(
+            ("required_units", "days", "average_days", "power"), "no effect is planned for"
+        )
+    else:
+        try:
+            required = required_units(baseline, effect, plan)
+            expected = expected_days(baseline, effect, plan, units=required)
+            days, average = expected.days, expected.average_days
+        except AnalysisError as error:
+            missing = ("days", "average_days") if required else ("required_units", "days", "average_days")
+            reasons |= dict.fromkeys(missing, error.message)
+    if planned_units is None:
+        unplanned = "the definition plans no number of units"
+        reasons |= dict.fromkeys(("power", "minimal_effect", "minimal_relative_effect"), unplanned)
+    else:
+        try:
+            power = None if effect is None else achieved_power(baseline, effect, planned_units, plan)
+            smallest = minimal_detectable_effect(baseline, planned_units, plan)
+            minimal, minimal_relative = _both_scales(baseline, smallest)
+        except AnalysisError as error:
+            reasons |= dict.fromkeys(("minimal_effect", "minimal_relative_effect"), error.message)
+            if power is None:
+                reasons["power"] = error.message
+    return MethodPower(plan.method.value, required, days, average, power, minimal, minimal_relative, reasons)
+
+
+def _both_scales(baseline: Baseline, effect: TargetEffect | None) -> tuple[float | None, float | None]:
+    """Return an effect as a difference and relative to the baseline, where it has a positive mean."""
+    if effect is None:
+        return None, None
+    if effect.relative:
+        if baseline.mean <= 0:
+            raise AnalysisError(
+                f"the metric's mean is {baseline.mean:g}; a relative effect needs one above zero"
+            )
+        return effect.size * baseline.mean, effect.size
+    return effect.size, effect.size / baseline.mean if baseline.mean > 0 else None
+
+
+def _margin_words(metric: Metric) -> str:
+    assert metric.margin is not None
+    if metric.margin.relative is not None:
+        return f"{100 * metric.margin.relative:g} %"
+    return f"{metric.margin.absolute:g}"
