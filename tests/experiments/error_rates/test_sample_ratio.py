@@ -1,0 +1,18 @@
+import pytest
+
+from tests.experiments.error_rates.measuring import Case, problems
+from tests.experiments.error_rates.sample_ratio import CASES
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.fast], ids=lambda case: case.key)
+def test_rates(case: Case) -> None:
+    """Over all days at most 1 % of healthy experiments alarm; of those that lose 2 % of a variant, 99 % do."""
+    assert problems(case, case.fast) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.key)
+def test_rates_in_full(case: Case) -> None:
+    """The same over 10,000 experiments."""
+    assert problems(case, case.full) == []
