@@ -123,13 +123,15 @@ def _words(units: _Units, part: int, parts: int, rows: int) -> Words:
 
 def _refuse_repeated(units: _Units, candidates: Words, *, everything: bool) -> None:
     """Refuse units that come twice among those whose hashes end in one of the candidates."""
-    # Most ids are ruled out by the upper 24 bits, which a small row of flags can hold.
-    flags = np.zeros(1 << 24, np.bool_)
-    flags[candidates >> np.uint32(8)] = True
+    # Most ids are ruled out by the upper bits, which flags that fit into the processor's cache can hold.
+    bits = min(max(int(len(candidates) * 64).bit_length(), 16), 24)
+    rest = np.uint32(32 - bits)
+    flags = np.zeros(1 << bits, np.bool_)
+    flags[candidates >> rest] = True
     suspects = []
     for ids in units.ids():
         words = ids.hash().to_numpy().astype(np.uint32)
-        places = np.flatnonzero(flags[words >> np.uint32(8)])
+        places = np.flatnonzero(flags.take(words >> rest))
         found = np.searchsorted(candidates, words[places]).clip(max=len(candidates) - 1)
         # Copied through a list, as gathered text would keep the text of its whole part in memory.
         same = ids.gather(places[candidates[found] == words[places]])
