@@ -18,11 +18,24 @@ Definition = Annotated[Path, typer.Argument(help="YAML file with one experiment.
 
 
 @app.command()
-def validate(path: Annotated[Path, typer.Argument(help="YAML file, or a folder of them.")]) -> None:
+def validate(
+    path: Annotated[Path, typer.Argument(help="YAML file, or a folder of them.")],
+    previous: Annotated[
+        Path | None,
+        typer.Option(
+            help="The definitions in force: check that what changed may change in the state they are in."
+        ),
+    ] = None,
+) -> None:
     """Check experiment definitions; every problem is named at once."""
-    from experiments.definition import load_experiments
+    from experiments.definition import check_changes, load_experiments
+    from experiments.plan import compile_plan
 
     found = load_experiments(path)
+    for programme in sorted({experiment.programme for experiment in found}):
+        compile_plan(found, programme)
+    if previous is not None:
+        check_changes(load_experiments(previous), found, str(path))
     say(f"{path}: {len(found)} experiment{'' if len(found) == 1 else 's'}, nothing wrong.")
 
 

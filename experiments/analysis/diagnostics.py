@@ -8,6 +8,9 @@ from experiments.definition import ExperimentDefinition
 from experiments.sufficient import Statistics
 from experiments.wording import count_of
 
+_WARNING_ABOVE = 0.01
+_ALARM_ABOVE = 0.10
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnostics:
@@ -30,6 +33,35 @@ class Diagnostics:
             (*other.left_out, *self.left_out),
             {**other.bounds, **self.bounds},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class MultipleExposures:
+    """Units that met more than one variant; they are left out, which is only harmless while they are few.
+
+    Attributes:
+        units: How many.
+        share: Of all exposed units.
+        warning: More than one in a hundred: the assignment or the identities leak.
+        alarm: More than one in ten: those who stay are no random part any more.
+    """
+
+    units: int
+    share: float
+    warning: bool
+    alarm: bool
+
+
+def multiple_exposures(diagnostics: Diagnostics, counted: int) -> MultipleExposures:
+    """Return how many units met more than one variant.
+
+    Args:
+        diagnostics: What was found in the data.
+        counted: Units that count.
+    """
+    units = diagnostics.counts.get("units_in_several_variants", 0)
+    share = units / (units + counted) if units else 0.0
+    return MultipleExposures(units, share, share > _WARNING_ABOVE, share > _ALARM_ABOVE)
 
 
 def table_diagnostics(definition: ExperimentDefinition, statistics: Statistics) -> Diagnostics:

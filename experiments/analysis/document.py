@@ -56,6 +56,7 @@ def document(result: ExperimentResult) -> dict[str, Any]:
             {"metric_id": one.metric_id, "variant_id": one.variant_id, **_finite(asdict(one.novelty))}
             for one in result.novelty
         ],
+        "multiple_exposures": asdict(result.exposures),
         "imbalance": None if result.imbalance is None else _finite(asdict(result.imbalance)),
         "money": [_finite(asdict(one)) for one in result.money],
         "diagnostics": {

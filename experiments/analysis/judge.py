@@ -6,7 +6,7 @@ from datetime import date
 from experiments.analysis.breakdowns import daily_effects, factor_effects, novelty_results, segment_results
 from experiments.analysis.comparison import Comparison, compare_arms, correct, planned_pair_units
 from experiments.analysis.decision import decide
-from experiments.analysis.diagnostics import Diagnostics
+from experiments.analysis.diagnostics import Diagnostics, MultipleExposures, multiple_exposures
 from experiments.analysis.evidence import Evidence
 from experiments.analysis.figures import arms_of, imbalance_of, variant_figures
 from experiments.analysis.money import money_effects
@@ -51,8 +51,14 @@ def judge(evidence: Evidence, diagnostics: Diagnostics, today: date | None = Non
     progress = progress_of(
         definition, units, {day: sum(counts.values()) for day, counts in by_day.items()}, today
     )
+    exposures = multiple_exposures(diagnostics, sum(units.values()))
     invalid = _invalid(
-        evidence, finished=progress.finished, srm=srm, imbalance=imbalance, comparisons=comparisons
+        evidence,
+        finished=progress.finished,
+        srm=srm,
+        imbalance=imbalance,
+        exposures=exposures,
+        comparisons=comparisons,
     )
     return ExperimentResult(
         definition=definition,
@@ -68,6 +74,7 @@ def judge(evidence: Evidence, diagnostics: Diagnostics, today: date | None = Non
         days=daily_effects(evidence),
         novelty=novelty_results(evidence),
         imbalance=imbalance,
+        exposures=exposures,
         money=money_effects(definition, comparisons),
     )
 
@@ -96,6 +103,7 @@ def _invalid(
     finished: bool,
     srm: SrmCheck,
     imbalance: ImbalanceCheck | None,
+    exposures: MultipleExposures,
     comparisons: list[Comparison],
 ) -> list[str]:
     """Return why the experiment cannot be judged, in sentences."""
@@ -112,6 +120,11 @@ def _invalid(
     if definition.control in empty or len(empty) >= len(units) - 1:
         names = " and ".join(definition.variant(name).label for name in empty)
         reasons.append(f"There is nobody in {names}, so nothing can be compared.")
+    if exposures.alarm:
+        reasons.append(
+            f"{exposures.units:,} members, {100 * exposures.share:.0f} % of all, met more than one variant; whoever is"
+            " left is no random part of them any more."
+        )
     if imbalance is not None and imbalance.alarm:
         reasons.append(
             "The groups differed before the experiment began, by more than chance: see the imbalance check."

@@ -145,7 +145,7 @@ def build_member_table(
                 "exposures": int(members["exposures"].sum()),
                 "duplicate_exposures": duplicate_exposures,
                 "exposures_to_unknown_variants": exposed.filter(~known).height,
-                "members_in_several_variants": by_member.filter(pl.col("variants") > 1).height,
+                "units_in_several_variants": by_member.filter(pl.col("variants") > 1).height,
                 "overridden_members": by_member.filter(overridden).height,
                 "outcomes": counted.height,
                 "duplicate_outcomes": duplicate_outcomes,
@@ -159,8 +159,8 @@ def build_member_table(
 def _diagnostics(counts: dict[str, int], causes: dict[str, int]) -> Diagnostics:
     """Return what was found, with sentences about what was left out or counts once only."""
     sentences = []
-    if counts["members_in_several_variants"]:
-        members = count_of(counts["members_in_several_variants"], "member")
+    if counts["units_in_several_variants"]:
+        members = count_of(counts["units_in_several_variants"], "member")
         sentences.append(f"{members} met more than one variant and count for none.")
     if counts["overridden_members"]:
         members = count_of(counts["overridden_members"], "member")

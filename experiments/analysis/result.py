@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.analysis.comparison import Comparison
 from experiments.analysis.decision import Decision
-from experiments.analysis.diagnostics import Diagnostics
+from experiments.analysis.diagnostics import Diagnostics, MultipleExposures
 from experiments.analysis.evidence import Evidence
 from experiments.analysis.money import MoneyEffect
 from experiments.definition import ExperimentDefinition, Metric
@@ -112,6 +112,7 @@ class ExperimentResult:
         factors: Main effects and interactions of a factorial design.
         days: The primary metric's effect by day of first exposure.
         novelty: Whether these effects changed over time.
+        exposures: How many units met more than one variant.
         imbalance: Whether covariates differed before the experiment; none without covariates.
         money: What the treatments are worth.
         diagnostics: What was left out and why.
@@ -125,6 +126,7 @@ class ExperimentResult:
     results: tuple[Comparison, ...]
     figures: tuple[VariantFigure, ...]
     diagnostics: Diagnostics
+    exposures: MultipleExposures
     evidence: Evidence
     segments: tuple[SegmentResult, ...] = ()
     factors: tuple[FactorEffect, ...] = ()

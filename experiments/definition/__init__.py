@@ -1,6 +1,6 @@
 """Experiment definitions: the model, its rules, its life, and how they are read from YAML."""
 
-from experiments.definition.lifecycle import change_problems, transition_problem
+from experiments.definition.lifecycle import change_problems, check_changes, transition_problem
 from experiments.definition.loading import load_experiments, parse_experiment, together_problems
 from experiments.definition.metric import (
     Covariate,
@@ -54,6 +54,7 @@ __all__ = [
     "Variant",
     "Winsorize",
     "change_problems",
+    "check_changes",
     "load_experiments",
     "parse_experiment",
     "together_problems",

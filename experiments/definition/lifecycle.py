@@ -1,10 +1,10 @@
 """The life of an experiment: draft, running, stopped, archived; and what may change on the way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from experiments.definition.model import ExperimentDefinition, State
-from experiments.errors import Problem
+from experiments.errors import DefinitionError, Problem
 
 _NEXT = {
     State.DRAFT: {State.RUNNING, State.ARCHIVED},
@@ -51,6 +51,36 @@ def change_problems(before: ExperimentDefinition, after: ExperimentDefinition) -
         if message:
             yield Problem(name, message)
     yield from _variant_changes(before, after)
+
+
+def check_changes(
+    before: Sequence[ExperimentDefinition], after: Sequence[ExperimentDefinition], source: str
+) -> None:
+    """Refuse what may not change between two sets of definitions.
+
+    Args:
+        before: The definitions in force.
+        after: The new ones; an experiment that is not among them must have been a draft or archived.
+        source: Where the new ones came from, for messages.
+
+    Raises:
+        DefinitionError: Something changed that may not; every problem is named.
+    """
+    new = {(one.programme, one.experiment_id): one for one in after}
+    problems = []
+    for old in before:
+        changed = new.get((old.programme, old.experiment_id))
+        if changed is not None:
+            problems += [
+                Problem(f"{old.experiment_id}.{problem.path}", problem.message)
+                for problem in change_problems(old, changed)
+            ]
+        elif old.state in {State.RUNNING, State.STOPPED}:
+            problems.append(
+                Problem(old.experiment_id, f"is missing, but it is {old.state}; stop and archive it first")
+            )
+    if problems:
+        raise DefinitionError(source, problems)
 
 
 def _refusal(name: str, before: ExperimentDefinition, after: ExperimentDefinition, *, revised: bool) -> str:

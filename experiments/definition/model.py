@@ -106,7 +106,7 @@ class ExperimentDefinition(Part):
     power: Annotated[float, Field(gt=0, lt=1)] = 0.8
     correction: Annotated[Correction, Field(strict=False)] = Correction.HOLM
     analysis: Analysis = Analysis()
-    planned_units: Annotated[int, Field(ge=2)] | None = None
+    planned_units: Annotated[int, Field(ge=2, le=10**12)] | None = None
     start_date: date | None = None
     end_date: date | None = None
     window_days: Days | None = None

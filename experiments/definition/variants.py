@@ -7,7 +7,9 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from experiments.definition.base import Part
 from experiments.definition.identifiers import Identifier, Label
 
-ParameterValue = StrictStr | StrictBool | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+# Whole numbers cross the wire as 64 bits with a sign.
+_WholeNumber = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
+ParameterValue = StrictStr | StrictBool | _WholeNumber | Annotated[StrictFloat, Field(allow_inf_nan=False)]
 Weight = Annotated[int, Field(ge=0, le=1_000_000)]
 
 

@@ -175,7 +175,7 @@ def test_members_of_several_variants_are_left_out() -> None:
 
     assert result.units == {"popular": 30, "personal": 30}
     assert personal(result) == (0, 30)
-    assert result.diagnostics.counts["members_in_several_variants"] == 1
+    assert result.diagnostics.counts["units_in_several_variants"] == 1
     assert unattributed(result) == {"excluded_member": 1}
 
 
@@ -237,7 +237,7 @@ def test_unknown_variants_are_counted_apart() -> None:
 
     assert result.units == {"popular": 30, "personal": 30}
     assert result.diagnostics.counts["exposures_to_unknown_variants"] == 2
-    assert result.diagnostics.counts["members_in_several_variants"] == 1
+    assert result.diagnostics.counts["units_in_several_variants"] == 1
 
 
 def test_exposures_without_decision_are_trips_too() -> None:

@@ -12,6 +12,7 @@ from experiments.definition import (
     ExperimentDefinition,
     State,
     change_problems,
+    check_changes,
     load_experiments,
     parse_experiment,
     transition_problem,
@@ -233,3 +234,17 @@ def test_a_life_goes_one_way() -> None:
         (State.RUNNING, State.STOPPED),
         (State.STOPPED, State.ARCHIVED),
     }
+
+
+def test_a_set_of_definitions_is_checked_against_those_in_force() -> None:
+    """What may not change is named with its experiment; a running experiment cannot just disappear."""
+    running = definition()
+    changed = definition(alpha=0.01)
+    other = definition(experiment_id="other")
+
+    check_changes([running], [running, other], "new.yaml")
+    with pytest.raises(DefinitionError) as caught:
+        check_changes([running, other], [changed], "new.yaml")
+
+    assert [problem.path for problem in caught.value.problems] == ["offer-ranking.alpha", "other"]
+    assert "is missing, but it is running" in str(caught.value)
