@@ -32,7 +32,9 @@ def allocate(
         write_json({"experiment_id": experiment.experiment_id, "weights": weights}, json)
     if out is not None:
         changed = experiment.model_dump(mode="json", exclude_defaults=True)
-        changed["revision"] = experiment.revision + 1
+        changed |= {"revision": experiment.revision + 1}
+        # A day in YAML is a day, not text.
+        changed |= {name: getattr(experiment, name) for name in ("start_date", "end_date") if name in changed}
         for variant in changed["variants"]:
             variant["weight"] = weights[variant["variant_id"]]
         out.write_text(yaml.safe_dump(changed, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -38,7 +38,11 @@ def document(result: ExperimentResult) -> dict[str, Any]:
             "alarm": result.srm.alarm,
             "warning": result.srm.warning,
             "expected": dict(result.srm.expected),
-            "reasons": {"p_value": result.srm.reason} if result.srm.reason else {},
+            "reasons": {
+                name: result.srm.reason
+                for name in ("p_value", "always_valid_p")
+                if result.srm.reason and (name == "p_value" or getattr(result.srm, name) is None)
+            },
         },
         "units": dict(result.units),
         "results": [comparison_json(result, one) for one in result.results],

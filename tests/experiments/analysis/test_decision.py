@@ -15,7 +15,8 @@ from tests.experiments.analysis.build import analysed, check_document, experimen
 def values(units: int, mean: float, deviation: float = 1.0) -> np.ndarray:
     """Return values with just this mean and deviation: half of them above, half below."""
     signs = np.where(np.arange(units) % 2 == 0, 1.0, -1.0)
-    return mean + signs * deviation * np.sqrt((units - 1) / units)
+    found: np.ndarray = mean + signs * deviation * np.sqrt((units - 1) / units)
+    return found
 
 
 def frame(*arms: tuple[str, int, Sequence[float]], days: int = 0) -> pl.DataFrame:
