@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_DIR ?= demo
 
-.PHONY: help demo test test-slow lint proto bench lock clean
+.PHONY: help demo test test-slow lint proto bench error-rates lock clean
 
 help:  ## Show what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ bench: $(VENV)/.installed .venv-peers/.installed  ## Measure speeds and figures 
 	$(BIN)/python -m bench.assignment
 	$(BIN)/python -m bench.serving
 	$(BIN)/python -m bench.kernels
+
+error-rates: $(VENV)/.installed  ## Measure every error rate in full, and write docs/error-rates.md
+	$(BIN)/python -m tests.experiments.error_rates
 
 lock:  ## Resolve pyproject.toml again into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock

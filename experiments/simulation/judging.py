@@ -111,8 +111,10 @@ class Judge:
 
     def _look(self, pair: PairEstimate, found: dict[str, bool]) -> None:
         alpha, alternative = self.definition.alpha, self._alternative
-        if not found["fixed-peeking"]:
-            found["fixed-peeking"] = fixed_effect(pair, alpha, alternative).excludes_zero
+        # Methods for many looks reach farther at each than the one for a single look: what it does not find, they do not.
+        if not fixed_effect(pair, alpha, alternative).excludes_zero:
+            return
+        found["fixed-peeking"] = True
         if not found["always-valid"]:
             interval = confidence_sequence(pair, alpha, self.pair_units, alternative)
             found["always-valid"] = interval.excludes_zero

@@ -169,24 +169,32 @@ def estimate_pair(control: Moments, treatment: Moments, shape: MetricShape) -> P
             positive number, or values are not finite.
         ValueError: The moments have different numbers of columns.
     """
-    arms = (control, treatment)
+    arms, counts = (control, treatment), (control.count, treatment.count)
     for arm in arms:
         _check(arm, (shape.value, *shape.covariates))
     covariances = tuple(_covariances(arm) for arm in arms)
-    plain = tuple(_gradient(arm, shape.value) for arm in arms)
-    own: list[_Array] = list(plain)
+    plain = [_gradient(arm, shape.value) for arm in arms]
     means = [_value(arm, shape.value) for arm in arms]
-    shared = np.zeros(len(control.means))
-    if shape.covariates:
-        merged = control.merge(treatment)
-        slopes = _slopes(merged, shape)
-        shared = slopes @ _gradients(merged, shape.covariates)
-        centre = _values(merged, shape.covariates)
-        for i, arm in enumerate(arms):
-            own[i] = plain[i] - slopes @ _gradients(arm, shape.covariates)
-            means[i] -= float(slopes @ (_values(arm, shape.covariates) - centre))
+    unadjusted = [_form(g, s) / n for g, s, n in zip(plain, covariances, counts, strict=True)]
+    if not shape.covariates:
+        return PairEstimate(
+            control_mean=means[0],
+            treatment_mean=means[1],
+            control_variance=unadjusted[0],
+            treatment_variance=unadjusted[1],
+            covariance=0.0,
+            own_variances=(unadjusted[0], unadjusted[1]),
+            control_units=control.count,
+            treatment_units=treatment.count,
+        )
 
-    counts = (control.count, treatment.count)
+    merged = control.merge(treatment)
+    slopes = _slopes(merged, shape)
+    shared = slopes @ _gradients(merged, shape.covariates)
+    centre = _values(merged, shape.covariates)
+    own = [g - slopes @ _gradients(arm, shape.covariates) for g, arm in zip(plain, arms, strict=True)]
+    for i, arm in enumerate(arms):
+        means[i] -= float(slopes @ (_values(arm, shape.covariates) - centre))
     own_variances = [_form(g, s) / n for g, s, n in zip(own, covariances, counts, strict=True)]
     # What a unit of either arm adds to the covariates' mean over both, and through it to both figures.
     common = [shared * (n / sum(counts)) for n in counts]
@@ -195,19 +203,16 @@ def estimate_pair(control: Moments, treatment: Moments, shape: MetricShape) -> P
         return sum(float(left[i] @ covariances[i] @ right[i]) / counts[i] for i in (0, 1))
 
     control_parts, treatment_parts = [own[0] + common[0], common[1]], [common[0], own[1] + common[1]]
-    unadjusted = sum(_form(g, s) / n for g, s, n in zip(plain, covariances, counts, strict=True))
     return PairEstimate(
         control_mean=means[0],
         treatment_mean=means[1],
-        control_variance=product(control_parts, control_parts) if shape.covariates else own_variances[0],
-        treatment_variance=product(treatment_parts, treatment_parts)
-        if shape.covariates
-        else own_variances[1],
+        control_variance=product(control_parts, control_parts),
+        treatment_variance=product(treatment_parts, treatment_parts),
         covariance=product(control_parts, treatment_parts),
         own_variances=(own_variances[0], own_variances[1]),
         control_units=control.count,
         treatment_units=treatment.count,
-        variance_reduction=1 - sum(own_variances) / unadjusted if shape.covariates and unadjusted else None,
+        variance_reduction=1 - sum(own_variances) / sum(unadjusted) if sum(unadjusted) else None,
     )
 
 

@@ -1,13 +1,14 @@
-"""Measures every rate in full and writes the JSON and the page; or prints some with ``--only``."""
+"""Measures every rate in full and writes the JSON and the page; prints some with ``--only``; ``--page`` writes the page."""
 
 import argparse
 import multiprocessing
 import sys
 import time
 
+from experiments.error_rates import measured
 from tests.experiments.error_rates.figures import CASES
 from tests.experiments.error_rates.measuring import Rate, measure
-from tests.experiments.error_rates.rendering import JSON_PATH, PAGE_PATH, json_text, page
+from tests.experiments.error_rates.rendering import JSON_PATH, PAGE_PATH, json_text, page, read_rates
 
 
 def _measured(index: int) -> tuple[int, list[Rate]]:
@@ -32,8 +33,14 @@ def main() -> int:
     """Return 1 if a rate is outside its band; the files are written all the same, for they say what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="cases whose name begins so; nothing is written")
+    parser.add_argument(
+        "--page", action="store_true", help="write the page from the JSON, and measure nothing"
+    )
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
+    if arguments.page:
+        PAGE_PATH.write_text(page(read_rates(measured())), encoding="utf-8")
+        return 0
     indices = [i for i, case in enumerate(CASES) if f"{case.key}/".startswith(arguments.only)] or [
         i for i, case in enumerate(CASES) if arguments.only.startswith(f"{case.key}/")
     ]
