@@ -193,7 +193,8 @@ def _refuse_other_columns(
     for variant in definition.variants:
         statistics.units(variant.variant_id)
     absent = [name for name in definition.segments if name not in statistics.segment_columns]
-    if absent and statistics.segment_columns:
+    of_table = not any(metric.reads_events for metric in definition.metrics)
+    if absent and (of_table or statistics.segment_columns):
         raise AnalysisError(f"The saved statistics are not broken down by {', '.join(absent)}.")
     for metric in definition.metrics:
         if metric.metric_id in refusals:

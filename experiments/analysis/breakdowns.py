@@ -23,7 +23,8 @@ def segment_results(evidence: Evidence) -> tuple[SegmentResult, ...]:
     definition, statistics = evidence.definition, evidence.statistics
     found: list[SegmentResult] = []
     moved = definition.allocation.kind == "thompson"
-    for column in statistics.segment_columns:
+    # A log has none of the columns by which a table would be broken down.
+    for column in (name for name in definition.segments if name in statistics.segment_columns):
         keys: list[str] = []
         comparisons: list[Comparison] = []
         for metric in evidence.by_moments():

@@ -60,7 +60,9 @@ def multiple_exposures(diagnostics: Diagnostics, counted: int) -> MultipleExposu
         counted: Units that count.
     """
     units = diagnostics.counts.get("units_in_several_variants", 0)
-    share = units / (units + counted) if units else 0.0
+    # Those that wait for their window were exposed too; without them a young experiment would look full of leaks.
+    waiting = diagnostics.counts.get("immature_units", 0)
+    share = units / (units + counted + waiting) if units else 0.0
     return MultipleExposures(units, share, share > _WARNING_ABOVE, share > _ALARM_ABOVE)
 
 

@@ -89,9 +89,13 @@ def _column(metric: Metric, name: str, source: Source | Covariate) -> EventColum
     window = metric.window_days
     if isinstance(source, Covariate):
         own = metric.numerator
-        return EventColumn(
-            name, Aggregate(own.aggregate), own.outcome_type, pre_period_days=source.pre_period_days
-        )
+        if own.event == "exposures":
+            raise AnalysisError(
+                f"Metric {metric.metric_id!r} counts exposures, and before the first one there are none: its covariate"
+                " pre_period_days says nothing."
+            )
+        kind = own.outcome_type if metric.retention is None else metric.retention.outcome_type
+        return EventColumn(name, Aggregate(own.aggregate), kind, pre_period_days=source.pre_period_days)
     if metric.retention is not None:
         kept = metric.retention
         return EventColumn(
