@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cli.output import read_json, write_json
+from cli.output import read_json, write_json, write_text
 
 if TYPE_CHECKING:
     from experiments.analysis import ExperimentResult
@@ -70,4 +70,4 @@ def write_result(result: "ExperimentResult", json: str, html: Path | None) -> No
     context = ReportContext(
         title=definition.experiment_id, subtitle=definition.hypothesis, generated_time=datetime.now(UTC)
     )
-    html.write_text(build_report(result, context), encoding="utf-8")
+    write_text(html, build_report(result, context))

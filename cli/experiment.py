@@ -55,7 +55,9 @@ def analyze(
             help="A table anonymous_id, member_id, for --exposures and --outcomes: who is the same person."
         ),
     ] = None,
-    log: Annotated[Path, typer.Option(help="The server's event log.")] = Path("troth.db"),
+    log: Annotated[
+        Path | None, typer.Option(help="The server's event log; troth.db if no other data are named.")
+    ] = None,
     saved: Annotated[
         Path | None,
         typer.Option(help="A result saved with --json: compute it again from the statistics saved with it."),
@@ -81,17 +83,27 @@ def analyze(
     """Analyse an experiment: a table of your own with --data, event tables, or the server's log."""
     from cli.analysis_source import Request, one_experiment, run_analysis, write_result
 
-    if sum(source is not None for source in (data, exposures, saved)) > 1:
-        raise typer.BadParameter(
-            "Give one of --data (one row per unit), --exposures with --outcomes (events), and --saved (a result)."
-        )
     if (exposures is None) != (outcomes is None):
         raise typer.BadParameter("--exposures and --outcomes belong together.")
+    if sum(source is not None for source in (data, exposures, saved, log)) > 1:
+        raise typer.BadParameter(
+            "Give one of --data (one row per unit), --exposures with --outcomes (events), --saved (a result) and --log."
+        )
+    if identities is not None and exposures is None:
+        raise typer.BadParameter("--identities belongs to --exposures and --outcomes.")
     changes = {"unit_column": unit_column, "variant_column": variant_column}
     experiment = one_experiment(definition, {name: value for name, value in changes.items() if value})
     result = run_analysis(
         experiment,
-        Request(log, data, exposures, outcomes, identities, saved, None if as_of is None else as_of.date()),
+        Request(
+            log or Path("troth.db"),
+            data,
+            exposures,
+            outcomes,
+            identities,
+            saved,
+            None if as_of is None else as_of.date(),
+        ),
     )
     write_result(result, json, html)
     if json != "-":

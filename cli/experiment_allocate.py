@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import say, table, write_json
+from cli.output import say, table, write_json, write_text
 
 
 def allocate(
@@ -37,7 +37,7 @@ def allocate(
         changed |= {name: getattr(experiment, name) for name in ("start_date", "end_date") if name in changed}
         for variant in changed["variants"]:
             variant["weight"] = weights[variant["variant_id"]]
-        out.write_text(yaml.safe_dump(changed, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        write_text(out, yaml.safe_dump(changed, sort_keys=False, allow_unicode=True))
     if json != "-":
         now = {variant.variant_id: str(variant.weight) for variant in experiment.variants}
         rows = [[name, now[name], str(weight)] for name, weight in weights.items()]

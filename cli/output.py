@@ -21,7 +21,19 @@ def write_json(document: Mapping[str, Any], target: str) -> None:
     if target == "-":
         sys.stdout.write(text)
     else:
-        Path(target).write_text(text, encoding="utf-8")
+        write_text(Path(target), text)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file.
+
+    Raises:
+        AnalysisError: It cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise AnalysisError(f"{path} cannot be written: {error.strerror or error}.", path=str(path)) from None
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
