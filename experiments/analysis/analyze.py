@@ -261,7 +261,13 @@ def _without_overridden(
     columns = table.lazy().collect_schema()
     if not definition.overrides or unit_column is None or unit_column not in columns:
         return table, Diagnostics({})
-    kept = ~pl.col(unit_column).cast(pl.String).is_in(list(definition.overrides)).fill_null(value=False)
+    # A whole number is the same id whether the file holds 7 or 7.0.
+    ids = (
+        pl.col(unit_column).cast(pl.Int64, strict=False)
+        if columns[unit_column].is_float()
+        else pl.col(unit_column)
+    )
+    kept = ~ids.cast(pl.String).is_in(list(definition.overrides)).fill_null(value=False)
     return table.filter(kept), Diagnostics(
         {"overrides": len(definition.overrides)},
         (

@@ -93,6 +93,12 @@ def _factor_problems(
 
 
 def _plan_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
+    alpha = data.get("alpha")
+    if isinstance(alpha, float) and 0.5 <= alpha < 1:
+        for index, metric in _mappings(data.get("metrics")):
+            if metric.get("alternative", "two-sided") != "two-sided" or metric.get("margin") is not None:
+                yield Problem("alpha", f"must be below 0.5, because metrics[{index}] is tested on one side")
+                break
     analysis = data.get("analysis")
     if (
         isinstance(analysis, Mapping)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from experiments.analysis import analyze_table
-from experiments.errors import AnalysisError
+from experiments.errors import AnalysisError, DefinitionError
 from tests.experiments.analysis.build import analysed, experiment, first, table
 
 RATIO = {"kind": "ratio", "numerator": "revenue", "denominator": "orders"}
@@ -260,6 +260,9 @@ def test_overridden_units_never_count() -> None:
     result = analysed(overrides={"u000": "new", "u001": "control"})
 
     assert result.units == {"control": 199, "new": 199}
+    for dtype in (pl.Int32, pl.Float64):
+        numbered = table().with_columns(unit_id=pl.int_range(400).cast(dtype))
+        assert analysed(frame=numbered, overrides={"7": "new"}).units == {"control": 200, "new": 199}
     with pytest.raises(AnalysisError, match="no column member"):
         analyze_table(experiment(overrides={"u000": "new"}, unit_column="member"), table())
 
@@ -374,3 +377,17 @@ def test_too_small_an_alpha_for_the_bootstrap_is_a_reason_not_a_failure() -> Non
     assert many["adjusted_ci_lower"] is None
     assert "too few" in many["reasons"]["adjusted_ci_lower"]
     assert many["adjusted_p_value"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        {"metric_id": "revenue", "alternative": "greater"},
+        {"metric_id": "cost", "role": "guardrail", "margin": {"absolute": 1}},
+    ],
+)
+def test_one_side_cannot_err_in_half_of_all_cases(metric: dict[str, Any]) -> None:
+    """An alpha of 0.5 and more is refused with the definition where a test has one side."""
+    with pytest.raises(DefinitionError, match="alpha: must be below"):
+        experiment({"metric_id": "revenue"}, metric | {"metric_id": "other", "column": "cost"}, alpha=0.6)
+    assert first(alpha=0.6)["p_value"] is not None
