@@ -431,7 +431,7 @@ def test_tables_that_are_no_logs_are_refused_by_name(table: str) -> None:
     for changed, expected in cases:
         tables = {"exposures": logs.exposures, "outcomes": logs.outcomes} | {table: changed}
         with pytest.raises(AnalysisError, match=expected):
-            analyze_decisions(definition(), **tables)
+            analyze_decisions(definition(), exposures=tables["exposures"], outcomes=tables["outcomes"])
 
 
 def test_nobody_exposed_is_refused_by_name() -> None:

@@ -12,8 +12,6 @@ from experiments.stats import (
     Quantity,
     arm_figure,
     estimate_pair,
-    mean_estimate,
-    ratio_estimate,
 )
 
 Y, D, X, PX, PD = range(5)
@@ -126,17 +124,18 @@ def test_variances_and_covariance_of_adjusted_figures(ratio: bool) -> None:
     assert observed[0, 1] == pytest.approx(np.mean([p.covariance for p in pairs]), rel=0.06)
 
 
-def test_figures_of_one_arm_are_those_of_the_plain_estimates() -> None:
-    """One function gives what the estimates of means and of ratios give."""
-    control, _ = reference_arms()
-    mean = mean_estimate(Moments.of(*[[1.0, 2.0, 4.0]]))
-    ratio = ratio_estimate(
-        Moments(control.count, control.means[:2], tuple(r[:2] for r in control.products[:2]))
-    )
+def test_figures_of_one_arm_by_hand() -> None:
+    """A mean's variance is the sample's over n; a ratio's that of ``y - r d`` over n and the squared mean of d."""
+    y, d = np.array([1.0, 2.0, 4.0] * 10), np.array([1.0, 1.0, 2.0] * 10)
+    residuals = y - 7 / 4 * d
 
-    assert arm_figure(Moments.of([1.0, 2.0, 4.0]), Quantity(0)) == mean
-    assert arm_figure(control, Quantity(Y, D)).mean == ratio.mean
-    assert arm_figure(control, Quantity(Y, D)).variance == pytest.approx(ratio.variance, rel=1e-12)
+    mean = arm_figure(Moments.of([1.0, 2.0, 4.0]), Quantity(0))
+    ratio = arm_figure(Moments.of(y, d), Quantity(0, 1))
+
+    assert (mean.members, mean.mean) == (3, pytest.approx(7 / 3))
+    assert mean.variance == pytest.approx(7 / 3 / 3)
+    assert (ratio.members, ratio.mean) == (30, pytest.approx(7 / 4))
+    assert ratio.variance == pytest.approx(residuals.var(ddof=1) / 30 / (4 / 3) ** 2)
 
 
 @pytest.mark.parametrize("covariate", ["constant", "repeated", "of another scale"])
