@@ -199,14 +199,16 @@ def _at_level(one: Comparison, adjusted: Adjusted) -> Interval | None:
     return replace(at_level, p_value=adjusted.p_value)
 
 
-def _by_method(definition: ExperimentDefinition, one: Comparison, level: float) -> Interval:
+def _by_method(
+    definition: ExperimentDefinition, one: Comparison, level: float, *, with_p_value: bool = True
+) -> Interval:
     """Return the interval of the experiment's method at a level, with the p-value before correction."""
     if one.arms is None or one.always_valid is None:
         return no_interval(level, one.refusal)
     if definition.analysis.method is AnalysisMethod.FIXED:
         return one.arms.fixed(level, Alternative(one.metric.alternative))
     if one.sequential is not None:
-        return _look(definition, one, level).interval
+        return _look(definition, one, level, with_p_value=with_p_value).interval
     if one.always_valid.p_value is None:
         return one.always_valid
     return _always_valid(definition, one, level)
@@ -218,7 +220,7 @@ def excludes_zero(definition: ExperimentDefinition, one: Comparison) -> Callable
     level = one.decisive.level
 
     def excludes(pair: PairEstimate) -> bool:
-        return _by_method(definition, replace(one, arms=Arms(pair)), level).excludes_zero
+        return _by_method(definition, replace(one, arms=Arms(pair)), level, with_p_value=False).excludes_zero
 
     return excludes
 
@@ -251,7 +253,9 @@ def _always_valid(definition: ExperimentDefinition, one: Comparison, level: floa
     )
 
 
-def _look(definition: ExperimentDefinition, one: Comparison, level: float) -> GroupSequentialLook:
+def _look(
+    definition: ExperimentDefinition, one: Comparison, level: float, *, with_p_value: bool = True
+) -> GroupSequentialLook:
     assert one.arms is not None
     assert one.planned_units is not None
     settings = definition.analysis
@@ -263,6 +267,7 @@ def _look(definition: ExperimentDefinition, one: Comparison, level: float) -> Gr
         plan,
         alternative=Alternative(one.metric.alternative),
         tuned_at=definition.alpha,
+        with_p_value=with_p_value,
     )
 
 

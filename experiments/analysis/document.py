@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from experiments.analysis.comparison import Comparison
-from experiments.analysis.decision import Decision
+from experiments.analysis.comparison import NO_SEQUENCE, Comparison
+from experiments.analysis.decision import Decision, TreatmentDecision, Verdict
 from experiments.analysis.ingredients import ingredients, method_words
 from experiments.analysis.result import ExperimentResult, VariantFigure
+from experiments.definition import AnalysisMethod
 from experiments.error_rates import peeking_error_rate
 from experiments.stats import Interval, relative_estimate
 from experiments.stats.interval import NOTHING_VARIES
@@ -18,6 +19,7 @@ _NO_TOTAL = {
     "numerator_total": "a figure of single values, not of a sum",
     "denominator_total": "the figure is divided by the units, or is none of sums",
 }
+_NO_BASE = "a relative effect needs a control's figure clearly above zero"
 _INTERVAL_FIELDS = ("ci_lower", "ci_upper", "relative_ci_lower", "relative_ci_upper", "p_value")
 
 
@@ -98,15 +100,19 @@ def comparison_json(result: ExperimentResult, one: Comparison) -> dict[str, Any]
         ("decision_", one.decisive),
     ):
         fields |= _interval(interval, prefix, reasons, one.refusal)
+    parts = {
+        "group_sequential": _look(one),
+        "non_inferiority": None if one.margin is None else _finite(asdict(one.margin)),
+        "posterior": _posterior(result, one),
+    }
+    reasons |= {name: one.refusal or _no_part(result, one, name) for name in parts if parts[name] is None}
     return {
         "metric_id": one.metric.metric_id,
         "role": one.metric.role.value,
         "variant_id": one.variant_id,
         "control_id": one.control_id,
         **fields,
-        "group_sequential": _look(one),
-        "non_inferiority": None if one.margin is None else _finite(asdict(one.margin)),
-        "posterior": _posterior(result, one),
+        **parts,
         "method": method_words(result.definition, one),
         "ingredients": list(ingredients(result.definition, one)),
         "reasons": reasons,
@@ -128,14 +134,25 @@ def _interval(
 def _relative(one: Comparison, reasons: dict[str, str]) -> float | None:
     relative = None if one.pair is None else relative_estimate(one.pair)
     if relative is None:
-        reasons["relative_estimate"] = (
-            one.refusal or "a relative effect needs a control's figure clearly above zero"
-        )
+        reasons["relative_estimate"] = one.refusal or _NO_BASE
     return relative
 
 
 def _no_reduction(one: Comparison) -> str:
     return "nothing varies" if one.metric.covariates else "the metric has no covariates"
+
+
+def _no_part(result: ExperimentResult, one: Comparison, name: str) -> str:
+    """Return why a comparison that has figures lacks a part."""
+    if name == "non_inferiority":
+        return "the metric has no margin"
+    if name == "posterior":
+        constant = one.pair is not None and one.pair.variance == 0
+        return NOTHING_VARIES if constant else _NO_BASE
+    if result.definition.analysis.method is not AnalysisMethod.GROUP_SEQUENTIAL:
+        return "the analysis is not group-sequential"
+    smooth = one.arms is not None and one.arms.smooth
+    return "the planned looks are at all units, not at a part of them" if smooth else NO_SEQUENCE
 
 
 def _look(one: Comparison) -> dict[str, Any] | None:
@@ -171,8 +188,27 @@ def _decision(decision: Decision) -> dict[str, Any]:
         "units_to_go": decision.units_to_go,
         "days_to_go": decision.days_to_go,
         "error_rates": list(decision.error_rates),
-        "treatments": [{**asdict(one), "verdict": one.verdict.value} for one in decision.treatments],
+        "treatments": [
+            {**asdict(one), "verdict": one.verdict.value, "reasons": _waiting_reasons(one)}
+            for one in decision.treatments
+        ],
+        "reasons": {
+            **({} if decision.variant_id else {"variant_id": "there is no verdict on a treatment"}),
+            **_waiting_reasons(decision),
+        },
     }
+
+
+def _waiting_reasons(decided: Decision | TreatmentDecision) -> dict[str, str]:
+    """Return why it is not known how much is still to come."""
+    if decided.verdict is not Verdict.KEEP_RUNNING:
+        return dict.fromkeys(("units_to_go", "days_to_go"), "nothing is waited for")
+    reasons = {}
+    if decided.units_to_go is None:
+        reasons["units_to_go"] = "there is no plan, and the present estimate is not expected to be proven"
+    if decided.days_to_go is None:
+        reasons["days_to_go"] = reasons.get("units_to_go", "how many units come per day is not known")
+    return reasons
 
 
 def _figure(figure: VariantFigure) -> dict[str, Any]:

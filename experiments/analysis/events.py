@@ -128,9 +128,12 @@ def _diagnostics(definition: ExperimentDefinition, found: EventDiagnostics) -> D
         )
         if count
     ]
+    if found.absent_types:
+        there = ", ".join(found.present_types) or "none"
+        sentences.append(f"No outcome has the type {', '.join(found.absent_types)}; there are: {there}.")
     counts = {
         name: getattr(found, name)
         for name in EventDiagnostics.__dataclass_fields__
-        if name not in {"immature_values", "as_of"}
+        if name not in {"immature_values", "absent_types", "present_types", "as_of"}
     }
     return Diagnostics(counts, tuple(sentences))

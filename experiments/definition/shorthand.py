@@ -4,6 +4,7 @@ Works on raw documents and is idempotent; what it does not understand it leaves 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import product
 from typing import Any
 
@@ -121,6 +122,14 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) else value
 
 
+def _day(value: Any) -> Any:
+    """Return a day in quotes as a day; what is none stays for the checks."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def _hyphenated(value: Any) -> Any:
     return value.replace("_", "-") if isinstance(value, str) else value
 
@@ -161,5 +170,7 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
     "variants": _each("variant_id", _variant),
     "metrics": _each("metric_id", _metric),
     "control": _as_text,
+    "start_date": _day,
+    "end_date": _day,
     "overrides": _overrides,
 }

@@ -31,6 +31,11 @@ def check_columns(
             f"The table has no column {'; no column '.join(hints)}. It has: {there}.",
             columns=", ".join(missing),
         )
+    for name, role in wanted.items():
+        if name == "*" or (name.startswith("^") and name.endswith("$")):
+            raise AnalysisError(
+                f"The column {name} ({role}) has a name that stands for many columns; rename it.", column=name
+            )
     for name in layout.segment_columns:
         if schema[name].is_nested():
             raise AnalysisError(

@@ -190,7 +190,7 @@ def _refuse_nothing(layout: TableLayout, found: Diagnostics, variants: Mapping[s
     elif found.without_cluster:
         sentence = f"No unit of a known variant has a value in column {layout.cluster_column}"
     elif found.unknown_examples:
-        seen = ", ".join(found.unknown_examples)
+        seen = ", ".join(_visible(value) for value in found.unknown_examples)
         sentence = f"No row has a known variant: column {column} holds {seen}, and the variants are {known}"
     else:
         sentence = f"No row has a variant: column {column} is empty, and the variants are {known}"
@@ -237,3 +237,8 @@ def _cells(plan: Plan, sums: Sums, variant_ids: Sequence[str]) -> list[Cell]:
         Cell(variant_ids[code], day, tuple(value))
         for code, day, value in zip(np.asarray(sums.codes).tolist(), days, values, strict=True)
     ]
+
+
+def _visible(value: str) -> str:
+    """Return a value so that spaces around it are seen."""
+    return value if value and value == value.strip() else f"“{value}”"

@@ -36,8 +36,8 @@ def prepared_exposures(exposures: pl.LazyFrame, spec: EventSpec) -> pl.LazyFrame
         else is_met(spec.trigger_column, schema[spec.trigger_column])
     )
     prepared = exposures.select(
-        pl.col(unit).cast(pl.String).alias(UNIT),
-        pl.col(names.variant).cast(pl.String).alias(VARIANT),
+        _text(unit, schema[unit]).alias(UNIT),
+        _text(names.variant, schema[names.variant]).alias(VARIANT),
         utc_time(names.expose_time, schema[names.expose_time]).alias(TIME),
         met.alias("met"),
         *(pl.col(name).alias(f"segment {name}") for name in spec.segment_columns),
@@ -65,7 +65,7 @@ def prepared_outcomes(outcomes: pl.LazyFrame, spec: EventSpec) -> pl.LazyFrame:
     outcomes = outcomes.filter(pl.col(names.outcome_type).cast(pl.String).is_in(types))
     refuse_unreadable(outcomes, names.outcome_time, schema[names.outcome_time])
     prepared = outcomes.select(
-        pl.col(unit).cast(pl.String).alias(UNIT),
+        _text(unit, schema[unit]).alias(UNIT),
         pl.col(names.outcome_type).cast(pl.String).alias(TYPE),
         utc_time(names.outcome_time, schema[names.outcome_time]).alias(TIME),
         *([pl.col(names.value).cast(pl.Float64).fill_nan(None).alias(VALUE)] if valued else []),
@@ -86,8 +86,9 @@ def _linked(events: pl.LazyFrame, spec: EventSpec) -> pl.LazyFrame:
     """Return the events with member ids in place of anonymous ones."""
     if spec.identities is None:
         return events
-    _check(spec.identities.collect_schema(), _LINK_NAMES, "identity links")
-    links = spec.identities.select(pl.col(name).cast(pl.String) for name in _LINK_NAMES).drop_nulls().unique()
+    schema = spec.identities.collect_schema()
+    _check(schema, _LINK_NAMES, "identity links")
+    links = spec.identities.select(_text(name, schema[name]) for name in _LINK_NAMES).drop_nulls().unique()
     twice = links.group_by("anonymous_id").len().filter(pl.col("len") > 1).collect(engine="streaming")
     if len(twice):
         raise AnalysisError(
@@ -96,6 +97,15 @@ def _linked(events: pl.LazyFrame, spec: EventSpec) -> pl.LazyFrame:
         )
     joined = events.join(links, left_on=UNIT, right_on="anonymous_id", how="left")
     return joined.with_columns(pl.coalesce("member_id", UNIT).alias(UNIT)).drop("member_id")
+
+
+def _text(column: str, dtype: pl.DataType) -> pl.Expr:
+    """Return ids as text; a whole number is the same id whether a table holds 7 or 7.0, as it does beside nulls."""
+    ids = pl.col(column)
+    if not dtype.is_float():
+        return ids.cast(pl.String)
+    whole = ids.cast(pl.Int64, strict=False)
+    return pl.when(ids == whole).then(whole.cast(pl.String)).when(ids.is_not_nan()).then(ids.cast(pl.String))
 
 
 def _event(schema: Mapping[str, pl.DataType], name: str) -> list[pl.Expr]:

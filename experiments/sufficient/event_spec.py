@@ -94,7 +94,7 @@ class EventSpec:
         columns: The columns to be made.
         window_days: Days after first exposure in which outcomes count; units whose window is not over at ``as_of``
             are left out. None counts all that followed, and leaves nobody out.
-        as_of: When the data end, with a time zone; None takes the latest time in either table.
+        as_of: When the data end, with a time zone: no later event counts. None takes the latest time in either table.
         experiment_id: Only exposures of this experiment count, where they name one; None takes all.
         overridden: Units whose variant was set by hand; they never count.
         identities: Links with columns ``anonymous_id`` and ``member_id``, applied to both tables before anything

@@ -24,6 +24,8 @@ from experiments.sufficient.layout import TableLayout
 FIRST = "first_expose_time"
 """Name of the column with the time of first exposure."""
 
+_MOST_TYPES = 10
+
 
 @dataclass(frozen=True, slots=True)
 class EventDiagnostics:
@@ -43,6 +45,8 @@ class EventDiagnostics:
         outcomes_without_value: Outcomes of a type whose values are summed, without value; they add nothing.
         outcomes_of_others: Outcomes of units that are not in the table.
         immature_values: Per column with a window of its own, units whose value is not final; it is null.
+        absent_types: Wanted outcome types that no outcome has.
+        present_types: If there are absent ones, some of the types that there are instead, sorted.
         as_of: When the data end.
     """
 
@@ -59,6 +63,8 @@ class EventDiagnostics:
     outcomes_without_value: int
     outcomes_of_others: int
     immature_values: Mapping[str, int]
+    absent_types: tuple[str, ...]
+    present_types: tuple[str, ...]
     as_of: datetime
 
 
@@ -92,7 +98,10 @@ def unit_table(exposures: pl.LazyFrame, outcomes: pl.LazyFrame, spec: EventSpec)
     Raises:
         AnalysisError: Columns are not there or hold the wrong things, or no exposure counts.
     """
-    all_exposures, all_outcomes = prepared_exposures(exposures, spec), prepared_outcomes(outcomes, spec)
+    all_exposures, all_outcomes = (
+        _until(spec.as_of, events)
+        for events in (prepared_exposures(exposures, spec), prepared_outcomes(outcomes, spec))
+    )
     met = _complete_exposures(counted_once(all_exposures)).filter("met")
     found = _exposure_counts(all_exposures)
     as_of = _as_of(spec, all_exposures, all_outcomes)
@@ -107,6 +116,7 @@ def unit_table(exposures: pl.LazyFrame, outcomes: pl.LazyFrame, spec: EventSpec)
     events = counted_once(all_outcomes).filter(pl.col(UNIT).is_not_null() & pl.col(TIME).is_not_null())
     frame = _joined(mature, met, events, spec, as_of)
     counts = _outcome_counts(all_outcomes, events, mature, spec)
+    absent = _absent_types(all_outcomes, spec)
     return UnitTable(
         frame=frame,
         layout=TableLayout(VARIANT, time_column=FIRST, segment_columns=spec.segment_columns),
@@ -120,9 +130,30 @@ def unit_table(exposures: pl.LazyFrame, outcomes: pl.LazyFrame, spec: EventSpec)
             immature_values={
                 column.name: count for column in spec.columns if (count := frame[column.name].null_count())
             },
+            absent_types=absent,
+            present_types=_types(outcomes, spec)[:_MOST_TYPES] if absent else (),
             as_of=as_of,
         ),
     )
+
+
+def _absent_types(outcomes: pl.LazyFrame, spec: EventSpec) -> tuple[str, ...]:
+    there = outcomes.select(pl.col(TYPE).unique()).collect(engine="streaming").to_series().to_list()
+    wanted = {column.outcome_type for column in spec.columns if column.outcome_type is not None}
+    return tuple(sorted(wanted - set(there)))
+
+
+def _types(outcomes: pl.LazyFrame, spec: EventSpec) -> tuple[str, ...]:
+    types = outcomes.select(pl.col(spec.names.outcome_type).cast(pl.String).drop_nulls().unique())
+    return tuple(types.collect(engine="streaming").to_series().sort())
+
+
+def _until(as_of: datetime | None, events: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the events before the data end; those without a time stay, to be counted."""
+    if as_of is None:
+        return events
+    end = as_of if as_of.tzinfo is not None else as_of.replace(tzinfo=UTC)
+    return events.filter((pl.col(TIME) < end).fill_null(value=True))
 
 
 def _complete_exposures(exposures: pl.LazyFrame) -> pl.LazyFrame:

@@ -397,7 +397,11 @@ def test_json_document_has_the_agreed_shape() -> None:
         "ingredients",
         "reasons",
     }
-    assert document["results"][0]["reasons"] == {"variance_reduction": "the metric has no covariates"}
+    assert document["results"][0]["reasons"] == {
+        "variance_reduction": "the metric has no covariates",
+        "group_sequential": "the analysis is not group-sequential",
+        "non_inferiority": "the metric has no margin",
+    }
     assert any("Welch t" in text for text in document["results"][0]["ingredients"])
     assert document["summary"].startswith("Personal ranking got")
 

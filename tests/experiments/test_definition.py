@@ -1,3 +1,4 @@
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,14 @@ def test_sound_definition_is_read_with_its_defaults() -> None:
     assert experiment.primary_metric.metric_id == "offers-hit-per-trip"
     assert experiment.variant("personal").label == "Personal ranking"
     assert experiment.variants[0].parameters == {"ranking": "popular"}
+
+
+def test_days_may_stand_in_quotes() -> None:
+    """As programs write them: YAML has days of its own, but a quoted one means the same."""
+    experiment = definition(start_date="2026-03-01", end_date=date(2026, 3, 31))
+
+    assert (experiment.start_date, experiment.end_date) == (date(2026, 3, 1), date(2026, 3, 31))
+    assert "a day such as" in problems_of(raw_definition(end_date="31.3.2026"))["end_date"]
 
 
 def test_primary_is_the_first_success_metric() -> None:

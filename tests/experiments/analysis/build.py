@@ -50,7 +50,7 @@ def check_document(document: dict[str, Any]) -> None:
     for entry in _with_reasons({name: part for name, part in document.items() if name != "statistics"}):
         reasons = entry["reasons"]
         for name, value in entry.items():
-            if value is None and name not in {"group_sequential", "non_inferiority", "posterior"}:
+            if value is None:
                 assert reasons.get(name), (name, entry)
     for part in ("results", "segments", "factors"):
         for one in document[part]:

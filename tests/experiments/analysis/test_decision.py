@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments.analysis import ExperimentResult, analyze_table
+from experiments.analysis import ExperimentResult, analyze_table, comparison
+from experiments.stats import group_sequential_interval
 from tests.experiments.analysis.build import analysed, check_document, experiment
 
 
@@ -355,3 +356,19 @@ def test_a_margin_has_its_error_rate() -> None:
     )
     assert len(decided(table, GUARDED[0]).decision.error_rates) == 2
     check_document(decided(table, *GUARDED).to_json())
+
+
+def test_forecasts_solve_for_no_p_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At many planned looks that takes a hundred times as long as the interval, and a forecast needs that alone."""
+    solved: list[bool] = []
+
+    def counted(*arguments: Any, with_p_value: bool = True, **named: Any) -> Any:
+        solved.append(with_p_value)
+        return group_sequential_interval(*arguments, with_p_value=with_p_value, **named)
+
+    monkeypatch.setattr(comparison, "group_sequential_interval", counted)
+    table = frame(("control", 1_000, (1, 1)), ("new", 1_000, (1.01, 1)))
+    plan = {"analysis": {"method": "group-sequential", "looks": 20}, "planned_units": 10_000}
+
+    assert decided(table, GUARDED[0], **plan).decision.units_to_go == 8_000
+    assert (solved.count(True), solved.count(False)) == (2, 17)

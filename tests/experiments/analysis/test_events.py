@@ -346,3 +346,10 @@ def test_the_log_has_neither_clusters_nor_triggers() -> None:
         analyze_log(experiment({"metric_id": "spend"}), log())
     with pytest.raises(AnalysisError, match="no exposure of experiment 'other'"):
         analyze_log(experiment({"metric_id": "spend", "numerator": SPEND}, experiment_id="other"), log())
+
+
+def test_outcome_types_that_are_not_there_are_said() -> None:
+    """A misspelt outcome type is named, with the types that there are."""
+    result = analysed({"metric_id": "spend", "numerator": {**SPEND, "outcome_type": "purchases"}})
+
+    assert "No outcome has the type purchases; there are: purchase, visit." in result.diagnostics.left_out

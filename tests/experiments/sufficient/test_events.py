@@ -328,3 +328,34 @@ def test_the_unit_table_equals_a_loop_over_events(shown: list[Any], bought: list
         found = collect(table.frame, table.layout, [metric("m", "spend", "before")], {"a": "a", "b": "b"})
         rows = [row for row in made(table, "variant", "spend", "before").values() if row[0] == "a"]
         assert_same(found.total("m", "a"), [row[1] for row in rows], [row[2] for row in rows], rel=1e-7)
+
+
+def test_whole_numbers_are_one_id_however_they_are_written() -> None:
+    """A null turns a column of whole numbers into one of fractions: 7 in one table, 7.0 in the other are one unit."""
+    shown = exposures((7, "a", 0), (8, "b", 0))
+    bought = outcomes(("7", "buy", 1, 5.0)).with_columns(pl.col("unit_id").cast(pl.Float64))
+
+    table = unit_table(shown, bought, EventSpec((SPEND,)))
+
+    assert made(table, "spend") == {"7": (5.0,), "8": (0.0,)}
+
+
+def test_what_happens_after_the_data_end_does_not_count() -> None:
+    """Looked at as of a day, units shown later are not there yet, and outcomes have not happened."""
+    shown = exposures(("u", "a", 0), ("v", "b", 4), ("u", "b", 5))
+    bought = outcomes(("u", "buy", 1, 1.0), ("u", "buy", 3, 2.0))
+
+    table = unit_table(shown, bought, EventSpec((SPEND,), as_of=at(3)))
+
+    assert made(table, "variant", "spend") == {"u": ("a", 1.0)}
+
+
+def test_outcome_types_that_are_not_there_are_said() -> None:
+    """A misspelt type gives zeros, and a sentence can say which types there are."""
+    found = unit_table(
+        exposures(("u", "a", 0), ("v", "b", 0)),
+        outcomes(("u", "buys", 1, 1.0), ("v", "view", 1, None)),
+        EventSpec((SPEND,)),
+    ).diagnostics
+
+    assert (found.absent_types, found.present_types) == (("buy",), ("buys", "view"))

@@ -44,6 +44,7 @@ def refused_metric(frame: pl.DataFrame, one: MetricColumns) -> str:
     [
         (BASE.head(0), "The table has no rows."),
         (BASE.with_columns(variant=pl.lit("c")), "column variant holds c, and the variants are a, b"),
+        (BASE.with_columns(variant=pl.lit(" a")), "column variant holds “ a”, and the variants are a, b"),
         (BASE.with_columns(variant=pl.lit(None)), "column variant is empty"),
         (BASE.with_columns(variant=pl.lit(None, pl.String)), "column variant is empty"),
         (BASE.with_columns(variant=pl.lit([1])), "The variant column variant holds List"),
@@ -216,3 +217,12 @@ def test_metrics_are_told_apart() -> None:
             collect(BASE, TableLayout("variant"), metrics, ARMS)
     with pytest.raises(AnalysisError):
         metric("x", *("x" for _ in range(33)))
+
+
+@pytest.mark.parametrize("name", ["*", "^x.*$"])
+def test_names_that_stand_for_many_columns_are_refused(name: str) -> None:
+    """Such a name would read other columns than the one that has it."""
+    frame = BASE.with_columns(pl.col("z").alias(name))
+
+    with pytest.raises(AnalysisError, match="stands for many columns"):
+        collect(frame, TableLayout("variant"), [metric("x", name)], ARMS)
