@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ def traced(server: ServerProcess, output: Path) -> Iterator[Callable[[], list[Ca
     assert tracer.stderr is not None
 
     def finish() -> list[Call]:
+        _settle(output)
         tracer.send_signal(signal.SIGINT)
         tracer.communicate(timeout=30)
         return parse(output.read_text(encoding="ascii"))
@@ -105,6 +107,16 @@ def traced(server: ServerProcess, output: Path) -> Iterator[Callable[[], list[Ca
             tracer.kill()
         tracer.wait()
         tracer.stderr.close()
+
+
+def _settle(output: Path) -> None:
+    """Wait until nothing has been added for half a second: on a busy machine a call may return before it is recorded."""
+    deadline, size, since = time.monotonic() + 30, -1, time.monotonic()
+    while time.monotonic() < deadline and time.monotonic() - since < 0.5:
+        found = output.stat().st_size
+        if found != size:
+            size, since = found, time.monotonic()
+        time.sleep(0.05)
 
 
 def _reply_begins(calls: list[Call], socket: str) -> tuple[int, bytes]:
