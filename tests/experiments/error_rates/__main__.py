@@ -1,4 +1,4 @@
-"""Measures every rate in full and writes the JSON and the page; prints some with ``--only``; ``--page`` writes the page."""
+"""Measures every rate in full and writes the JSON and the page; prints some with ``--only``; ``--page`` renders."""
 
 import argparse
 import multiprocessing
@@ -29,6 +29,11 @@ def run(indices: list[int], processes: int) -> list[Rate]:
     return [rate for index in sorted(found) for rate in found[index]]
 
 
+def _write(rates: list[Rate]) -> None:
+    JSON_PATH.write_text(json_text(rates), encoding="utf-8")
+    PAGE_PATH.write_text(page(rates), encoding="utf-8")
+
+
 def main() -> int:
     """Return 1 if a rate is outside its band; the files are written all the same, for they say what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -39,15 +44,14 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     if arguments.page:
-        PAGE_PATH.write_text(page(read_rates(measured())), encoding="utf-8")
+        _write(read_rates(measured()))
         return 0
     indices = [i for i, case in enumerate(CASES) if f"{case.key}/".startswith(arguments.only)] or [
         i for i, case in enumerate(CASES) if arguments.only.startswith(f"{case.key}/")
     ]
     rates = run(indices, arguments.processes)
     if not arguments.only:
-        JSON_PATH.write_text(json_text(rates), encoding="utf-8")
-        PAGE_PATH.write_text(page(rates), encoding="utf-8")
+        _write(rates)
     problems = [rate.problem for rate in rates if rate.problem]
     sys.stdout.write("".join(f"{problem}\n" for problem in problems))
     return 1 if problems or not rates else 0

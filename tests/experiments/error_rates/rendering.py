@@ -39,6 +39,10 @@ infinity or worse (`tests/experiments/sufficient`).
 """
 
 
+# Few units, and what is no error rate.
+_NOT_COUNTED = {"200", "bootstrap", "width"}
+
+
 def document(rates: Sequence[Rate]) -> dict[str, Any]:
     """Return the JSON document: the rates that results quote, by name, then every rate."""
     return {
@@ -69,16 +73,13 @@ def _peeking(rates: Sequence[Rate]) -> dict[str, Any]:
 def _method(rates: Sequence[Rate], prefix: str, what: str) -> dict[str, Any]:
     """Return the rate over all simulations of a method, and the highest of any of them."""
     counted = [
-        rate
-        for rate in rates
-        if rate.key.startswith(prefix)
-        and "/200/" not in rate.key
-        and not rate.key.startswith("always-valid/width")
+        rate for rate in rates if rate.key.startswith(prefix) and not _NOT_COUNTED & set(rate.key.split("/"))
     ]
     runs = sum(rate.runs for rate in counted)
     return {
         "error_rate": round(sum(rate.rate * rate.runs for rate in counted) / runs, 6),
         "highest": max(rate.rate for rate in counted),
+        "simulations": len(counted),
         "looks": max(rate.looks for rate in counted),
         "runs": runs,
         "what": what,
