@@ -13,6 +13,8 @@ from experiments.definition import Metric
 from experiments.errors import AnalysisError
 from experiments.stats import Moments, PairEstimate, arm_figure, estimate_pair
 from experiments.stats.bandit import batched_effect
+from experiments.stats.batches import within
+from experiments.stats.figure import FEWEST_UNITS_FOR_MEAN
 from experiments.stats.imbalance import (
     CovariateDifference,
     ImbalanceCheck,
@@ -39,9 +41,23 @@ def arms_of(evidence: Evidence, metric: Metric, variant_id: str) -> Arms | Analy
 
 
 def moment_pair(
-    evidence: Evidence, metric: Metric, variant_id: str, control: Moments, treatment: Moments
+    evidence: Evidence,
+    metric: Metric,
+    variant_id: str,
+    control: Moments,
+    treatment: Moments,
+    *,
+    slopes_of: Moments | None = None,
 ) -> PairEstimate:
     """Return a pair from moments; a refusal says which variant it is about.
+
+    Args:
+        evidence: The experiment and what was collected.
+        metric: The metric.
+        variant_id: The treatment.
+        control: Moments under control.
+        treatment: Moments under treatment.
+        slopes_of: Units that the covariates' slopes come from; these of both arms unless given.
 
     Raises:
         AnalysisError: An arm has too few units, or figures that are not finite.
@@ -52,20 +68,39 @@ def moment_pair(
             arm_figure(moments, shape.value)
         except AnalysisError as error:
             raise AnalysisError(f"{definition.variant(arm_id).label}: {error.message}") from None
-    return estimate_pair(control, treatment, shape)
+    return estimate_pair(control, treatment, shape, slopes_of)
 
 
-def daily_pairs(evidence: Evidence, metric: Metric, variant_id: str) -> dict[date, PairEstimate]:
-    """Return control and treatment of the units first exposed on each day, of days with enough units in both."""
+def daily_pairs(
+    evidence: Evidence,
+    metric: Metric,
+    variant_id: str,
+    fewest: int = _FEWEST_UNITS_A_DAY,
+    *,
+    one_slope: bool = False,
+) -> dict[date, PairEstimate]:
+    """Return control and treatment of the units first exposed on each day, of days with enough units in both.
+
+    Args:
+        evidence: The experiment and what was collected.
+        metric: The metric.
+        variant_id: The treatment.
+        fewest: Units that both variants need on a day.
+        one_slope: Whether covariates have the same slopes on all days, so that small days do not fit their own.
+    """
     evidence.total(metric, variant_id)
     control = evidence.statistics.by_day(metric.metric_id, evidence.definition.control)
     treated = evidence.statistics.by_day(metric.metric_id, variant_id)
+    parts = [*control.values(), *treated.values()]
+    slopes_of = within(parts) if one_slope and parts else None
     pairs = {}
     for day in sorted(control.keys() & treated.keys()):
-        if min(control[day].count, treated[day].count) < _FEWEST_UNITS_A_DAY:
+        if min(control[day].count, treated[day].count) < fewest:
             continue
         try:
-            pairs[day] = moment_pair(evidence, metric, variant_id, control[day], treated[day])
+            pairs[day] = moment_pair(
+                evidence, metric, variant_id, control[day], treated[day], slopes_of=slopes_of
+            )
         except AnalysisError:
             continue
     return pairs
@@ -73,6 +108,9 @@ def daily_pairs(evidence: Evidence, metric: Metric, variant_id: str) -> dict[dat
 
 def batched_pair(evidence: Evidence, metric: Metric, variant_id: str) -> PairEstimate:
     """Return control and treatment of a bandit, whose allocation moved from day to day.
+
+    All days count that say anything. Whether a neglected variant has many units on a day depends on the days before:
+    days chosen by that would favour the outcomes that led to the neglect.
 
     Raises:
         AnalysisError: The days are unknown, no day has enough units in both variants, or the metric has no moments.
@@ -83,7 +121,10 @@ def batched_pair(evidence: Evidence, metric: Metric, variant_id: str) -> PairEst
         )
     if not evidence.units_by_day:
         raise AnalysisError(f"{MOVED}, so time_column must say when each unit came")
-    return batched_effect(list(daily_pairs(evidence, metric, variant_id).values()))
+    pairs = daily_pairs(
+        evidence, metric, variant_id, FEWEST_UNITS_FOR_MEAN, one_slope=bool(metric.covariates)
+    )
+    return batched_effect(list(pairs.values()))
 
 
 def _computed_arms(evidence: Evidence, metric: Metric, variant_id: str) -> Arms:

@@ -6,8 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.stats.figure import PairEstimate
+from experiments.stats.moments import Moments
 
 Array = NDArray[np.float64]
+
+
+def within(parts: Sequence[Moments]) -> Moments:
+    """Return how columns vary together within the parts: moments of all units, each part moved to the common means.
+
+    Args:
+        parts: Moments of the same columns over different units; at least one.
+    """
+    counts = np.array([part.count for part in parts], dtype=np.float64)
+    means = counts @ np.array([part.means for part in parts]) / counts.sum()
+    products = np.sum([part.products for part in parts], axis=0)
+    return Moments(int(counts.sum()), tuple(means.tolist()), tuple(tuple(row) for row in products.tolist()))
 
 
 def arm_units(batches: Sequence[PairEstimate]) -> Array:

@@ -150,7 +150,9 @@ def arm_figure(moments: Moments, quantity: Quantity) -> ArmEstimate:
     return ArmEstimate(moments.count, _value(moments, quantity), variance)
 
 
-def estimate_pair(control: Moments, treatment: Moments, shape: MetricShape) -> PairEstimate:
+def estimate_pair(
+    control: Moments, treatment: Moments, shape: MetricShape, slopes_of: Moments | None = None
+) -> PairEstimate:
     """Return both variants' figures with covariates taken into account.
 
     Regression adjustment with one slope for both arms (CUPED: Deng, Xu, Kohavi and Walker 2013,
@@ -163,6 +165,7 @@ def estimate_pair(control: Moments, treatment: Moments, shape: MetricShape) -> P
         control: Moments of the control's columns.
         treatment: Moments of the same columns.
         shape: The metric and its covariates.
+        slopes_of: Moments that the slopes are taken from, in place of those of both arms: of more units.
 
     Raises:
         AnalysisError: An arm has too few units (2, or 30 where there is a ratio), denominators do not add up to a
@@ -189,7 +192,7 @@ def estimate_pair(control: Moments, treatment: Moments, shape: MetricShape) -> P
         )
 
     merged = control.merge(treatment)
-    slopes = _slopes(merged, shape)
+    slopes = _slopes(merged if slopes_of is None else slopes_of, shape)
     shared = slopes @ _gradients(merged, shape.covariates)
     centre = _values(merged, shape.covariates)
     own = [g - slopes @ _gradients(arm, shape.covariates) for g, arm in zip(plain, arms, strict=True)]

@@ -68,6 +68,32 @@ def test_the_effect_is_the_batched_one() -> None:
     assert pair.variance == pytest.approx(variance, rel=1e-9)
 
 
+def test_days_on_which_a_variant_is_neglected_count() -> None:
+    """Which days these are depends on what was seen before: to leave them out would favour what led to the neglect."""
+    frame = days([(100, 100), (190, 10), (195, 5)], [0, 1, 1])
+    pair = analysed(frame=frame, **THOMPSON).results[0].pair
+
+    assert pair is not None
+    assert (pair.control_units, pair.treatment_units) == (485, 115)
+    assert pair.estimate > 0.1
+
+
+def test_covariates_have_one_slope_on_all_days() -> None:
+    """Days of two units do not fit slopes of their own: with 40 of them the covariate still takes its share away."""
+    frame = days([(40, 2)] * 40, [0] * 40)
+    random = np.random.default_rng(3)
+    frame = frame.with_columns(before=pl.col("revenue") + random.normal(0, 1, len(frame)))
+
+    plain, adjusted = (
+        analysed({"metric_id": "revenue", "covariates": covariates}, frame=frame, **THOMPSON).results[0].pair
+        for covariates in ([], ["before"])
+    )
+
+    assert plain is not None
+    assert adjusted is not None
+    assert adjusted.variance == pytest.approx(plain.variance / 2, rel=0.2)
+
+
 def test_what_would_pool_over_days_says_nothing() -> None:
     """Segments, quantiles and the imbalance check pool units of different days: reasons stand in place of figures."""
     result = analysed(
