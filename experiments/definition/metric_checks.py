@@ -20,7 +20,6 @@ def metric_problems(index: int, metric: Mapping[str, Any]) -> Iterator[Problem]:
     for part in ("numerator", "denominator"):
         yield from _source_problems(f"{path}.{part}", metric.get(part), optional_type=kind == "retention")
     yield from _kind_problems(path, kind, metric)
-    yield from _alternative_problems(path, metric)
     yield from _margin_problems(path, metric)
     yield from _winsorize_problems(path, kind, metric.get("winsorize"))
     yield from _covariate_problems(path, kind, metric)
@@ -54,19 +53,6 @@ def _kind_problems(path: str, kind: Any, metric: Mapping[str, Any]) -> Iterator[
         first, last = retention.get("first_day"), retention.get("last_day")
         if isinstance(first, int) and isinstance(last, int) and last < first:
             yield Problem(f"{path}.retention.last_day", f"{last} is before first_day, {first}")
-
-
-def _alternative_problems(path: str, metric: Mapping[str, Any]) -> Iterator[Problem]:
-    good = "less" if metric.get("direction", "increase") == "decrease" else "greater"
-    alternative = metric.get("alternative", "two-sided")
-    if (
-        metric.get("role", "success") == "success"
-        and alternative in {"greater", "less"}
-        and alternative != good
-    ):
-        yield Problem(
-            f"{path}.alternative", f"looks for harm only; for a success metric it must be {good} or two-sided"
-        )
 
 
 def _margin_problems(path: str, metric: Mapping[str, Any]) -> Iterator[Problem]:

@@ -21,8 +21,25 @@ def written_out(data: Mapping[str, Any]) -> dict[str, Any]:
     for name, write in _WRITERS.items():
         if name in full:
             full[name] = write(full[name])
+    if isinstance(full.get("variants"), list):
+        full["variants"] = _whole_weights(full["variants"])
     _default_control(full)
     return full
+
+
+def _whole_weights(variants: list[Any]) -> list[Any]:
+    """Return variants whose weights are shares such as 0.9 and 0.1 with weights in millionths."""
+    weights = [variant.get("weight", 1) for variant in variants if isinstance(variant, Mapping)]
+    numbers = [
+        weight for weight in weights if isinstance(weight, int | float) and not isinstance(weight, bool)
+    ]
+    shares = any(isinstance(weight, float) for weight in numbers)
+    if not shares or len(numbers) < len(variants) or not all(0 <= weight <= 1 for weight in numbers):
+        return variants
+    return [
+        {**variant, "weight": round(weight * 1_000_000)}
+        for variant, weight in zip(variants, numbers, strict=True)
+    ]
 
 
 def _default_control(full: dict[str, Any]) -> None:
@@ -42,6 +59,8 @@ def _variant(variant: Mapping[str, Any]) -> dict[str, Any]:
     full = dict(variant)
     if "variant_id" in full:
         full["variant_id"] = _as_text(full["variant_id"])
+    if "weight" in full:
+        full["weight"] = _whole(full["weight"])
     return full
 
 
@@ -61,6 +80,7 @@ def _metric(metric: Mapping[str, Any]) -> dict[str, Any]:
         full |= {part: _source(full[part])} if part in full else {}
     if "alternative" in full:
         full["alternative"] = _hyphenated(full["alternative"])
+    full |= {"covariates": _listed(full["covariates"])} if "covariates" in full else {}
     if isinstance(full.get("covariates"), list | tuple):
         full["covariates"] = [_covariate(covariate) for covariate in full["covariates"]]
     return full
@@ -134,6 +154,19 @@ def _hyphenated(value: Any) -> Any:
     return value.replace("_", "-") if isinstance(value, str) else value
 
 
+def _correction(correction: Any) -> Any:
+    name = _hyphenated(correction)
+    return "benjamini-hochberg" if name == "bh" else name
+
+
+def _listed(names: Any) -> Any:
+    return [names] if isinstance(names, str) and names else names
+
+
+def _whole(number: Any) -> Any:
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 def _analysis(analysis: Any) -> Any:
     settings = {"method": analysis} if isinstance(analysis, str) else analysis
     if not isinstance(settings, Mapping):
@@ -165,7 +198,9 @@ def _each(key: str, write: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Cal
 
 _WRITERS: dict[str, Callable[[Any], Any]] = {
     "analysis": _analysis,
-    "correction": _hyphenated,
+    "correction": _correction,
+    "segments": _listed,
+    "planned_units": _whole,
     "layer": _layer,
     "variants": _each("variant_id", _variant),
     "metrics": _each("metric_id", _metric),
