@@ -179,6 +179,34 @@ def test_members_of_several_variants_are_left_out() -> None:
     assert unattributed(result) == {"excluded_member": 1}
 
 
+@pytest.mark.parametrize(
+    ("leaked", "warning", "alarm"), [(0, False, False), (1, True, False), (10, True, True)]
+)
+def test_many_members_of_several_variants_make_the_result_invalid(
+    leaked: int, warning: bool, alarm: bool
+) -> None:
+    """Above one in a hundred is a warning; above one in ten, those who are left are no random part any more."""
+    rows = [
+        *filler(),
+        *(
+            exposure(f"m{n}", variant, f"{variant}-{n}")
+            for n in range(leaked)
+            for variant in ("popular", "personal")
+        ),
+    ]
+
+    result = analyzed(frames(rows, []))
+
+    assert (result.exposures.units, result.exposures.warning, result.exposures.alarm) == (
+        leaked,
+        warning,
+        alarm,
+    )
+    assert result.exposures.share == leaked / (60 + leaked)
+    assert ("met more than one variant" in result.decision.reason) == alarm
+    assert (result.decision.verdict.value == "invalid") == alarm
+
+
 def test_outcomes_count_for_their_own_decision_only() -> None:
     """What names no decision, another's or an unknown one counts for nobody, by cause."""
     rows = [*filler(), exposure("m", "personal", "d1"), exposure("n", "personal", "d2")]
