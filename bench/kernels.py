@@ -1,22 +1,29 @@
 """The choices inside the hot paths, each beside what it was chosen over. `python -m bench.kernels`.
 
-Prints the hashes of batch assignment (ids a second, by number of hashes per id) and choosing 3 offers of many (time as a
-ratio to partitioning).
+Prints the hashes of batch assignment (ids a second, by number of hashes per id), choosing 3 offers of many (time as a
+ratio to partitioning), and scoring 200 candidates by a second stage of 300 trees with 31 leaves (trees alone beside
+LightGBM's own prediction, features, whole, and the reasons of what is chosen).
 """
 
 import statistics
 import timeit
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import polars as pl
 import polars_hash  # noqa: F401 registers the expression namespaces
 
+from bench.scene import ranking_model
 from server.decide.rank import best
+from training.bundle import explain
+from training.bundle.features import candidate_features
+from training.bundle.ranker import Ranker
 
 IDS = 2_000_000
 ROUNDS = 3
 RANKED = 3
+CANDIDATES = 200
 
 
 def digests(units: pl.Expr, function: str, count: int) -> list[pl.Expr]:
@@ -69,6 +76,43 @@ def rank_times() -> None:
         )
 
 
+def ranker_times() -> None:
+    """Print the time of scoring 200 of 1,000 offers for one member, in parts and as a whole, and of giving reasons."""
+    model = ranking_model(200, 1000, 1)
+    ranker = model.scorer
+    assert isinstance(ranker, Ranker)
+    candidates = np.sort(np.random.default_rng(2).choice(1000, CANDIDATES, replace=False))
+    profile = model.profile(7)
+    first = [component.scores(profile, 7) for component in ranker.components]
+    known = ranker.member_attributes(7)
+    features = partial(candidate_features, profile, candidates, ranker.covers, ranker.table, known, first)
+    rows = features()
+    whole = _microseconds(partial(model.scores, profile, 7, candidates))
+    parts = {
+        "trees alone": _microseconds(partial(ranker.trees.predict, rows)),
+        "features": _microseconds(features),
+        "components": _microseconds(
+            lambda: [component.scores(profile, 7) for component in ranker.components]
+        ),
+        "whole": whole,
+        "reasons of 3": _microseconds(partial(explain, model, profile, profile, 7, candidates[:3])),
+        "reasons of 100": _microseconds(partial(explain, model, profile, profile, 7, candidates[:100])),
+    }
+    for name, time in parts.items():
+        print(f"{CANDIDATES} candidates, {name:14}: {time:7.0f} µs, {time / whole:.2f} of the whole")
+    basket = [model.product_ids[index] for index in range(10)]
+    for trips in (1, 20, 200):
+        later = [(float(age), basket) for age in range(trips)]
+        print(
+            f"{trips:3} later trips of 10 products: {_microseconds(partial(model.profile_after, 7, 30.0, later)):7.0f} µs"
+        )
+
+
+def _microseconds(call: Callable[[], object]) -> float:
+    return min(timeit.repeat(call, number=20, repeat=7)) / 20 * 1e6
+
+
 if __name__ == "__main__":
     hash_rates()
     rank_times()
+    ranker_times()

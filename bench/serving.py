@@ -8,6 +8,7 @@ h2load saw answered.
 
 import argparse
 import contextlib
+import itertools
 import os
 import re
 import shutil
@@ -24,6 +25,7 @@ from pathlib import Path
 import grpc
 
 from bench.scene import write_scene
+from troth.v1 import decision_pb2
 from troth.v1 import recommendation_service_pb2 as messages
 from troth.v1 import recommendation_service_pb2_grpc as services
 
@@ -89,15 +91,14 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=20_000, help="calls in each turn")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--offers", type=int, default=1000)
+    parser.add_argument("--second-stage", action="store_true", help="let trees rank instead of counting")
     options = parser.parse_args()
     if shutil.which("h2load") is None:
         sys.exit("h2load is missing; install Debian's nghttp2-client")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        config = write_scene(folder, offer_count=options.offers)
-        request = messages.RecommendOffersRequest(member_id="m7", placement_id="checkout").SerializeToString()
+        config = write_scene(folder, offer_count=options.offers, second_stage=options.second_stage)
         frame = folder / "frame"
-        frame.write_bytes(struct.pack(">BI", 0, len(request)) + request)
         troth = [sys.executable, "-m", "cli.main", "serve", "--config", str(config)]
         canned = folder / "canned"
         with (
@@ -105,9 +106,14 @@ def main() -> None:
             grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
         ):
             stub = services.RecommendationServiceStub(channel)
-            answer = stub.RecommendOffers(
-                messages.RecommendOffersRequest(member_id="m7", placement_id="checkout")
-            )
+            for number in itertools.count():
+                question = messages.RecommendOffersRequest(member_id=f"m{number}", placement_id="checkout")
+                answer = stub.RecommendOffers(question)
+                # A member whom the experiment lets the model rank for.
+                if answer.decision.ranking == decision_pb2.RANKING_CHAMPION:
+                    break
+            request = question.SerializeToString()
+            frame.write_bytes(struct.pack(">BI", 0, len(request)) + request)
             canned.write_bytes(answer.SerializeToString())
         servers = {
             "echo on threads": [sys.executable, "-m", "bench.echo", "threads", str(canned)],

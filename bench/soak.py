@@ -1,7 +1,7 @@
 """Does the server keep its temper? 16 parallel clients for two minutes: no error, no growth of memory after warm-up.
 
 A real server process with a written scene; client processes with several threads each mix all four RPCs, among them unknown
-members, retries with the same key and repeated events. In the end the log must hold exactly what was acknowledged. Exit
+members, baskets, purchases that change the next answer, retries with the same key and repeated events. In the end the log must hold exactly what was acknowledged. Exit
 code 1 on any error, on a row too many or too few, or if memory grew beyond the bound.
 """
 
@@ -25,6 +25,7 @@ from typing import Any
 
 import grpc
 import psutil
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from bench.scene import write_scene
 from troth.v1 import experiment_service_pb2_grpc, outcome_service_pb2_grpc, recommendation_service_pb2_grpc
@@ -95,6 +96,7 @@ class Worker(threading.Thread):
             placement_id="checkout",
             offer_count=self._random.randrange(11),
             request_id=self._random.choice(("", key)),
+            basket_product_ids=self._products() if self._random.random() < 0.3 else (),
         )
         decision = self._recommend_offers(request, timeout=_DEADLINE_S).decision
         self.decisions += 1
@@ -106,10 +108,23 @@ class Worker(threading.Thread):
         answer = self._get_assignments(GetAssignmentsRequest(member_id=self._member()), timeout=_DEADLINE_S)
         assert len(answer.assignments) == 1
 
+    def _products(self) -> list[str]:
+        # Some are unknown to the model.
+        return [f"o{self._random.randrange(1100)}" for _ in range(self._random.randint(1, 10))]
+
     def _report(self, key: str) -> None:
         member = self._member()
+        # One trip a minute at most, so that what the server must remember of a member is bounded.
+        minute = Timestamp(seconds=int(time.time()) // 60 * 60)
         events = [
-            Outcome(event_id=f"{key}-{place}", member_id=member, outcome_type="purchase", offer_id="o1")
+            Outcome(
+                event_id=f"{key}-{place}",
+                member_id=member,
+                outcome_type="purchase",
+                offer_id="o1",
+                outcome_time=minute,
+                product_ids=self._products(),
+            )
             for place in range(self._random.randint(1, 5))
         ]
         self._log(self._log_outcomes, LogOutcomesRequest(outcomes=events), len(events))

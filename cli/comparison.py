@@ -1,25 +1,28 @@
-"""The table that compares trained models."""
+"""The table that compares the models of a training job."""
 
 from cli.output import table
-from training.evaluation import Estimate
-from training.offers_result import TrainOffersResult
+from training.model_cards import headline_metrics, metric_title, shown_difference, shown_estimate
+from training.offers_result import COUNTING, TrainOffersResult
 
 
 def comparison(result: TrainOffersResult) -> str:
-    """Return the table that compares the models, best first, and which one serves."""
-    ordered = sorted(result.models, key=lambda model: -model.metrics["hits_per_trip"].value)
-    rows = [
-        (
-            model.name + (" (champion)" if model.name == result.champion else ""),
-            _shown(model.metrics["hits_per_trip"]),
-            _shown(model.metrics["usd_per_trip"]),
-            _shown(model.metrics["ndcg_at_10"]),
-            f"{model.fit_seconds:.1f}",
+    """Return the table that compares the models, best first, and what the gate said."""
+    job = result.job
+    ordered = sorted(result.models, key=lambda model: -model.judged.metrics[job.metric].value)
+    listed = [name for name in headline_metrics(job) if name in ordered[0].judged.metrics]
+    rows = []
+    for model in ordered:
+        difference = result.differences.get(model.name)
+        rows.append(
+            (
+                model.name + (" (best on validation)" if model.name == result.best else ""),
+                *(shown_estimate(model.judged.metrics[name]) for name in listed),
+                "" if difference is None or model.name == COUNTING else shown_difference(difference),
+                f"{model.fit_seconds:.1f}",
+            )
         )
-        for model in ordered
-    ]
-    return table(("model", "hits per trip", "USD per trip", "NDCG@10", "fit s"), rows)
-
-
-def _shown(estimate: Estimate) -> str:
-    return f"{estimate.value:.4f} ± {estimate.standard_error:.4f}"
+    header = ("model", *map(metric_title, listed), f"{metric_title(job.metric)} against {COUNTING}", "fit s")
+    lines = [table(header, rows), f"Judged on {job.judged_on}; ± is the standard error over members."]
+    if result.promotion:
+        lines.append(result.promotion)
+    return "\n".join(lines)

@@ -1,5 +1,7 @@
 """`troth models`: the registry."""
 
+import dataclasses
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,79 +11,221 @@ import typer
 from cli.output import say, table, write_json
 
 if TYPE_CHECKING:
-    from training.tracking import PulledModel, RegisteredVersion
+    from training.tracking import PulledModel, RegisteredVersion, VersionComparison
 
 app = typer.Typer(help="The registry of models.", no_args_is_help=True)
 
+DEFAULT_TASK = "replenish"
+
 Store = Annotated[Path, typer.Option(help="Folder of the MLflow store.")]
 Programme = Annotated[str, typer.Option(help="Loyalty programme.")]
+OneTask = Annotated[
+    str, typer.Option(help="What the models are for: replenish, win_back, discover or redeem.")
+]
+AnyTask = Annotated[str, typer.Option(help="Only the models of this task; of all tasks if empty.")]
+Json = Annotated[str, typer.Option(help="Write one JSON document to this file, or to stdout for '-'.")]
 
 
 @app.command("list")
 def list_versions(
     store: Store = Path("mlflow"),
     programme: Programme = "default",
-    json: Annotated[
-        str, typer.Option(help="Write one JSON document to this file, or to stdout for '-'.")
-    ] = "",
+    task: AnyTask = "",
+    json: Json = "",
 ) -> None:
-    """List the registered versions, newest first, with their aliases."""
+    """List the registered versions, task by task, newest first, with their aliases."""
     from training.tracking import list_models
 
-    versions = list_models(store, programme)
+    versions = list_models(store, programme, task or None)
     if json:
         write_json({"programme": programme, "versions": [_document(version) for version in versions]}, json)
     if json != "-":
         rows = [
             (
+                version.task,
                 version.version,
                 version.model_version,
                 ", ".join(version.aliases),
-                f"{version.metrics.get('hits_per_trip', float('nan')):.4f}",
+                version.tags.get("validation_status", ""),
+                _deciding(version),
                 version.create_time.isoformat(timespec="seconds"),
             )
             for version in versions
         ]
-        say(table(("version", "model", "aliases", "hits per trip", "registered"), rows))
+        say(table(("task", "version", "model", "aliases", "status", "metric", "registered"), rows))
+
+
+@app.command()
+def compare(
+    versions: Annotated[
+        list[str] | None, typer.Argument(help="Versions to compare; those of a job if none.")
+    ] = None,
+    store: Store = Path("mlflow"),
+    programme: Programme = "default",
+    task: OneTask = DEFAULT_TASK,
+    job: Annotated[str, typer.Option(help="All versions of this job: latest, or its MLflow run.")] = "latest",
+    metric: Annotated[str, typer.Option(help="Such as recall@10; the one that decides if empty.")] = "",
+    json: Json = "",
+) -> None:
+    """Compare versions case by case, the best first, with counting and with the champion."""
+    from training.tracking import compare_versions
+
+    compared = compare_versions(store, programme, task, versions or (), job=job, metric=metric or None)
+    if json:
+        write_json(compared.to_json(), json)
+    if json != "-":
+        _say_compared(compared)
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="Version to promote; the challenger if empty.")] = "",
+    store: Store = Path("mlflow"),
+    programme: Programme = "default",
+    task: OneTask = DEFAULT_TASK,
+    latency_limit_ms: Annotated[
+        float, typer.Option(min=0.0, help="Most that scoring one member on all offers may take, in ms.")
+    ] = 20.0,
+    json: Json = "",
+) -> None:
+    """Make a version champion if it works, is fast, beats counting and does not lose to the champion."""
+    from training.promotion import promote as judge_and_promote
+
+    result = judge_and_promote(store, programme, task, version or None, latency_limit_ms=latency_limit_ms)
+    if json:
+        write_json(dataclasses.asdict(result), json)
+    if not result.promoted:
+        sys.stderr.write(f"troth: {result.reason}\n")
+        raise typer.Exit(1)
+    if json != "-":
+        say(result.reason)
+
+
+@app.command()
+def rollback(
+    store: Store = Path("mlflow"),
+    programme: Programme = "default",
+    task: OneTask = DEFAULT_TASK,
+    json: Json = "",
+) -> None:
+    """Make the previous champion champion again; a second rollback undoes the first."""
+    from training.promotion import rollback as roll_back
+
+    result = roll_back(store, programme, task)
+    if json:
+        write_json(dataclasses.asdict(result), json)
+    if json != "-":
+        say(result.reason)
 
 
 @app.command()
 def pull(
     store: Store = Path("mlflow"),
     programme: Programme = "default",
+    task: AnyTask = "",
     alias: Annotated[str, typer.Option(help="Which version: the one with this alias.")] = "champion",
     target: Annotated[
         Path,
         typer.Option(help="Folder to fill: what [programmes.…] models names in the server's configuration."),
     ] = Path("models"),
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on: pull again whenever the alias moves.")
+        bool, typer.Option("--watch", help="Go on: pull again whenever an alias moves.")
     ] = False,
     interval: Annotated[float, typer.Option(min=0.5, help="Seconds between looks with --watch.")] = 10.0,
+    json: Json = "",
 ) -> None:
-    """Copy a registered bundle to where the server reads it; a running server swaps to it by itself."""
-    from training.tracking import pull_model
+    """Copy registered bundles to where the server reads them; a running server swaps to them by itself."""
+    from training.errors import RegistryError
 
-    _say_pulled(pull_model(store, programme=programme, alias=alias, target_dir=target))
+    pulled = _pulled(store, programme, task, alias, target)
+    if json:
+        write_json({"programme": programme, "models": [_pulled_document(model) for model in pulled]}, json)
+    if json != "-":
+        for model in pulled:
+            _say_pulled(model)
     while watch:
         time.sleep(interval)
-        pulled = pull_model(store, programme=programme, alias=alias, target_dir=target)
-        if pulled.changed:
-            _say_pulled(pulled)
+        try:
+            pulled = _pulled(store, programme, task, alias, target)
+        except RegistryError as error:
+            # What was pulled before goes on serving; the store may be back at the next look.
+            sys.stderr.write(f"troth: {error.message}\n")
+            continue
+        for model in pulled:
+            if model.changed and json != "-":
+                _say_pulled(model)
+
+
+def _pulled(store: Path, programme: str, task: str, alias: str, target: Path) -> "list[PulledModel]":
+    from training.tracking import pull_all, pull_model
+
+    if task:
+        return [pull_model(store, programme, task, alias, target_dir=target)]
+    return pull_all(store, programme, alias, target_dir=target)
 
 
 def _say_pulled(pulled: "PulledModel") -> None:
     say(f"{pulled.link} is version {pulled.version}, {pulled.manifest.model_version}.")
 
 
+def _say_compared(compared: "VersionComparison") -> None:
+    from training.model_cards import metric_title, shown_difference, shown_estimate
+    from training.offers_result import COUNTING
+
+    rows = [
+        (
+            row.version.model,
+            row.version.version,
+            ", ".join(row.version.aliases),
+            shown_estimate(row.value),
+            "" if row.against_counting is None else shown_difference(row.against_counting),
+            "" if row.against_champion is None else shown_difference(row.against_champion),
+        )
+        for row in compared.rows
+    ]
+    title = metric_title(compared.metric)
+    say(table(("model", "version", "aliases", title, f"against {COUNTING}", "against the champion"), rows))
+    say(f"Judged on {compared.judged_on}; ± is the standard error over members, differences are paired.")
+    champion = compared.champion
+    if champion is not None:
+        say(f"The champion is {champion.model}, version {champion.version}.")
+    for other in compared.others:
+        say(f"Not compared: {other.model}, version {other.version}, was judged on {other.judged_on}.")
+
+
+def _deciding(version: "RegisteredVersion") -> str:
+    from training.model_cards import metric_title
+    from training.tracking.records import metric_key
+
+    value = version.metrics.get(metric_key(version.metric))
+    return "" if value is None else f"{metric_title(version.metric)} {value:.4f}"
+
+
 def _document(version: "RegisteredVersion") -> dict[str, Any]:
     return {
         "name": version.name,
+        "task": version.task,
         "version": version.version,
+        "model": version.model,
         "model_version": version.model_version,
         "aliases": list(version.aliases),
         "run_id": version.run_id,
+        "parent_run_id": version.parent_run_id,
         "create_time": version.create_time.isoformat(),
+        "judged_on": version.judged_on,
         "metrics": dict(version.metrics),
         "parameters": dict(version.parameters),
+        "tags": dict(version.tags),
+    }
+
+
+def _pulled_document(pulled: "PulledModel") -> dict[str, Any]:
+    return {
+        "task": pulled.task,
+        "alias": pulled.alias,
+        "version": pulled.version,
+        "model_version": pulled.manifest.model_version,
+        "path": str(pulled.path),
+        "link": str(pulled.link),
+        "changed": pulled.changed,
     }

@@ -45,7 +45,8 @@ class EventFrames:
             propensity), ``assignments`` one of (experiment_id, variant_id,
             experiment_revision), ``degradations`` a list of strings.
         exposures: Columns of ``EXPOSURE_COLUMNS``.
-        outcomes: Columns of ``OUTCOME_COLUMNS`` and ``value``, the money as a floating number for statistics.
+        outcomes: Columns of ``OUTCOME_COLUMNS`` and ``value``, the money as a floating number for statistics;
+            ``product_ids`` is a list of strings, null where the client named none.
         identities: Columns of ``LINK_COLUMNS``: which anonymous ids belong to which member, in the order of their links.
     """
 
@@ -85,7 +86,10 @@ def read_log(path: Path, programme: str = "default") -> EventFrames:
             pl.col("degradations").str.json_decode(pl.List(pl.String)),
         ),
         exposures=exposures,
-        outcomes=outcomes.with_columns(value=pl.col("value_units") + pl.col("value_nanos") * 1e-9),
+        outcomes=outcomes.with_columns(
+            pl.col("product_ids").str.json_decode(pl.List(pl.String)),
+            value=pl.col("value_units") + pl.col("value_nanos") * 1e-9,
+        ),
         identities=identities,
     )
 
@@ -93,7 +97,9 @@ def read_log(path: Path, programme: str = "default") -> EventFrames:
 def _read_table(
     connection: sqlite3.Connection, table: str, columns: dict[str, str], programme: str
 ) -> pl.DataFrame:
-    listed = ", ".join(columns)
+    # A file of an older version that no server has opened since lacks the newer columns.
+    there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+    listed = ", ".join(name if name in there else f"NULL AS {name}" for name in columns)
     rows = connection.execute(
         f"SELECT {listed} FROM {table} WHERE programme = ? ORDER BY rowid",  # noqa: S608 names are ours
         (programme,),

@@ -16,12 +16,14 @@ from experiments.events import (
     Decision,
     Exposure,
     OfferChoice,
+    OfferReason,
     Outcome,
     from_micros,
     to_micros,
 )
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_EVIDENCE = ("trip_count", "span_days", "interval_days", "elapsed_days", "product_id")
 
 DECISION_COLUMNS = {
     "programme": "TEXT NOT NULL",
@@ -70,14 +72,16 @@ OUTCOME_COLUMNS = {
     "currency_code": "TEXT",
     "outcome_time": "INTEGER NOT NULL",
     "receive_time": "INTEGER NOT NULL",
+    "product_ids": "TEXT",
 }
-"""Columns of table ``outcomes``."""
+"""Columns of table ``outcomes``. ``product_ids`` is a JSON array, null where the client named none."""
 
-SCHEMA_VERSION = 2
-"""Version of the file's tables, kept in it (``PRAGMA user_version``). 2 added those of ``change_tables``."""
+SCHEMA_VERSION = 3
+"""Version of the file's tables, kept in it (``PRAGMA user_version``). 2 added those of ``change_tables``, 3 the column
+``product_ids`` of ``outcomes``."""
 
-_READABLE_VERSIONS = (1, 2)
-"""The tables above are the same in these; the server brings an older file up to date when it opens it."""
+_READABLE_VERSIONS = (1, 2, 3)
+"""The server brings an older file up to date when it opens it; ``event_frames`` reads it as it is."""
 
 
 def _create_table(name: str, columns: dict[str, str], key: str) -> str:
@@ -95,6 +99,21 @@ CREATE_STATEMENTS = (
     _create_table("outcomes", OUTCOME_COLUMNS, "event_id"),
 )
 """What makes an empty file a log."""
+
+INDEX_STATEMENTS = (
+    (
+        "CREATE INDEX IF NOT EXISTS outcomes_with_products ON outcomes (programme, outcome_time)"
+        " WHERE product_ids IS NOT NULL"
+    ),
+)
+"""What finds purchases again; made after ``bring_up_to_date``."""
+
+
+def bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Add to an older file the columns that it lacks; rows that are there have none of their values."""
+    there = {row[1] for row in connection.execute("PRAGMA table_info(outcomes)")}
+    for name in OUTCOME_COLUMNS.keys() - there:
+        connection.execute(f"ALTER TABLE outcomes ADD COLUMN {name} {OUTCOME_COLUMNS[name]}")
 
 
 def decision_row(decision: Decision) -> tuple[object, ...]:
@@ -119,7 +138,13 @@ def decision_row(decision: Decision) -> tuple[object, ...]:
         _encode(decision.degradations),
         _encode(
             [
-                {"offer_id": o.offer_id, "rank": o.rank, "score": o.score, "propensity": o.propensity}
+                {
+                    "offer_id": o.offer_id,
+                    "rank": o.rank,
+                    "score": o.score,
+                    "propensity": o.propensity,
+                    **({"reasons": [_reason(reason) for reason in o.reasons]} if o.reasons else {}),
+                }
                 for o in decision.offers
             ]
         ),
@@ -159,7 +184,7 @@ def decision_from_row(row: Sequence[Any]) -> Decision:
         feature_time=None if values["feature_time"] is None else from_micros(values["feature_time"]),
         eligible_count=values["eligible_count"],
         degradations=tuple(json.loads(values["degradations"])),
-        offers=tuple(OfferChoice(**offer) for offer in json.loads(values["offers"])),
+        offers=tuple(_offer(offer) for offer in json.loads(values["offers"])),
         assignments=tuple(AssignedVariant(**assigned) for assigned in json.loads(values["assignments"])),
     )
 
@@ -192,7 +217,18 @@ def outcome_row(outcome: Outcome) -> tuple[object, ...]:
         outcome.currency_code or None,
         to_micros(outcome.outcome_time),
         to_micros(outcome.receive_time),
+        _encode(outcome.product_ids) if outcome.product_ids else None,
     )
+
+
+def _reason(reason: OfferReason) -> dict[str, object]:
+    evidence = {name: getattr(reason, name) for name in _EVIDENCE if getattr(reason, name)}
+    return {"code": reason.code, **evidence}
+
+
+def _offer(document: dict[str, Any]) -> OfferChoice:
+    reasons = tuple(OfferReason(**reason) for reason in document.pop("reasons", ()))
+    return OfferChoice(**document, reasons=reasons)
 
 
 def check_schema_version(connection: sqlite3.Connection, path: Path) -> None:

@@ -19,6 +19,28 @@ def from_micros(micros: int) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferReason:
+    """Why an offer was chosen. Which evidence there is depends on the code; the rest is 0 or empty.
+
+    Attributes:
+        code: ``BOUGHT_BEFORE``, ``DUE_AGAIN``, ``GOES_WITH``, ``LIKED_BY_SIMILAR_MEMBERS``, ``POPULAR`` or
+            ``NEW_TO_MEMBER``.
+        trip_count: Purchases of it by the member.
+        span_days: Days over which they were made, up to the decision.
+        interval_days: Days that usually pass between two of them.
+        elapsed_days: Days since the last.
+        product_id: The member's product that it goes with.
+    """
+
+    code: str
+    trip_count: int = 0
+    span_days: int = 0
+    interval_days: int = 0
+    elapsed_days: int = 0
+    product_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OfferChoice:
     """One offer of a decision.
 
@@ -27,12 +49,14 @@ class OfferChoice:
         rank: Place in the answer, from 1.
         score: The ranking's score; comparable within one decision only.
         propensity: Probability, in (0, 1], with which the policy put this offer at this rank.
+        reasons: Why, the strongest first.
     """
 
     offer_id: str
     rank: int
     score: float
     propensity: float
+    reasons: tuple[OfferReason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +155,7 @@ class Outcome:
         currency_code: ISO 4217 code, or empty.
         outcome_time: When it happened.
         receive_time: When the server heard of it.
+        product_ids: What was bought, if the client says so.
     """
 
     programme: str
@@ -144,3 +169,4 @@ class Outcome:
     currency_code: str
     outcome_time: datetime
     receive_time: datetime
+    product_ids: tuple[str, ...] = ()

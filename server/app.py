@@ -1,7 +1,7 @@
 """The composition root: builds the server from its configuration, starts and stops it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,9 +23,10 @@ from server.metrics import Metrics, MetricsEndpoint
 from server.models import ModelWatcher
 from server.opening import StartError, open_parts, snapshot
 from server.programme import Programmes
+from server.purchases import Purchase, RecentPurchases
 from server.servicers import ExperimentServicer, OutcomeServicer, RecommendationServicer
 from server.storage import SqliteEventLog
-from training.bundle import Bundle
+from training.bundle import Bundle, Task
 from troth.v1 import (
     experiment_service_pb2,
     experiment_service_pb2_grpc,
@@ -60,9 +61,12 @@ class App:
             settings = config.server
             self._metrics = Metrics()
             parts = [open_parts(name, section) for name, section in config.programmes.items()]
-            self._log = _open_log(Path(config.store.path), self._metrics)
+            self._purchases = RecentPurchases(self._read_purchases)
+            self._log = _open_log(Path(config.store.path), self._metrics, self._purchases)
             opened.append(self._log.close)
             self._programmes = Programmes({part.programme: snapshot(part, self._log) for part in parts})
+            for name in config.programmes:
+                self._keep_purchases(name)
             self._experiments = ExperimentHandler(self._programmes, self._log, clock)
             opened.append(self._experiments.close)
             self._results = ResultsHandler(self._programmes, self._log, Path(config.store.path), clock)
@@ -84,9 +88,8 @@ class App:
     def start(self) -> None:
         """Begin to answer. A service is SERVING once every programme that names a models folder has a model."""
         for programme in self._config.programmes:
-            bundle = self._programmes.current(programme).bundle
-            if bundle is not None:
-                self._metrics.serves(programme, bundle.manifest.model_version)
+            for task, bundle in self._programmes.current(programme).bundles.items():
+                self._metrics.serves(programme, task, bundle.manifest.model_version)
         self._update_health()
         self._server.start()
         self._started = True
@@ -122,6 +125,7 @@ class App:
         recommend = RecommendHandler(
             self._programmes,
             people,
+            self._purchases,
             self._log,
             clock,
             replay=self._config.server.replay,
@@ -150,13 +154,30 @@ class App:
         folders = {
             name: Path(section.models) for name, section in self._config.programmes.items() if section.models
         }
-        opened = {name: _path(self._programmes.current(name).bundle) for name in folders}
+        opened = {
+            (name, task): bundle.path
+            for name in folders
+            for task, bundle in self._programmes.current(name).bundles.items()
+        }
         return ModelWatcher(folders, opened, self._swap_model, self._config.server.watch_interval)
 
-    def _swap_model(self, programme: str, bundle: Bundle) -> None:
-        self._programmes.replace_bundle(programme, bundle)
-        self._metrics.serves(programme, bundle.manifest.model_version)
+    def _swap_model(self, programme: str, task: Task, bundle: Bundle) -> None:
+        # An older model needs older purchases before it decides; with a newer one they go once it does.
+        self._keep_purchases(programme, bundle)
+        self._programmes.replace_bundle(programme, task, bundle)
+        self._keep_purchases(programme)
+        self._metrics.serves(programme, task, bundle.manifest.model_version)
         self._update_health()
+
+    def _read_purchases(self, programme: str, micros: int) -> Iterable[Purchase]:
+        return self._log.purchases_since(programme, micros)
+
+    def _keep_purchases(self, programme: str, *coming: Bundle) -> None:
+        """Keep in memory what was bought since the oldest feature time of the programme's models."""
+        bundles = (*self._programmes.current(programme).bundles.values(), *coming)
+        if bundles:
+            oldest = min(bundle.manifest.feature_instant for bundle in bundles)
+            self._purchases.keep_since(programme, oldest)
 
     def _update_health(self) -> None:
         ready = all(
@@ -172,7 +193,7 @@ class App:
 
 
 def build(config: Config, clock: Clock = system_clock) -> App:
-    """Build a server: read definitions, open model and log, bind the ports.
+    """Build a server: read definitions, open models and log, bind the ports.
 
     Raises:
         StartError: It cannot start.
@@ -181,13 +202,13 @@ def build(config: Config, clock: Clock = system_clock) -> App:
     return App(config, clock)
 
 
-def _open_log(path: Path, metrics: Metrics) -> SqliteEventLog:
+def _open_log(path: Path, metrics: Metrics, purchases: RecentPurchases) -> SqliteEventLog:
     if not path.parent.is_dir():
         raise StartError(
             f"The folder of the event log, {path.parent}, does not exist; make it or set [store] path."
         )
     try:
-        return SqliteEventLog(path, metrics.committed)
+        return SqliteEventLog(path, metrics.committed, purchases.took)
     except DomainError as error:
         cause = error.metadata.get("cause", error.message)
         raise StartError(
@@ -215,7 +236,3 @@ def _metrics_endpoint(metrics: Metrics, host: str, port: int) -> MetricsEndpoint
         raise StartError(
             f"The metrics port {host}:{port} cannot be bound ({error.strerror}); set [server] metrics_port."
         ) from error
-
-
-def _path(bundle: Bundle | None) -> Path | None:
-    return None if bundle is None else bundle.path

@@ -6,7 +6,8 @@ from experiments.definition import ExperimentDefinition, State, together_problem
 from experiments.errors import DefinitionError, Problem
 from experiments.plan import compile_plan
 from server.catalogue import Catalogue
-from server.decide.decide import CHAMPION, POPULAR, RANKING_PARAMETER
+from server.decide.decide import RANKING_PARAMETER
+from server.decide.score import CHAMPION, POPULAR
 
 
 def serving_problems(definition: ExperimentDefinition, catalogue: Catalogue) -> Iterator[Problem]:

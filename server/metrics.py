@@ -41,8 +41,8 @@ class Metrics:
         )
         self._model = Gauge(
             "troth_model_loaded",
-            "1 for the model version that a programme serves",
-            ("programme", "model_version"),
+            "1 for the model version that a programme serves for a task",
+            ("programme", "task", "model_version"),
             registry=self.registry,
         )
 
@@ -64,12 +64,12 @@ class Metrics:
         """Count a commit of the event log."""
         self._groups.observe(request_count)
 
-    def serves(self, programme: str, model_version: str) -> None:
-        """Note which model a programme serves now."""
+    def serves(self, programme: str, task: str, model_version: str) -> None:
+        """Note which model a programme serves for a task now."""
         for labels in list(self._model._metrics):  # noqa: SLF001 the library has no other way to list labels
-            if labels[0] == programme:
+            if labels[:2] == (programme, task):
                 self._model.remove(*labels)
-        self._model.labels(programme, model_version).set(1)
+        self._model.labels(programme, task, model_version).set(1)
 
 
 class MetricsEndpoint:

@@ -1,7 +1,9 @@
-"""What a programme is made of when the server starts: files, the stored experiments, the model."""
+"""What a programme is made of when the server starts: files, the stored experiments, the models."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
@@ -11,10 +13,10 @@ from experiments.plan import compile_plan
 from server.catalogue import Catalogue, load_catalogue
 from server.config import ProgrammeSection
 from server.experiment_checks import check_served
-from server.models import open_champion
+from server.models import open_champions
 from server.programme import KnownExperiment, Snapshot
 from server.storage import ExperimentStore
-from training.bundle import Bundle, BundleError
+from training.bundle import Bundle, BundleError, Task
 
 
 class StartError(DomainError):
@@ -32,14 +34,14 @@ class Parts:
         source: Where its experiments are defined.
         catalogue: Its offers and placements.
         definitions: Its experiments.
-        bundle: Its model, if there is one.
+        bundles: Its model of each task that has one.
     """
 
     programme: str
     source: str
     catalogue: Catalogue
     definitions: tuple[ExperimentDefinition, ...]
-    bundle: Bundle | None
+    bundles: Mapping[Task, Bundle]
 
 
 def open_parts(programme: str, section: ProgrammeSection) -> Parts:
@@ -47,7 +49,7 @@ def open_parts(programme: str, section: ProgrammeSection) -> Parts:
 
     Raises:
         DefinitionError: A definition is wrong; all problems are named.
-        StartError: The model cannot be opened.
+        StartError: A model cannot be opened.
     """
     catalogue = load_catalogue(Path(section.catalogue))
     if catalogue.programme != programme:
@@ -61,10 +63,10 @@ def open_parts(programme: str, section: ProgrammeSection) -> Parts:
     # For the faults that only compiling finds, such as those of targeting rules.
     compile_plan(definitions, programme)
     try:
-        bundle = open_champion(Path(section.models), programme) if section.models else None
+        bundles = open_champions(Path(section.models), programme) if section.models else {}
     except BundleError as error:
         raise StartError(f"{error.message} Run `troth models pull` again.") from error
-    return Parts(programme, section.experiments, catalogue, definitions, bundle)
+    return Parts(programme, section.experiments, catalogue, definitions, bundles)
 
 
 def snapshot(parts: Parts, store: ExperimentStore) -> Snapshot:
@@ -85,7 +87,7 @@ def snapshot(parts: Parts, store: ExperimentStore) -> Snapshot:
     return Snapshot(
         parts.catalogue,
         compile_plan([one.definition for one in known.values()], parts.programme),
-        parts.bundle,
+        MappingProxyType(dict(parts.bundles)),
         dict(sorted(known.items())),
     )
 

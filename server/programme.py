@@ -1,4 +1,4 @@
-"""What the server knows of one programme at one moment: catalogue, experiments, model. Immutable; replaced as a whole."""
+"""What the server knows of one programme at one moment: catalogue, experiments, models. Immutable; replaced as a whole."""
 
 import threading
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from types import MappingProxyType
 from experiments.changes import etag
 from experiments.definition import ExperimentDefinition, State
 from experiments.plan import Plan
-from server.catalogue import Catalogue
+from server.catalogue import Catalogue, Placement
 from server.decide.candidates import CandidateIndex
 from server.errors import ProgrammeNotFoundError
-from training.bundle import Bundle
+from training.bundle import Bundle, Task
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class Snapshot:
     Attributes:
         catalogue: Offers and placements.
         plan: Experiments in force, compiled.
-        bundle: The champion model; none if none was pulled yet.
+        bundles: The champion model of each task that has one; read-only.
         experiments: The experiments of the plan by id, in the order of ids; read-only.
         sticky: The running experiments in which members keep the variant of their first exposure.
     """
 
     catalogue: Catalogue
     plan: Plan
-    bundle: Bundle | None
+    bundles: Mapping[Task, Bundle] = field(default_factory=lambda: MappingProxyType({}))
     experiments: Mapping[str, KnownExperiment] = field(default_factory=lambda: MappingProxyType({}))
     sticky: frozenset[str] = field(init=False)
     candidates: CandidateIndex = field(init=False)
@@ -68,7 +68,11 @@ class Snapshot:
             if known.definition.sticky and known.definition.state is State.RUNNING
         )
         object.__setattr__(self, "sticky", sticky)
-        object.__setattr__(self, "candidates", CandidateIndex(self.catalogue, self.bundle))
+        object.__setattr__(self, "candidates", CandidateIndex(self.catalogue, self.bundles))
+
+    def bundle_at(self, placement: Placement) -> Bundle | None:
+        """Return the model that ranks at a placement: the one of its task, if there is one."""
+        return self.bundles.get(placement.task)
 
 
 class Programmes:
@@ -90,10 +94,12 @@ class Programmes:
         except KeyError:
             raise ProgrammeNotFoundError(programme) from None
 
-    def replace_bundle(self, programme: str, bundle: Bundle) -> None:
-        """Let the next decisions use another model."""
+    def replace_bundle(self, programme: str, task: Task, bundle: Bundle) -> None:
+        """Let the next decisions of a task use another model; those of the other tasks keep theirs."""
         with self._replacing:
-            self._snapshots[programme] = replace(self._snapshots[programme], bundle=bundle)
+            snapshot = self._snapshots[programme]
+            bundles = MappingProxyType({**snapshot.bundles, task: bundle})
+            self._snapshots[programme] = replace(snapshot, bundles=bundles)
 
     def replace_experiments(
         self, programme: str, plan: Plan, experiments: Mapping[str, KnownExperiment]
@@ -105,5 +111,5 @@ class Programmes:
             )
 
     def has_model(self, programme: str) -> bool:
-        """Tell whether a model is loaded."""
-        return self._snapshots[programme].bundle is not None
+        """Tell whether a model of any task is loaded."""
+        return bool(self._snapshots[programme].bundles)

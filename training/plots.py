@@ -6,76 +6,87 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.evaluation import METRICS, Estimate, Evaluation, ValidationWindow, ratio_estimate
+from training.bundle.history import TRIPS
+from training.bundle.ranker import Ranker
+from training.evaluation import Estimate, Evaluation, over_members
+from training.evaluation.ranking import calibration_table
+from training.model_cards import metric_title
+from training.offers_result import COUNTING, JobInfo, TrainedModel, TrainOffersResult
 
 _COLOURS = {"highlight": "#1f6f8b", "other": "#9aa5ab"}
 _PARTS = 10
+_MOST_FEATURES = 20
 
 
-def comparison_chart(metrics: Mapping[str, Mapping[str, Estimate]], champion: str) -> bytes:
-    """Draw every model's metrics with 95 % intervals.
+def model_plots(trained: TrainedModel, job: JobInfo, counting: TrainedModel | None) -> dict[str, bytes]:
+    """Return the charts of one model that there is data for, by file name.
 
     Args:
-        metrics: Estimate by metric name, by model name.
-        champion: Model to highlight.
+        trained: The model.
+        job: What all models of the job have in common.
+        counting: What it is compared with, or ``None``.
+    """
+    shown = {trained.name: trained.judged} | ({} if counting is None else {COUNTING: counting.judged})
+    trips = trained.model.history.members[:, TRIPS]
+    plots = {"ndcg_by_activity.png": activity_chart(shown, job.metric, trips[trained.judged.members])}
+    if isinstance(trained.model.scorer, Ranker):
+        plots["calibration.png"] = calibration_chart(trained.judged)
+    if trained.gains:
+        plots["gains.png"] = gains_chart(trained.gains)
+    if trained.learning:
+        plots["learning.png"] = learning_chart(trained.learning, job.metric)
+    return plots
+
+
+def comparison_chart(result: TrainOffersResult) -> bytes:
+    """Draw the deciding metric of every model with 95 % intervals, on what models are judged on."""
+    import altair as alt
+
+    metric = result.job.metric
+    ordered = sorted(result.models, key=lambda model: -model.judged.metrics[metric].value)
+    rows = []
+    for model in ordered:
+        estimate = model.judged.metrics[metric]
+        colour = _COLOURS["highlight" if model.name == result.best else "other"]
+        rows.append({"model": model.name, "colour": colour} | _with_interval(estimate))
+    title = metric_title(metric)
+    base = alt.Chart({"values": rows}).encode(
+        y=alt.Y("model:N", sort=[model.name for model in ordered], title=None),
+        color=alt.Color("colour:N", scale=None, legend=None),
+    )
+    chart = alt.layer(
+        base.mark_point(filled=True, size=70).encode(
+            x=alt.X("value:Q", title=title, scale=alt.Scale(zero=True))
+        ),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q"),
+    )
+    heading = f"{title} for {result.job.task}, 95 % intervals over members"
+    return _png(chart.properties(width=420, height=28 * len(rows) + 20, title=heading))
+
+
+def activity_chart(
+    evaluations: Mapping[str, Evaluation], metric: str, trips: npt.NDArray[np.floating]
+) -> bytes:
+    """Draw a metric by how active members are.
+
+    Args:
+        evaluations: The model and, where there is one, a reference, by name; the model comes first.
+        metric: The metric.
+        trips: float[cases], trips of the member of each case in the history that serves.
     """
     import altair as alt
 
     rows = [
-        {
-            "model": model,
-            "metric": METRICS[metric],
-            "value": estimate.value,
-            "low": estimate.interval[0],
-            "high": estimate.interval[1],
-            "colour": _COLOURS["highlight" if model == champion else "other"],
-        }
-        for model, estimates in metrics.items()
-        for metric, estimate in estimates.items()
+        {"model": name, "part": part} | _with_interval(estimate)
+        for name, evaluation in evaluations.items()
+        for part, estimate in enumerate(_by_part(evaluation, metric, trips), start=1)
     ]
-    best_first = sorted(metrics, key=lambda model: -metrics[model]["hits_per_trip"].value)
-    panels = []
-    for title in METRICS.values():
-        base = alt.Chart({"values": [row for row in rows if row["metric"] == title]}).encode(
-            y=alt.Y("model:N", sort=best_first, title=None),
-            color=alt.Color("colour:N", scale=None, legend=None),
-        )
-        panels.append(
-            alt.layer(
-                base.mark_point(filled=True, size=70).encode(
-                    x=alt.X("value:Q", title=title, scale=alt.Scale(zero=True))
-                ),
-                base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q"),
-            ).properties(width=220, height=150)
-        )
-    return _png(alt.hconcat(*panels, title="Validation window, 95 % intervals over members"))
-
-
-def activity_chart(
-    evaluations: Mapping[str, Evaluation], window: ValidationWindow, activity: npt.NDArray[np.float64]
-) -> bytes:
-    """Draw hits per trip by how active members were before.
-
-    Args:
-        evaluations: The model and, where there is one, a reference, by name; the model comes first.
-        window: The validation window of both.
-        activity: Purchase rows of each of the window's members before the window.
-    """
-    import altair as alt
-
-    rows = []
-    for name, evaluation in evaluations.items():
-        for part, estimate in enumerate(_by_part(evaluation.hits, window, activity), start=1):
-            low, high = estimate.interval
-            rows.append({"model": name, "part": part, "value": estimate.value, "low": low, "high": high})
     colours = list(_COLOURS.values())[: len(evaluations)]
     base = alt.Chart({"values": rows}).encode(
-        x=alt.X(
-            "part:O", title="Members by purchases before the window (1 = fewest)", axis=alt.Axis(labelAngle=0)
-        ),
+        x=alt.X("part:O", title="Members by number of trips (1 = fewest)", axis=alt.Axis(labelAngle=0)),
         color=alt.Color("model:N", title=None, scale=alt.Scale(domain=list(evaluations), range=colours)),
     )
-    title = METRICS["hits_per_trip"]
+    title = metric_title(metric)
     chart = alt.layer(
         base.mark_line(point=True).encode(y=alt.Y("value:Q", title=title)),
         base.mark_rule().encode(y=alt.Y("low:Q", title=title), y2="high:Q"),
@@ -84,14 +95,81 @@ def activity_chart(
     return _png(chart.properties(width=420, height=240, title=heading))
 
 
-def _by_part(
-    hits: npt.NDArray[np.float64], window: ValidationWindow, activity: npt.NDArray[np.float64]
-) -> Sequence[Estimate]:
+def calibration_chart(evaluation: Evaluation) -> bytes:
+    """Draw predicted probability against the share of hits, of all offers that were listed."""
+    import altair as alt
+
+    there = np.concatenate([part.offers.ravel() >= 0 for part in evaluation.lists])
+    scores = np.concatenate([part.scores.ravel() for part in evaluation.lists])[there]
+    hits = np.concatenate([part.relevant.ravel() for part in evaluation.lists])[there]
+    rows = [
+        {"predicted": predicted, "actual": actual} for predicted, actual, _ in calibration_table(scores, hits)
+    ]
+    most = max([0.01, *(max(row.values()) for row in rows)])
+    ideal = [{"predicted": end, "actual": end} for end in (0.0, most)]
+    axes = {
+        "x": alt.X("predicted:Q", title="Predicted probability"),
+        "y": alt.Y("actual:Q", title="Share of hits"),
+    }
+    chart = alt.layer(
+        alt.Chart({"values": ideal})
+        .mark_line(color=_COLOURS["other"], strokeDash=[4, 4])
+        .encode(x="predicted:Q", y="actual:Q"),
+        alt.Chart({"values": rows}).mark_line(point=True, color=_COLOURS["highlight"]).encode(**axes),
+    )
+    return _png(chart.properties(width=320, height=320, title="Calibration of the listed offers"))
+
+
+def gains_chart(gains: Mapping[str, float]) -> bytes:
+    """Draw the features with the largest share of the trees' gain."""
+    import altair as alt
+
+    top = sorted(gains.items(), key=lambda item: -item[1])[:_MOST_FEATURES]
+    rows = [{"feature": name, "share": share} for name, share in top]
+    chart = (
+        alt.Chart({"values": rows})
+        .mark_bar(color=_COLOURS["highlight"])
+        .encode(
+            x=alt.X("share:Q", title="Share of gain", axis=alt.Axis(format="%")),
+            y=alt.Y("feature:N", sort=[name for name, _ in top], title=None),
+        )
+    )
+    return _png(chart.properties(width=360, title="What the trees look at"))
+
+
+def learning_chart(learning: Sequence[tuple[int, float]], metric: str) -> bytes:
+    """Draw a validation metric by the number of trees."""
+    import altair as alt
+
+    rows = [{"trees": trees, "value": value} for trees, value in learning]
+    title = metric_title(metric)
+    chart = (
+        alt.Chart({"values": rows})
+        .mark_line(color=_COLOURS["highlight"])
+        .encode(
+            x=alt.X("trees:Q", title="Trees"),
+            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
+        )
+    )
+    return _png(chart.properties(width=420, height=240, title=f"{title} on validation while learning"))
+
+
+def _with_interval(estimate: Estimate) -> dict[str, float | None]:
+    low, high = estimate.interval
+    known = estimate.standard_error == estimate.standard_error  # NaN when it is not known
+    return {
+        "value": estimate.value,
+        "low": low if known else estimate.value,
+        "high": high if known else estimate.value,
+    }
+
+
+def _by_part(evaluation: Evaluation, metric: str, trips: npt.NDArray[np.floating]) -> list[Estimate]:
     """Split members into parts of equal size by activity; fewer parts where members are few."""
-    parts = max(1, min(_PARTS, len(activity) // 2))
-    order = np.argsort(activity, kind="stable")
-    trips = window.member_trips
-    return [ratio_estimate(hits[part], trips[part]) for part in np.array_split(order, parts)]
+    values, members = evaluation.cases[metric], evaluation.members
+    parts = max(1, min(_PARTS, len(np.unique(members)) // 2))
+    order = np.lexsort((members, trips))
+    return [over_members(values[part], members[part]) for part in np.array_split(order, parts)]
 
 
 def _png(chart: Any) -> bytes:

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from training.bundle import Task
+
 OFFER_COUNT_LIMIT = 100
 """No placement answers with more offers than this."""
 
@@ -43,6 +45,7 @@ class Placement(_Model):
         default_offer_count: Offers in an answer when the request names no number.
         max_offer_count: A request for more is cut to this.
         ranking: How offers are ranked when no experiment says otherwise.
+        task: What the placement is for; says which model ranks, and which offers come into question for a member.
     """
 
     placement_id: Identifier
@@ -50,6 +53,7 @@ class Placement(_Model):
     default_offer_count: Annotated[int, Field(ge=1, le=OFFER_COUNT_LIMIT)] = 3
     max_offer_count: Annotated[int, Field(ge=1, le=OFFER_COUNT_LIMIT)] = 10
     ranking: Literal["champion", "popular"] = "champion"
+    task: Task = Task.REPLENISH
 
     @model_validator(mode="after")
     def _default_fits(self) -> "Placement":

@@ -1,6 +1,7 @@
 """Checks of request fields; they gather all problems instead of stopping at the first."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from unicodedata import category
@@ -17,6 +18,8 @@ from server.errors import InvalidRequestError
 DEFAULT_PROGRAMME = "default"
 _LONGEST_MEMBER_ID = 256
 _LONGEST_ID = 128
+_LONGEST_PRODUCT_ID = 256
+_MOST_PRODUCTS = 500
 _OUTCOME_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NANOS = 1_000_000_000
@@ -67,6 +70,16 @@ class Checker:
     def identifier(self, path: str, value: str) -> None:
         """Check another id, if there is one."""
         self._text(path, value, _LONGEST_ID)
+
+    def products(self, path: str, values: Sequence[str]) -> tuple[str, ...]:
+        """Check a list of product ids and return it."""
+        if len(values) > _MOST_PRODUCTS:
+            self.add(path, f"has {len(values)} entries; at most {_MOST_PRODUCTS} are taken")
+        for index, value in enumerate(values[:_MOST_PRODUCTS]):
+            if not value:
+                self.add(f"{path}[{index}]", "is empty")
+            self._text(f"{path}[{index}]", value, _LONGEST_PRODUCT_ID)
+        return tuple(values)
 
     def outcome_type(self, path: str, value: str) -> None:
         """Check the name of an outcome type, if there is one."""

@@ -110,6 +110,7 @@ def _outcome(
         currency_code=event.value.currency_code if has_value else "",
         outcome_time=_event_time(check, prefix, event, "outcome_time", now),
         receive_time=now,
+        product_ids=check.products(prefix + "product_ids", event.product_ids),
     )
 
 

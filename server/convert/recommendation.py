@@ -12,6 +12,7 @@ from server.convert.checks import DEFAULT_PROGRAMME, Checker
 from server.convert.people import attributes
 from server.convert.times import set_time
 from server.handlers.recommend import OfferRequest
+from training.bundle import ReasonCode
 from troth.v1 import assignment_pb2, decision_pb2, recommendation_service_pb2
 
 _RANKINGS = {
@@ -22,6 +23,10 @@ _RANKINGS = {
 _DEGRADATIONS = {
     "MEMBER_UNKNOWN": decision_pb2.DEGRADATION_MEMBER_UNKNOWN,
     "MODEL_MISSING": decision_pb2.DEGRADATION_MODEL_MISSING,
+    "TASK_EXHAUSTED": decision_pb2.DEGRADATION_TASK_EXHAUSTED,
+}
+_REASONS = {
+    code.value: decision_pb2.OfferReasonCode.Value(f"OFFER_REASON_CODE_{code.value}") for code in ReasonCode
 }
 
 
@@ -40,6 +45,7 @@ def offer_request(message: recommendation_service_pb2.RecommendOffersRequest) ->
     check.identifier("request_id", message.request_id)
     request_time = check.time("request_time", message, "request_time")
     known = attributes(check, "attributes", message.attributes)
+    basket = check.products("basket_product_ids", message.basket_product_ids)
     check.done()
     return OfferRequest(
         programme=message.programme or DEFAULT_PROGRAMME,
@@ -49,6 +55,7 @@ def offer_request(message: recommendation_service_pb2.RecommendOffersRequest) ->
         request_id=message.request_id,
         request_time=request_time,
         attributes=known,
+        basket=basket,
     )
 
 
@@ -81,6 +88,15 @@ def _add_offer(message: decision_pb2.Decision, chosen: OfferChoice, offer: Offer
     added = message.offers.add(
         offer_id=chosen.offer_id, rank=chosen.rank, score=chosen.score, propensity=chosen.propensity
     )
+    for reason in chosen.reasons:
+        added.reasons.add(
+            code=_REASONS[reason.code],
+            trip_count=reason.trip_count,
+            span_days=reason.span_days,
+            interval_days=reason.interval_days,
+            elapsed_days=reason.elapsed_days,
+            product_id=reason.product_id,
+        )
     if offer is not None:
         added.title = offer.title
         if offer.discount is not None:

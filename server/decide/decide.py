@@ -5,24 +5,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-import numpy as np
-import numpy.typing as npt
-
 from experiments.assignment import Assignment
 from experiments.events import AssignedVariant, OfferChoice
 from server.catalogue import Placement
-from server.decide.candidates import Candidates
 from server.decide.rank import best
+from server.decide.score import score
+from server.decide.visit import Visit
 from server.programme import Snapshot
 
-CHAMPION = "champion"
-POPULAR = "popular"
-CATALOGUE_ORDER = "catalogue"
 RANKING_PARAMETER = "ranking"
 """A variant with this parameter says how to rank."""
-
-MEMBER_UNKNOWN = "MEMBER_UNKNOWN"
-MODEL_MISSING = "MODEL_MISSING"
 CERTAIN = 1.0
 
 
@@ -48,7 +40,7 @@ class Choice:
 def decide(
     snapshot: Snapshot,
     placement: Placement,
-    member_id: str,
+    visit: Visit,
     assigned: Sequence[Assignment],
     *,
     count: int,
@@ -57,26 +49,29 @@ def decide(
     """Choose offers for a member at a placement.
 
     Args:
-        snapshot: Catalogue, plan and model in force.
-        placement: Where the answer is shown.
-        member_id: Who asks.
+        snapshot: Catalogue, plan and models in force.
+        placement: Where the answer is shown; its task says which model ranks.
+        visit: Who asks, and what is known of her.
         assigned: The member's assignments in the running experiments of the placement.
         count: How many offers at most, at least 1.
-        time: For which offers must be valid.
+        time: For which offers must be valid, and up to which purchases are seen.
     """
     assignments = tuple(one for one in assigned if one.variant_id is not None)
-    day = _local_day(time, snapshot.catalogue.zone)
-    candidates = snapshot.candidates.on(placement.placement_id, day)
-    ranking, scores, degradations = _score(snapshot, candidates, member_id, _ranking(placement, assignments))
-    chosen = best(scores, candidates.popularity, count)
+    candidates = snapshot.candidates.on(placement, _local_day(time, snapshot.catalogue.zone))
+    ranking = _ranking(placement, assignments)
+    scored = score(snapshot.bundle_at(placement), candidates, visit, ranking, time)
+    chosen = best(scored.scores, scored.popularity, count)
+    places = scored.places[chosen].tolist()
     return Choice(
         offers=tuple(
-            OfferChoice(candidates.offers[position].offer_id, rank, float(scores[position]), CERTAIN)
-            for rank, position in enumerate(chosen.tolist(), start=1)
+            OfferChoice(candidates.offers[place].offer_id, rank, value, CERTAIN, reasons)
+            for rank, (place, value, reasons) in enumerate(
+                zip(places, scored.scores[chosen].tolist(), scored.reasons(chosen), strict=True), start=1
+            )
         ),
-        ranking=ranking,
-        degradations=degradations,
-        eligible_count=len(candidates.offers),
+        ranking=scored.ranking,
+        degradations=scored.degradations,
+        eligible_count=len(scored.places),
         assignments=tuple(
             AssignedVariant(
                 a.experiment_id, a.variant_id or "", a.experiment_revision, a.parameters, a.reason.value
@@ -100,17 +95,3 @@ def _ranking(placement: Placement, assignments: tuple[Assignment, ...]) -> str:
         if ranking is not None:
             return str(ranking)
     return placement.ranking
-
-
-def _score(
-    snapshot: Snapshot, candidates: Candidates, member_id: str, ranking: str
-) -> tuple[str, npt.NDArray[np.float32], tuple[str, ...]]:
-    bundle = snapshot.bundle
-    if bundle is None:
-        return CATALOGUE_ORDER, np.zeros(len(candidates.offers), dtype=np.float32), (MODEL_MISSING,)
-    member_index = bundle.member_index(member_id)
-    if member_index is None:
-        return POPULAR, candidates.popularity, (MEMBER_UNKNOWN,)
-    if ranking == POPULAR:
-        return POPULAR, candidates.popularity, ()
-    return CHAMPION, candidates.scores(bundle, member_index), ()

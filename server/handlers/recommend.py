@@ -8,11 +8,13 @@ from datetime import datetime
 from experiments.events import Decision
 from server.catalogue import Catalogue
 from server.decide.decide import decide
+from server.decide.visit import Visit
 from server.errors import InvalidRequestError, PlacementNotFoundError, RequestIdReusedError
 from server.handlers.clock import Clock, request_time_problem
 from server.handlers.people import People, Person
 from server.identifiers import new_decision_id
 from server.programme import Programmes
+from server.purchases import RecentPurchases
 from server.storage import EventLog
 
 
@@ -27,7 +29,8 @@ class OfferRequest:
         offer_count: Offers wanted; 0 for the placement's default.
         request_id: Key of retries, or empty.
         request_time: The client's clock, if sent.
-        attributes: What targeting may ask about, by name.
+        attributes: What is known of the member, by name; for targeting, and for the model if it does not know her.
+        basket: Products in her basket now.
     """
 
     programme: str
@@ -37,14 +40,16 @@ class OfferRequest:
     request_id: str
     request_time: datetime | None
     attributes: Mapping[str, object]
+    basket: tuple[str, ...] = ()
 
 
 class RecommendHandler:
     """Answers ``RecommendOffers``.
 
     Args:
-        programmes: Catalogue, plan and model of each programme.
+        programmes: Catalogue, plan and models of each programme.
         people: Assigns members.
+        purchases: What members bought lately.
         log: Where decisions go before they are answered.
         clock: The server's clock.
         replay: Decide as of the request's time instead of the server's.
@@ -55,6 +60,7 @@ class RecommendHandler:
         self,
         programmes: Programmes,
         people: People,
+        purchases: RecentPurchases,
         log: EventLog,
         clock: Clock,
         *,
@@ -63,6 +69,7 @@ class RecommendHandler:
     ) -> None:
         self._programmes = programmes
         self._people = people
+        self._purchases = purchases
         self._log = log
         self._clock = clock
         self._replay = replay
@@ -94,8 +101,10 @@ class RecommendHandler:
         decide_time = request.request_time if self._replay and request.request_time else now
         person = Person(request.member_id, attributes=request.attributes)
         assigned = self._people.assign_placed(snapshot, person, placement.placement_id)
-        choice = decide(snapshot, placement, request.member_id, assigned, count=count, time=decide_time)
-        bundle = snapshot.bundle
+        trips = self._purchases.of(request.programme, request.member_id)
+        visit = Visit(request.member_id, request.attributes, request.basket, trips)
+        choice = decide(snapshot, placement, visit, assigned, count=count, time=decide_time)
+        bundle = snapshot.bundle_at(placement)
         decision = Decision(
             programme=request.programme,
             decision_id=new_decision_id(),
@@ -125,6 +134,7 @@ class RecommendHandler:
 
 
 def _digest(request: OfferRequest) -> str:
-    # The client's clock and the attributes are left out: they may be newer in a retry, which must find its decision.
+    # The client's clock, the attributes and the basket are left out: they may be newer in a retry, which must find its
+    # decision.
     parts = (request.member_id, request.placement_id, str(request.offer_count))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

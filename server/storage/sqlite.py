@@ -9,7 +9,9 @@ from experiments import change_tables
 from experiments.changes import ExperimentChange
 from experiments.event_tables import (
     CREATE_STATEMENTS,
+    INDEX_STATEMENTS,
     SCHEMA_VERSION,
+    bring_up_to_date,
     check_schema_version,
     decision_row,
     exposure_row,
@@ -41,13 +43,21 @@ class SqliteEventLog(SqliteReads):
     Args:
         path: The file. Its folder must exist.
         on_commit: Called after each transaction with the number of requests in it.
+        on_outcomes: Called with the outcomes of a request that were new, once they are on disk and before the request is
+            told; also if it has stopped waiting. It must not raise.
 
     Raises:
         StoreUnavailableError: The file cannot be opened for writing.
         AnalysisError: The file holds a log of a newer schema version.
     """
 
-    def __init__(self, path: Path, on_commit: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_commit: Callable[[int], None] = lambda _: None,
+        on_outcomes: Callable[[Sequence[Outcome]], None] = lambda _: None,
+    ) -> None:
+        self._on_outcomes = on_outcomes
         self._writing = _open(path)
         super().__init__(path)
         self._group: GroupCommit[Write] = GroupCommit(self._commit, on_commit)
@@ -104,6 +114,9 @@ class SqliteEventLog(SqliteReads):
             if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _FAULTS_OF_A_ROW):
                 raise StoreUnavailableError(str(error)) from error
             raise
+        for ticket in group:
+            if isinstance(ticket.item, OutcomeWrite):
+                self._on_outcomes(ticket.item.accepted)
 
     def _roll_back(self) -> None:
         if self._writing.in_transaction:
@@ -142,6 +155,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("BEGIN IMMEDIATE")
     for statement in (*CREATE_STATEMENTS, *change_tables.CREATE_STATEMENTS):
+        connection.execute(statement)
+    bring_up_to_date(connection)
+    for statement in INDEX_STATEMENTS:
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")

@@ -1,5 +1,6 @@
 """What the server reads back from its SQLite file while it runs."""
 
+import json
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from experiments.change_tables import CHANGE_COLUMNS, change_from_row
 from experiments.changes import ExperimentChange
 from experiments.events import from_micros
 from server.errors import StoreUnavailableError
+from server.purchases import PURCHASE
 from server.storage.registry import StandingExperiment
 
 _CHANGE = ", ".join(f"c.{column}" for column in CHANGE_COLUMNS)
@@ -31,6 +33,10 @@ _ANONYMOUS = "SELECT anonymous_id FROM identity_links WHERE programme = ? AND me
 _FIRST_EXPOSURE = """
     SELECT rowid, variant_id FROM exposures WHERE programme = ? AND experiment_id = ? AND member_id = ?
     ORDER BY rowid LIMIT 1
+"""
+_PURCHASES = """
+    SELECT member_id, outcome_time, product_ids FROM outcomes
+    WHERE programme = ? AND product_ids IS NOT NULL AND outcome_time >= ? AND outcome_type = ?
 """
 _EVENT_COUNT = (
     "SELECT coalesce((SELECT max(rowid) FROM exposures), 0) + coalesce((SELECT max(rowid) FROM outcomes), 0)"
@@ -87,6 +93,19 @@ class SqliteReads:
             for row in self._rows(_FIRST_EXPOSURE, programme, experiment_id, unit_id)
         ]
         return str(min(found)[1]) if found else None
+
+    def purchases_since(self, programme: str, micros: int) -> list[tuple[str, int, tuple[str, ...]]]:
+        """Return member, time and products of the purchases with named products from a time on.
+
+        Args:
+            programme: The loyalty programme.
+            micros: Microseconds since the Unix epoch.
+
+        Raises:
+            StoreUnavailableError: The log cannot be read.
+        """
+        rows = self._rows(_PURCHASES, programme, micros, PURCHASE)
+        return [(member_id, time, tuple(json.loads(products))) for member_id, time, products in rows]
 
     def event_count(self) -> int:
         """See ``ExperimentStore.event_count``."""

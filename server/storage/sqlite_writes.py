@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from typing import Any, Protocol
@@ -80,21 +80,30 @@ class ExposureWrite:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeWrite:
-    """A batch of outcomes, and the rows they make."""
+    """A batch of outcomes, and the rows they make.
+
+    Attributes:
+        outcomes: The batch.
+        rows: One for each.
+        accepted: Those that were new, once it is applied.
+    """
 
     outcomes: Sequence[Outcome]
     rows: Sequence[Row]
+    accepted: list[Outcome] = field(default_factory=list)
 
     def apply(self, cursor: sqlite3.Cursor) -> AppendResult:
         """Keep those that are new, and count those without a decision."""
-        accepted = unattributed = 0
+        # A group that fails is written again one by one.
+        self.accepted.clear()
+        unattributed = 0
         for outcome, row in zip(self.outcomes, self.rows, strict=True):
             if cursor.execute(_INSERT_OUTCOME, row).rowcount:
-                accepted += 1
+                self.accepted.append(outcome)
                 key = (outcome.programme, outcome.decision_id, outcome.member_id)
                 if cursor.execute(_SELECT_DECISION_OF_MEMBER, key).fetchone() is None:
                     unattributed += 1
-        return AppendResult(accepted, len(self.rows) - accepted, unattributed)
+        return AppendResult(len(self.accepted), len(self.rows) - len(self.accepted), unattributed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from pathlib import Path
 from tests.server.scene import write_scene   # makes files only; imports what the server imports anyway
 def loaded():
     return sorted(name for name in FORBIDDEN if name in sys.modules)
-FORBIDDEN = ("mlflow", "pandas", "scipy.stats", "sklearn", "implicit", "lightfm", "matplotlib", "altair", "pyarrow")
+FORBIDDEN = ("mlflow", "pandas", "scipy.stats", "sklearn", "implicit", "lightfm", "lightgbm", "optuna",
+             "matplotlib", "altair", "pyarrow")
 import server.app
 at_import = loaded()
 from server.config import load_config

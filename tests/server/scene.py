@@ -1,6 +1,7 @@
 """A small programme whose every answer can be worked out by hand: catalogue, model, experiments, configuration."""
 
 import random
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,9 @@ import yaml
 from experiments.definition import parse_experiment
 from experiments.plan import Plan, compile_plan
 from server.catalogue import Catalogue, Money, Offer, Placement, dump_catalogue
-from training.bundle import OfferModel, PersonalScores, write_bundle
+from training.bundle import Ids, OfferModel, Task, write_bundle
+from training.bundle.history import COLUMNS, HALF_LIVES, History
+from training.bundle.scorers import Covers, Frequency
 
 FEATURE_TIME = datetime(2017, 12, 4, 5, tzinfo=UTC)
 MODEL_VERSION = "scene@1"
@@ -129,51 +132,83 @@ catalogue = "second.yaml"
 """
 
 
-def model(seed: int = 1) -> OfferModel:
-    """Return a model with few distinct scores, so that there are many ties.
+def model(seed: int = 1, task: Task = Task.REPLENISH) -> OfferModel:
+    """Return a model that counts trips, with few distinct counts, so that there are many ties.
 
-    Its offers stand in another order than the catalogue's; it knows one that the catalogue lacks and lacks one of the
-    catalogue's.
+    Products are the offers. They stand in the order of their ids, not in the catalogue's; the model knows one that the
+    catalogue lacks and lacks one of the catalogue's.
     """
     chance = random.Random(seed)
-    offer_ids = tuple(
-        sorted((*(offer.offer_id for offer in OFFERS if offer.offer_id != "brand-new"), "gone"), reverse=True)
-    )
-    member_ids = tuple(sorted(MEMBERS))
-    indptr, indices, data = [0], [], []
-    for _ in member_ids:
-        scored = sorted(chance.sample(range(len(offer_ids)), 9))
-        indices += scored
-        data += [chance.choice((0.25, 0.5, 0.75)) for _ in scored]
+    offer_ids = sorted((*(offer.offer_id for offer in OFFERS if offer.offer_id != "brand-new"), "gone"))
+    trips = {
+        member: {offer: chance.choice((1, 2, 3)) for offer in chance.sample(offer_ids, 9)}
+        for member in sorted(MEMBERS)
+    }
+    popular = [chance.choice((1, 2, 3, 4)) for _ in offer_ids]
+    return counting_model(task, offer_ids, trips, popular)
+
+
+def counting_model(
+    task: Task, offer_ids: Sequence[str], trips: Mapping[str, Mapping[str, int]], popular: Sequence[float]
+) -> OfferModel:
+    """Return a model whose score is the number of the member's trips with the offer's product, the last one 3 days ago.
+
+    Args:
+        task: What the model is for.
+        offer_ids: Offers, and products as well, ascending.
+        trips: For each member, ascending, how often she bought what.
+        popular: The popular score of each offer.
+    """
+    indptr, indices, columns, members = [0], [], [], []
+    for bought in trips.values():
+        for offer in sorted(bought):
+            indices.append(offer_ids.index(offer))
+            columns.append(_columns(bought[offer]))
         indptr.append(len(indices))
-    return OfferModel(
-        member_ids=member_ids,
-        offer_ids=offer_ids,
-        popular_scores=np.array([chance.choice((1, 2, 3, 4)) for _ in offer_ids], dtype=np.float32),
-        personal=PersonalScores(
-            np.array(indptr, dtype=np.int64),
-            np.array(indices, dtype=np.int32),
-            np.array(data, dtype=np.float32),
-        ),
+        members.append(_columns(max(bought.values(), default=0)))
+    history = History(
+        np.array(indptr, dtype=np.int64),
+        np.array(indices, dtype=np.int32),
+        np.array(columns, dtype=np.float32).reshape(-1, len(COLUMNS)),
+        np.array(members, dtype=np.float32).reshape(-1, len(COLUMNS)),
+        len(offer_ids),
     )
+    covers = Covers(len(offer_ids))
+    return OfferModel(
+        task=task,
+        member_ids=Ids.of(tuple(trips)),
+        product_ids=Ids.of(offer_ids),
+        offer_ids=Ids.of(offer_ids),
+        history=history,
+        covers=covers,
+        popular_scores=np.array(popular, dtype=np.float32),
+        scorer=Frequency("count", covers, np.zeros(len(offer_ids), dtype=np.float32)),
+    )
+
+
+def _columns(trips: int) -> list[float]:
+    """Return the columns of so many trips, one every 10 days, the last one 3 days ago."""
+    ages = [3.0 + 10.0 * number for number in range(trips)]
+    decayed = [sum(0.5 ** (age / half_life) for age in ages) for half_life in HALF_LIVES]
+    return [trips, min(ages, default=0.0), max(ages, default=0.0), 2.0 * trips, 0.0, *decayed]
 
 
 def popular_scores(seed: int = 1) -> dict[str, float]:
     """Return the popular score of each offer that the model knows."""
     fitted = model(seed)
-    return dict(zip(fitted.offer_ids, fitted.popular_scores.tolist(), strict=True))
+    return dict(zip(fitted.offer_ids.texts(), fitted.popular_scores.tolist(), strict=True))
 
 
 def personal_scores(member_id: str, seed: int = 1) -> dict[str, float]:
     """Return the stored scores of a member, read straight from the arrays."""
     fitted = model(seed)
-    assert fitted.personal is not None
     row = fitted.member_ids.index(member_id)
-    start, end = fitted.personal.indptr[row], fitted.personal.indptr[row + 1]
+    assert row is not None
+    start, end = fitted.history.indptr[row], fitted.history.indptr[row + 1]
     return {
-        fitted.offer_ids[column]: float(score)
-        for column, score in zip(
-            fitted.personal.indices[start:end], fitted.personal.data[start:end], strict=True
+        fitted.offer_ids[column]: float(columns[0])
+        for column, columns in zip(
+            fitted.history.indices[start:end], fitted.history.columns[start:end], strict=True
         )
     }
 
@@ -208,18 +243,21 @@ def plan() -> Plan:
     return compile_plan([parse_experiment(entry, "scene") for entry in entries], "default")
 
 
-def champion_link(folder: Path) -> Path:
-    """Return where the programme's champion is pulled to."""
-    return folder / "models" / "default" / "offers" / "champion"
+def champion_link(folder: Path, task: Task = Task.REPLENISH) -> Path:
+    """Return where the champion of the programme's task is pulled to."""
+    return folder / "models" / "default" / "offers" / task.value / "champion"
 
 
-def write_version(folder: Path, name: str, version: str, seed: int = 1) -> Path:
-    """Write a bundle beside the others without pointing the champion to it, and return its folder."""
-    path = folder / "models" / "default" / "offers" / "versions" / name
+def write_version(
+    folder: Path, name: str, version: str, seed: int = 1, *, fitted: OfferModel | None = None
+) -> Path:
+    """Write a bundle beside the others of its task without pointing the champion to it, and return its folder."""
+    fitted = model(seed) if fitted is None else fitted
+    path = champion_link(folder, fitted.task).parent / "versions" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bundle(
         path,
-        model(seed),
+        fitted,
         programme="default",
         model_name="scene",
         model_version=version,
@@ -229,11 +267,13 @@ def write_version(folder: Path, name: str, version: str, seed: int = 1) -> Path:
     return path
 
 
-def promote(folder: Path, version: Path) -> None:
-    """Point the champion to a bundle, in one step."""
-    aside = champion_link(folder).with_name(".champion.new")
+def promote(folder: Path, version: Path, task: Task = Task.REPLENISH) -> None:
+    """Point the champion of a task to a bundle, in one step."""
+    link = champion_link(folder, task)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    aside = link.with_name(".champion.new")
     aside.symlink_to(version)
-    aside.replace(champion_link(folder))
+    aside.replace(link)
 
 
 def write_scene(folder: Path, *, with_model: bool = True) -> Path:

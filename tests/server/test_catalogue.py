@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from experiments.errors import DefinitionError
 from server.catalogue import Catalogue, Money, Offer, Placement, dump_catalogue, load_catalogue
 from tests.server import scene
+from training.bundle import Task
 
 
 def _catalogue(*offers: Offer, **fields: Any) -> Catalogue:
@@ -55,8 +56,13 @@ def test_plain_yaml(tmp_path: Path) -> None:
         _catalogue(Offer(offer_id="a"), Offer(offer_id="b"), time_zone="America/New_York"),
         _catalogue(Offer(offer_id="a"), Offer(offer_id="b"), programme="other"),
         _catalogue(Offer(offer_id="a")),
+        _catalogue(
+            Offer(offer_id="a"),
+            Offer(offer_id="b"),
+            placements=(Placement(placement_id="checkout", task=Task.DISCOVER),),
+        ),
     ],
-    ids=["order", "title", "window", "zone", "programme", "offers"],
+    ids=["order", "title", "window", "zone", "programme", "offers", "task"],
 )
 def test_revision_changes_with_the_content(other: Catalogue) -> None:
     """Whatever can change an answer changes the revision; equal content has an equal one."""
@@ -119,6 +125,27 @@ def test_ends_of_the_calendar() -> None:
 
     assert catalogue.eligible("checkout", date.min).tolist() == [0]
     assert catalogue.eligible("checkout", date.max).tolist() == [0]
+
+
+def test_tasks_of_placements(tmp_path: Path) -> None:
+    """A placement is for replenishing unless it says otherwise; a task that does not exist is named with those that do."""
+    path = tmp_path / "catalogue.yaml"
+    tasks = ["replenish", "win_back", "discover", "redeem"]
+    listed = ", ".join(f"{{placement_id: p-{task}, task: {task}}}" for task in tasks)
+    path.write_text(f"placements: [{{placement_id: p}}, {listed}]\noffers: []\n", encoding="utf-8")
+
+    read = load_catalogue(path)
+
+    assert [placement.task.value for placement in read.placements] == ["replenish", *tasks]
+    path.write_text(dump_catalogue(read), encoding="utf-8")
+    assert load_catalogue(path) == read
+
+    path.write_text("placements: [{placement_id: p, task: refill}]\noffers: []\n", encoding="utf-8")
+    with pytest.raises(DefinitionError) as caught:
+        load_catalogue(path)
+    (problem,) = caught.value.problems
+    assert problem.path == "placements[0].task"
+    assert all(task in problem.message for task in tasks)
 
 
 def test_placement_counts() -> None:

@@ -13,17 +13,25 @@ from hypothesis import strategies as st
 
 from experiments.assignment import Assignment, AssignmentReason
 from experiments.errors import Problem
-from experiments.events import AssignedVariant, Decision, OfferChoice
+from experiments.events import AssignedVariant, Decision, OfferChoice, OfferReason
 from server.catalogue import Money as CatalogueMoney
 from server.convert import assignments as experiment_messages
 from server.convert import outcome as outcome_messages
 from server.convert import recommendation as recommendation_messages
 from server.convert.assignment import assignment_message, parameter_messages
 from server.convert.checks import Checker, required_fields
-from server.decide.decide import CATALOGUE_ORDER, CHAMPION, MEMBER_UNKNOWN, MODEL_MISSING, POPULAR
+from server.decide.score import (
+    CATALOGUE_ORDER,
+    CHAMPION,
+    MEMBER_UNKNOWN,
+    MODEL_MISSING,
+    POPULAR,
+    TASK_EXHAUSTED,
+)
 from server.errors import InvalidRequestError
 from server.handlers.people import Person
 from tests.server import scene
+from training.bundle import ReasonCode
 from troth.v1 import (
     assignment_pb2,
     decision_pb2,
@@ -143,7 +151,11 @@ def test_question_is_read_as_sent(
 ) -> None:
     """A sound question is read field by field; without a programme it is ``default``."""
     message = recommendation_service_pb2.RecommendOffersRequest(
-        member_id=member, placement_id=placement, request_id=key, offer_count=count
+        member_id=member,
+        placement_id=placement,
+        request_id=key,
+        offer_count=count,
+        basket_product_ids=[member, placement, member],
     )
     if time is not None:
         message.request_time.CopyFrom(_stamp(time))
@@ -152,6 +164,7 @@ def test_question_is_read_as_sent(
 
     assert (read.programme, read.member_id, read.placement_id) == ("default", member, placement)
     assert (read.request_id, read.offer_count, read.request_time) == (key, count, time)
+    assert read.basket == (member, placement, member)
 
 
 _MONEY = st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 999_999_999), st.sampled_from((1, -1)))
@@ -169,6 +182,7 @@ def test_outcome_is_read_as_sent(
         decision_id=event if linked else "",
         offer_id=member if linked else "",
         outcome_time=_stamp(time),
+        product_ids=[member, event] if linked else [],
     )
     if money is not None:
         units, nanos, sign = money
@@ -182,6 +196,7 @@ def test_outcome_is_read_as_sent(
     assert (read.event_id, read.member_id, read.outcome_type) == (event, member, "return")
     assert (read.decision_id, read.offer_id) == ((event, member) if linked else ("", ""))
     assert (read.outcome_time, read.receive_time) == (time, NOW)
+    assert read.product_ids == ((member, event) if linked else ())
     if money is None:
         assert (read.value_units, read.value_nanos, read.currency_code) == (None, None, "")
     else:
@@ -300,7 +315,9 @@ def test_answer_tells_the_decision() -> None:
 
 
 @pytest.mark.parametrize("ranking", [CHAMPION, POPULAR, CATALOGUE_ORDER])
-@pytest.mark.parametrize("degradations", [(), (MEMBER_UNKNOWN,), (MODEL_MISSING,)], ids=str)
+@pytest.mark.parametrize(
+    "degradations", [(), (MEMBER_UNKNOWN,), (MODEL_MISSING,), (MEMBER_UNKNOWN, TASK_EXHAUSTED)], ids=str
+)
 def test_rankings_and_degradations_cross_the_wire(ranking: str, degradations: tuple[str, ...]) -> None:
     """Each ranking and degradation of the domain has a value of its own on the wire."""
     answer = recommendation_messages.offer_response(
@@ -313,8 +330,32 @@ def test_rankings_and_degradations_cross_the_wire(ranking: str, degradations: tu
     ]
 
 
+@pytest.mark.parametrize("code", ReasonCode)
+def test_reasons_cross_the_wire(code: ReasonCode) -> None:
+    """Each reason has a value of its own on the wire, and its evidence goes with it."""
+    reason = OfferReason(code.value, 6, 56, 9, 11, "Käse, 茶")
+    chosen = OfferChoice("tea", 1, 0.5, 1.0, (reason, OfferReason("POPULAR")))
+
+    (offer,) = recommendation_messages.offer_response(
+        _decision(offers=(chosen,)), scene.CATALOGUE
+    ).decision.offers
+
+    first, second = offer.reasons
+    assert decision_pb2.OfferReasonCode.Name(first.code) == f"OFFER_REASON_CODE_{code}"
+    assert (first.trip_count, first.span_days, first.interval_days, first.elapsed_days, first.product_id) == (
+        6,
+        56,
+        9,
+        11,
+        "Käse, 茶",
+    )
+    assert [field.name for field, _ in second.ListFields()] == ["code"]
+
+
 def test_every_value_of_the_enums_is_used() -> None:
-    """The wire promises no ranking or degradation that the server never gives."""
+    """The wire promises no ranking, degradation or reason that the server never gives."""
+    reasons = {decision_pb2.OfferReasonCode.Name(one) for one in recommendation_messages._REASONS.values()}
+    assert reasons == set(decision_pb2.OfferReasonCode.keys()) - {"OFFER_REASON_CODE_UNSPECIFIED"}
     rankings = {decision_pb2.Ranking.Name(one) for one in recommendation_messages._RANKINGS.values()}
     degradations = {
         decision_pb2.Degradation.Name(one) for one in recommendation_messages._DEGRADATIONS.values()

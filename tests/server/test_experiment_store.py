@@ -13,6 +13,7 @@ import pytest
 from experiments.changes import ChangeAction, ExperimentChange, changed_paths, etag
 from experiments.definition import State
 from experiments.event_frames import read_log
+from experiments.events import Outcome, to_micros
 from experiments.identity import link as joined
 from experiments.identity import resolve
 from server.storage import IdentityLink, LinkResult, SqliteEventLog
@@ -226,19 +227,29 @@ class TestSqlite:
         _write_version_1(path)
         assert len(read_log(path).exposures) == 1, "an analysis reads the old file as it is"
         assert read_log(path).identities.is_empty()
+        assert read_log(path).outcomes["product_ids"].to_list() == [None]
 
         for _ in range(2):
             with closing(SqliteEventLog(path)) as store:
                 assert store.first_variant("default", "e", ["m"]) == "v"
                 assert store.append_exposures([exposure(1, event_id="x1")], PATIENT_S).duplicate_count == 1
                 assert store.append_change(change(1), PATIENT_S) == change(1)
+                bought = Outcome(
+                    "default", "o2", "m", "purchase", "", "", None, None, "", NOW, NOW, ("bread",)
+                )
+                store.append_outcomes([bought], PATIENT_S)
+                assert store.purchases_since("default", 0) == [("m", to_micros(NOW), ("bread",))]
                 assert (
                     store.link_identities("default", [IdentityLink("a", "m")], NOW, PATIENT_S).conflicts == ()
                 )
 
         with closing(sqlite3.connect(path)) as connection:
-            assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+            assert connection.execute("PRAGMA user_version").fetchone() == (3,)
         assert read_log(path).exposures["event_id"].to_list() == ["x1"]
+        assert read_log(path).outcomes.select("event_id", "product_ids").rows() == [
+            ("o1", None),
+            ("o2", ["bread"]),
+        ]
         assert read_log(path).identities.to_dicts() == [
             {"programme": "default", "anonymous_id": "a", "member_id": "m", "link_time": NOW}
         ]
@@ -265,6 +276,7 @@ def _write_version_1(path: Path) -> None:
                 value_nanos INTEGER, currency_code TEXT, outcome_time INTEGER NOT NULL,
                 receive_time INTEGER NOT NULL, PRIMARY KEY (programme, event_id));
             INSERT INTO exposures VALUES ('default', 'x1', 'e', 'v', 'm', NULL, 1, 2);
+            INSERT INTO outcomes VALUES ('default', 'o1', 'm', 'purchase', NULL, NULL, NULL, NULL, NULL, 1, 2);
             PRAGMA journal_mode = WAL;
             PRAGMA user_version = 1;
         """)

@@ -43,6 +43,7 @@ def test_every_field_is_kept(server: Running, new_id: NewId) -> None:
             value=Money(currency_code="USD", units=-12, nanos=-340_000_001),
             outcome_time=stamp,
             outcome_type="return",
+            product_ids=["é", "b", "é"],
         ),
     )
 
@@ -61,6 +62,7 @@ def test_every_field_is_kept(server: Running, new_id: NewId) -> None:
         "value_nanos": -340_000_001,
         "currency_code": "USD",
         "outcome_time": happened,
+        "product_ids": ["é", "b", "é"],
     }
 
 
@@ -79,6 +81,7 @@ def test_unset_fields_stay_unset(server: Running, new_id: NewId) -> None:
         "value_nanos",
         "value",
         "currency_code",
+        "product_ids",
     }
 
 

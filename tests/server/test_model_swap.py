@@ -14,6 +14,7 @@ from tests.server import scene
 from tests.server.captured_logs import CapturedLog, captured_log
 from tests.server.running import Running, running
 from tests.server.waiting import wait_until
+from training.bundle import Task
 from troth.v1 import decision_pb2
 
 TODAY = date(2030, 1, 1)
@@ -82,7 +83,7 @@ def _truncated(path: Path) -> None:
 
 
 def _flipped(path: Path) -> None:
-    array = path / "personal.data.npy"
+    array = path / "history.columns.npy"
     content = bytearray(array.read_bytes())
     content[-1] ^= 1
     array.write_bytes(content)
@@ -127,8 +128,8 @@ def test_broken_model_is_told_once(tmp_path: Path, log: CapturedLog) -> None:
     swapped: list[str] = []
     watcher = ModelWatcher(
         {"default": folder / "models"},
-        {"default": scene.champion_link(folder).resolve()},
-        lambda programme, bundle: swapped.append(f"{programme} {bundle.manifest.model_version}"),
+        {("default", Task.REPLENISH): scene.champion_link(folder).resolve()},
+        lambda programme, task, bundle: swapped.append(f"{programme} {task} {bundle.manifest.model_version}"),
         interval=60.0,
     )
 
@@ -137,13 +138,13 @@ def test_broken_model_is_told_once(tmp_path: Path, log: CapturedLog) -> None:
         damage(broken)
         scene.promote(folder, broken)
         for _ in range(3):
-            watcher._look("default", folder / "models")
+            watcher._look("default", Task.REPLENISH, folder / "models")
         assert len(log.errors) == count
 
     scene.promote(folder, scene.write_version(folder, "good", "scene@3", 3))
     for _ in range(3):
-        watcher._look("default", folder / "models")
-    assert swapped == ["default scene@3"]
+        watcher._look("default", Task.REPLENISH, folder / "models")
+    assert swapped == ["default replenish scene@3"]
 
 
 def test_champion_taken_away(fresh: Running) -> None:

@@ -123,7 +123,8 @@ def test_metrics_count_what_happened(fresh: Running) -> None:
         ("exposure", "unattributed"): 0,
     }
     assert _sample(fresh, "troth_log_group_size_sum") == 6
-    assert _sample(fresh, "troth_model_loaded", programme="default", model_version=scene.MODEL_VERSION) == 1
+    loaded = {"programme": "default", "task": "replenish", "model_version": scene.MODEL_VERSION}
+    assert _sample(fresh, "troth_model_loaded", **loaded) == 1
 
 
 def test_retries_and_failures_are_no_decisions_of_their_own_kind(fresh: Running) -> None:

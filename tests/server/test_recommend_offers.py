@@ -67,10 +67,10 @@ def test_all_members_by_hand(server: Running) -> None:
     eligible = scene.eligible("checkout", TODAY)
     rankings = set()
     for member in scene.MEMBERS:
-        index = bundle.member_index(member)
+        index = bundle.model.member_ids.index(member)
         assert index is not None
         arm = _variant(member)["offer-ranking"]
-        scores = bundle.scores(index) if arm == "personal" else bundle.popular_scores
+        scores = bundle.model.all_scores(index) if arm == "personal" else bundle.model.popular_scores
         by_offer = dict(zip(bundle.offer_ids, np.asarray(scores).tolist(), strict=True))
 
         decision = server.decide(member, offer_count=10)

@@ -106,11 +106,16 @@ def _truncate(file: Path) -> None:
 
 
 def _no_json(file: Path) -> None:
-    file.write_text('{"format_version": 1,', encoding="utf-8")
+    file.write_text('{"format_version": 2,', encoding="utf-8")
 
 
 def _newer(file: Path) -> None:
-    _change(file, '"format_version": 1', '"format_version": 2')
+    _change(file, '"format_version": 2', '"format_version": 3')
+
+
+def _other_task(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"task": "replenish"', '"task": "discover"'), encoding="utf-8")
 
 
 def _anothers(file: Path) -> None:
@@ -120,13 +125,21 @@ def _anothers(file: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "damage", "word"),
     [
-        ("personal.indices.npy", _truncate, "bytes, expected"),
+        ("history.indices.npy", _truncate, "bytes, expected"),
         ("popular_scores.npy", lambda file: file.unlink(), "no popular_scores.npy"),
         ("manifest.json", _no_json, "not JSON"),
-        ("manifest.json", _newer, "format version 2"),
+        ("manifest.json", _newer, "format version 3"),
         ("manifest.json", _anothers, "trained for programme 'another'"),
+        ("manifest.json", _other_task, "trained for the task 'discover', not 'replenish'"),
     ],
-    ids=["truncated array", "missing array", "cut manifest", "newer format", "another programme's"],
+    ids=[
+        "truncated array",
+        "missing array",
+        "cut manifest",
+        "newer format",
+        "another programme's",
+        "another task's",
+    ],
 )
 def test_damaged_bundle(config: Path, file: str, damage: Callable[[Path], None], word: str) -> None:
     """A damaged bundle is refused at the start, with what is wrong."""

@@ -13,13 +13,18 @@ from pathlib import Path
 import pytest
 
 from experiments.event_frames import EventFrames, read_log
-from experiments.events import AssignedVariant, Decision, Exposure, OfferChoice, Outcome
+from experiments.events import AssignedVariant, Decision, Exposure, OfferChoice, OfferReason, Outcome
 from server.errors import StoreTimeoutError, StoreUnavailableError
 from server.storage import AppendResult, EventLog, SqliteEventLog
 from tests.server.waiting import wait_until
 
 NOW = datetime(2017, 12, 5, 12, 0, 0, 123_456, tzinfo=UTC)
 PATIENT_S = 20.0
+REASONS = (
+    OfferReason("DUE_AGAIN", interval_days=7, elapsed_days=9),
+    OfferReason("BOUGHT_BEFORE", trip_count=3, span_days=23),
+    OfferReason("GOES_WITH", product_id="Käse, 茶"),
+)
 
 
 def decision(number: int, **changes: object) -> Decision:
@@ -42,7 +47,7 @@ def decision(number: int, **changes: object) -> Decision:
         feature_time=datetime(2017, 12, 4, 5, tzinfo=UTC),
         eligible_count=7,
         degradations=("MEMBER_UNKNOWN",),
-        offers=(OfferChoice("a", 1, 0.1 + 0.2, 1.0), OfferChoice("b", 2, -1e-38, 1.0)),
+        offers=(OfferChoice("a", 1, 0.1 + 0.2, 1.0, REASONS), OfferChoice("b", 2, -1e-38, 1.0)),
         assignments=(AssignedVariant("e", "v", 2, {"text": "é", "whole": 1, "float": 1.0, "truth": True}),),
     )
     return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]  # fields by name
@@ -68,6 +73,7 @@ def outcome(number: int, **changes: object) -> Outcome:
         "USD",
         NOW - timedelta(1),
         NOW,
+        ("bread", "Käse, 茶"),
     )
     return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]  # fields by name
 
@@ -116,7 +122,10 @@ class TestEventLog:
         for field in dataclasses.fields(Decision):
             if field.name not in {"offers", "assignments", "degradations"}:
                 assert row[field.name] == getattr(kept, field.name), field.name
-        assert row["offers"] == [dataclasses.asdict(offer) for offer in kept.offers]
+        assert row["offers"] == [
+            {name: value for name, value in dataclasses.asdict(offer).items() if name != "reasons"}
+            for offer in kept.offers
+        ]
         assert row["degradations"] == ["MEMBER_UNKNOWN"]
         assert row["assignments"] == [{"experiment_id": "e", "variant_id": "v", "experiment_revision": 2}]
 
@@ -156,7 +165,15 @@ class TestEventLog:
         sent_exposures = [exposure(1), exposure(2, decision_id="")]
         sent_outcomes = [
             outcome(1),
-            outcome(2, decision_id="", offer_id="", value_units=None, value_nanos=None, currency_code=""),
+            outcome(
+                2,
+                decision_id="",
+                offer_id="",
+                value_units=None,
+                value_nanos=None,
+                currency_code="",
+                product_ids=(),
+            ),
         ]
 
         log.append_exposures(sent_exposures, PATIENT_S)
@@ -167,7 +184,9 @@ class TestEventLog:
             {name: value or None for name, value in dataclasses.asdict(one).items()} for one in sent_exposures
         ]
         assert frames.outcomes.drop("value").to_dicts() == [
-            {name: value or None for name, value in dataclasses.asdict(one).items()} for one in sent_outcomes
+            {name: value or None for name, value in dataclasses.asdict(one).items()}
+            | {"product_ids": list(one.product_ids) or None}
+            for one in sent_outcomes
         ]
 
     def test_repeats_are_counted_once(self, adapter: Adapter, log: EventLog, tmp_path: Path) -> None:

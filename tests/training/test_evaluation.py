@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 import pytest
+from training.data.interactions import build_interactions
 
 from tests.training.synthetic import dataset, noon, random_dataset
 from training.bundle import OfferModel, PersonalScores
 from training.data.dataset import OfferDataset
-from training.data.interactions import build_interactions
 from training.errors import DatasetError, HeldOutRowsError
 from training.evaluation import (
     Evaluation,

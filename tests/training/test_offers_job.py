@@ -14,13 +14,13 @@ from urllib.request import url2pathname
 
 import polars as pl
 import pytest
+from training.fit_pool import attempt, fit_pool
 
 from tests.training.synthetic import random_dataset
 from training.bundle import open_bundle
 from training.data.dataset import OfferDataset
 from training.errors import DatasetError, RegistryError, TrainingError
 from training.evaluation import WeekSplit
-from training.fit_pool import attempt, fit_pool
 from training.offers_fits import prepare
 from training.offers_job import train_offers
 from training.offers_result import TrainOffersResult

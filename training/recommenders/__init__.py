@@ -4,12 +4,28 @@ from training.recommenders.als import Als
 from training.recommenders.base import Recommender
 from training.recommenders.bpr import Bpr
 from training.recommenders.decayed_frequency import DecayedFrequency
+from training.recommenders.ease import Ease
+from training.recommenders.graph_filter import GraphFilter
 from training.recommenders.item_item import ItemItem
+from training.recommenders.lmf import Lmf
 from training.recommenders.popularity import Popularity
+from training.recommenders.tifu_knn import TifuKnn
 from training.recommenders.warp import Warp
 
 RECOMMENDERS: dict[str, type[Recommender]] = {
-    recommender.name: recommender for recommender in (Popularity, DecayedFrequency, ItemItem, Als, Bpr, Warp)
+    recommender.name: recommender
+    for recommender in (
+        Popularity,
+        DecayedFrequency,
+        TifuKnn,
+        ItemItem,
+        Ease,
+        GraphFilter,
+        Als,
+        Bpr,
+        Lmf,
+        Warp,
+    )
 }
 
 __all__ = [
@@ -17,8 +33,12 @@ __all__ = [
     "Als",
     "Bpr",
     "DecayedFrequency",
+    "Ease",
+    "GraphFilter",
     "ItemItem",
+    "Lmf",
     "Popularity",
     "Recommender",
+    "TifuKnn",
     "Warp",
 ]

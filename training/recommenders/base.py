@@ -1,24 +1,37 @@
 """What every recommender of offers is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
-from training.bundle import OfferModel
-from training.data.interactions import Interactions
+from training.bundle.scorers import AnyScorer
+from training.data.fit_data import FitData
+
+Parameter = str | int | float | bool
+
+
+class Trial(Protocol):
+    """Proposes settings; optuna's trials do, and a recommender asks for them by its own parameters' names."""
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        """Propose a number."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
+        """Propose a whole number."""
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """Propose one of the choices."""
 
 
 class Recommender(ABC):
     """A way to score offers for members, with its settings; subclasses are frozen dataclasses.
 
-    Fitting the same interactions with the same settings and seed gives the same model, bit for bit. A member about
-    whom the recommender knows nothing is absent from the model and gets popular offers.
+    Fitting the same data with the same settings and seed gives the same scorer, bit for bit.
 
     Attributes:
         name: Stable name, used in model versions and on the wire.
         summary: One line for the model card.
-        slow: Whether a fit takes tens of seconds on a year of purchases; a job starts these first.
+        slow: Whether a fit takes much longer than a count.
     """
 
     name: ClassVar[str]
@@ -26,21 +39,25 @@ class Recommender(ABC):
     slow: ClassVar[bool] = False
 
     @classmethod
-    def grid(cls) -> Sequence[Self]:
-        """Return the settings to compare on the validation window, in the order in which ties are resolved."""
-        return (cls(),)
+    @abstractmethod
+    def suggest(cls, trial: Trial) -> Self:
+        """Return settings that a study proposes; the space holds the defaults."""
 
     @abstractmethod
-    def fit(self, interactions: Interactions, *, seed: int) -> OfferModel:
-        """Learn from purchases.
+    def fit(self, data: FitData, *, seed: int, threads: int = 1) -> AnyScorer:
+        """Learn from histories.
 
         Args:
-            interactions: Purchases up to one moment.
+            data: Histories up to one moment.
             seed: Seed of everything random.
+            threads: Threads that may be used; the result does not depend on it.
+
+        Raises:
+            TrainingError: The data is too large for this method, with what to do about it.
         """
 
     @property
-    def parameters(self) -> dict[str, str | int | float | bool]:
+    def parameters(self) -> dict[str, Parameter]:
         """Return the settings by name."""
         settings: Any = self
         return asdict(settings)

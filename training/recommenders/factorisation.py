@@ -1,56 +1,54 @@
-"""What the recommenders that learn factors of members and products have in common."""
+"""From factors of products to a scorer of offers."""
 
-from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Any
-
+import numpy as np
 import numpy.typing as npt
 
-from training.bundle import OfferModel
-from training.data.interactions import Interactions
-from training.recommenders.base import Recommender
-from training.recommenders.matrices import (
-    MIN_MEMBERS,
-    ProductMatrix,
-    empty_factors,
-    factor_model,
-    product_matrix,
-)
+from training.bundle.scorers import Factors, FoldIn
+from training.data.fit_data import FitData
+
+Floats = npt.NDArray[np.floating]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LearnedFactors:
-    """What a factorisation learned; a score is the inner product of a member and a product, plus the product's bias.
+def factor_scorer(
+    data: FitData,
+    product_factors: Floats,
+    product_biases: Floats | None,
+    *,
+    member_factors: Floats | None = None,
+    fold_in: FoldIn | None = None,
+) -> Factors:
+    """Return the scorer of learned factors.
 
-    Attributes:
-        members: float[members, k].
-        products: float[products, k].
+    An offer scores the sum of the scores of its products. The score is linear, so factors and biases add up. A bias of
+    the member moves all products alike and ranks none; kept, it would favour offers by how many products they cover.
+
+    Args:
+        data: What the factors were learned from.
+        product_factors: float[products, k].
         product_biases: float[products], or ``None`` for none.
+        member_factors: float[members, k], or ``None`` where they are folded in.
+        fold_in: How member factors follow from a history, or ``None``.
     """
+    biases = np.zeros(len(product_factors)) if product_biases is None else product_biases.astype(np.float64)
+    return Factors(
+        offer_factors=plain(data.onto_offers(product_factors.astype(np.float64))),
+        offer_biases=plain(data.onto_offers(biases)),
+        member_factors=None if member_factors is None else plain(member_factors),
+        fold_in=fold_in,
+    )
 
-    members: npt.NDArray[Any]
-    products: npt.NDArray[Any]
-    product_biases: npt.NDArray[Any] | None = None
+
+def no_factors(data: FitData) -> Factors:
+    """Return the scorer of a factorisation that found no purchase to learn from: every offer scores 0."""
+    history = data.history
+    return factor_scorer(
+        data,
+        np.zeros((history.product_count, 1)),
+        None,
+        member_factors=np.zeros((history.member_count, 1)),
+    )
 
 
-@dataclass(frozen=True)
-class FactorRecommender(Recommender):
-    """Learns at the level of products; an offer's factors are the sum of those of the products it covers.
-
-    Attributes:
-        min_members: Members who must have bought a product for it to take part.
-    """
-
-    min_members: int = MIN_MEMBERS
-
-    def fit(self, interactions: Interactions, *, seed: int) -> OfferModel:
-        """Factorise; without any product that enough members bought, nobody has factors."""
-        matrix = product_matrix(interactions, self.min_members)
-        if matrix.weights.nnz == 0:
-            return empty_factors(interactions)
-        learned = self.factorise(matrix, seed=seed)
-        return factor_model(interactions, matrix, learned.members, learned.products, learned.product_biases)
-
-    @abstractmethod
-    def factorise(self, matrix: ProductMatrix, *, seed: int) -> LearnedFactors:
-        """Learn factors from weights of members and products, of which there is at least one."""
+def plain(values: Floats) -> npt.NDArray[np.float32]:
+    """Return values as float32 in rows, the form a bundle holds."""
+    return np.ascontiguousarray(values, dtype=np.float32)

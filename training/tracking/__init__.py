@@ -4,20 +4,27 @@ The only package that imports mlflow, and only inside functions: importing it ta
 prints its help should not pay. Plain values go in and come out.
 """
 
+from training.tracking.comparing import ComparedVersion, VersionComparison, compare_versions
+from training.tracking.model_run import ModelRun
+from training.tracking.pulling import PulledModel, pull_all, pull_model
 from training.tracking.recorder import OffersRecorder
-from training.tracking.records import ModelRecord, ParentRecord, RecordedModel
-from training.tracking.registry import PulledModel, RegisteredVersion, list_models, pull_model
+from training.tracking.records import RecordedModel
+from training.tracking.registry import ModelRegistry, RegisteredVersion, list_models
 from training.tracking.store import experiment_name, registered_model_name, tracking_uri
 
 __all__ = [
-    "ModelRecord",
+    "ComparedVersion",
+    "ModelRegistry",
+    "ModelRun",
     "OffersRecorder",
-    "ParentRecord",
     "PulledModel",
     "RecordedModel",
     "RegisteredVersion",
+    "VersionComparison",
+    "compare_versions",
     "experiment_name",
     "list_models",
+    "pull_all",
     "pull_model",
     "registered_model_name",
     "tracking_uri",

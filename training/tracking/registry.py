@@ -1,40 +1,59 @@
-"""Looking models up and bringing them to where the server reads them."""
+"""The registered versions of a task's models: look-ups, marks and what was stored with them."""
 
-import os
-import secrets
-import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from training.bundle import BundleError, Manifest, open_bundle
+from training.bundle import Task
 from training.errors import RegistryError
+from training.tracking.evidence import (
+    CASES_FILE,
+    CHAMPION_CASES_FILE,
+    PARITY_FILE,
+    Cases,
+    Parity,
+    read_cases,
+    read_parity,
+)
+from training.tracking.pyfunc_model import BUNDLE_PATH
 from training.tracking.quiet import import_mlflow
-from training.tracking.recorder import BUNDLE_FOLDER, CHAMPION_ALIAS
+from training.tracking.records import model_version
+from training.tracking.runs import COUNTING_RUN_TAG, MEASURED_CHAMPION_TAG, PARENT_TAG
 from training.tracking.store import existing_client, registered_model_name
+
+CHALLENGER_ALIAS = "challenger"
+CHAMPION_ALIAS = "champion"
+PREVIOUS_ALIAS = "previous"
+STATUS_TAG = "validation_status"
+
+_ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the second for a version that is no number
 
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """One version of a programme's offer model.
+    """One version of a programme's offer models for a task.
 
     Attributes:
         name: Name of the registered model.
-        version: Version, ascending from 1.
+        task: What it is for.
+        version: Version, ascending from 1 within the task.
         model: Name of the recommender.
         model_version: Name under which decisions log it.
         run_id: MLflow run that made it.
         parent_run_id: Run of the job that compared it with others.
         aliases: Aliases that point to it now.
         create_time: When it was registered (UTC).
-        metrics: Metrics of its run.
+        metrics: Metrics of its run, under MLflow's names, such as ``ndcg_at_10``.
         parameters: Settings of its run, as text.
         tags: Tags of the version.
     """
 
     name: str
+    task: str
     version: str
     model: str
     model_version: str
@@ -46,147 +65,231 @@ class RegisteredVersion:
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
 
+    @property
+    def metric(self) -> str:
+        """The metric that decides, such as ``ndcg@10``."""
+        return self.tags.get("troth.metric", "")
 
-@dataclass(frozen=True)
-class PulledModel:
-    """A model that was brought to a folder.
+    @property
+    def judged_on(self) -> str:
+        """Names the cases that it was judged on."""
+        return self.tags.get("troth.judged_on", "")
+
+
+class ModelRegistry:
+    """The registered models of one programme and task.
 
     Attributes:
         name: Name of the registered model.
-        alias: Alias that was followed.
-        version: Version it points to.
-        path: Folder of the bundle.
-        link: Link that points to the folder now; the server follows it.
-        manifest: Manifest of the bundle.
-        changed: Whether the link pointed elsewhere, or was absent, before.
     """
 
-    name: str
-    alias: str
-    version: str
-    path: Path
-    link: Path
-    manifest: Manifest
-    changed: bool
+    def __init__(self, store: Path, programme: str, task: str) -> None:
+        """Open the registry.
+
+        Args:
+            store: Folder of the store.
+            programme: Loyalty programme.
+            task: What the models are for.
+
+        Raises:
+            RegistryError: There is no store in that folder, or no such task.
+        """
+        self.name = registered_model_name(programme, task)
+        self._task = str(task)
+        self._store = store
+        self._client = existing_client(store)
+
+    def aliases(self) -> dict[str, str]:
+        """Return the version of each alias.
+
+        Raises:
+            RegistryError: There is no model of this programme and task, or the store cannot be read.
+        """
+        with self._reading():
+            found = self._client.get_registered_model(self.name).aliases
+        return {alias: str(version) for alias, version in found.items()}
+
+    def exists(self) -> bool:
+        """Whether there is any model of this programme and task."""
+        with self._reading():
+            return bool(self._client.search_registered_models(f"name = '{self.name}'", max_results=1))
+
+    def versions(self) -> list[RegisteredVersion]:
+        """Return all versions, the newest first.
+
+        Raises:
+            RegistryError: There is none, or the store cannot be read.
+        """
+        aliases = self.aliases()
+        with self._reading():
+            found = self._client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
+            listed = [self._describe(version, aliases) for version in found]
+        return sorted(listed, key=lambda version: int(version.version), reverse=True)
+
+    def version(self, version: str) -> RegisteredVersion:
+        """Return a version by number.
+
+        Raises:
+            RegistryError: There is no such version.
+        """
+        aliases = self.aliases()
+        with self._reading(f"The model {self.name} in {self._store} has no version {version!r}."):
+            return self._describe(self._client.get_model_version(self.name, version), aliases)
+
+    def version_of(self, alias: str) -> RegisteredVersion:
+        """Return the version behind an alias.
+
+        Raises:
+            RegistryError: There is no such alias.
+        """
+        aliases = self.aliases()
+        if alias not in aliases:
+            known = ", ".join(sorted(aliases)) or "none"
+            raise RegistryError(
+                f"The model {self.name} in {self._store} has no alias {alias!r}; its aliases: {known}.",
+                model=self.name,
+                alias=alias,
+            )
+        return self.version(aliases[alias])
+
+    def set_alias(self, alias: str, version: str) -> None:
+        """Point an alias to a version."""
+        with self._reading():
+            self._client.set_registered_model_alias(self.name, alias, version)
+
+    def tag(self, version: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a version."""
+        with self._reading():
+            for name, value in tags.items():
+                self._client.set_model_version_tag(self.name, version, name, value)
+
+    def untag(self, version: RegisteredVersion, prefix: str) -> None:
+        """Remove the tags of a version whose names start so."""
+        with self._reading():
+            for name in version.tags:
+                if name.startswith(prefix):
+                    self._client.delete_model_version_tag(self.name, version.version, name)
+
+    def bundle(self, version: RegisteredVersion, folder: Path) -> Path:
+        """Copy the bundle of a version into a folder and return its path; it is not checked.
+
+        Raises:
+            RegistryError: It is not in the store.
+        """
+        with self._reading(f"The bundle of version {version.version} of {self.name} is not in the store."):
+            source = str(self._client.get_model_version(self.name, version.version).source)
+            location = self._client.get_logged_model(source.removeprefix("models:/")).artifact_location
+            artifacts = import_mlflow("mlflow.artifacts")
+            return Path(artifacts.download_artifacts(f"{location}/{BUNDLE_PATH}", dst_path=str(folder)))
+
+    def cases(self, version: RegisteredVersion) -> Cases | None:
+        """Return how a version did case by case, or ``None`` where that was not kept."""
+        return self._cases_of(version.run_id, CASES_FILE)
+
+    def counting_cases(self, version: RegisteredVersion) -> Cases | None:
+        """Return how counting did in the job that made a version, or ``None`` where the job did not count."""
+        run_id = self._parent_tags(version).get(COUNTING_RUN_TAG)
+        return None if run_id is None else self._cases_of(run_id, CASES_FILE)
+
+    def champion_cases(self, version: RegisteredVersion, champion: RegisteredVersion) -> Cases | None:
+        """Return how the champion did on the cases that a version was judged on, or ``None`` where nobody measured."""
+        if self._parent_tags(version).get(MEASURED_CHAMPION_TAG) == champion.version:
+            return self._cases_of(version.parent_run_id, CHAMPION_CASES_FILE)
+        return self.cases(champion) if champion.judged_on == version.judged_on else None
+
+    def parity(self, version: RegisteredVersion) -> Parity | None:
+        """Return the scores that the training job computed, or ``None`` where they were not kept."""
+        with tempfile.TemporaryDirectory(prefix="troth-") as temporary:
+            path = self._artifact(version.run_id, PARITY_FILE, temporary)
+            return None if path is None else read_parity(path)
+
+    def note_on_job(self, version: RegisteredVersion, tags: Mapping[str, str]) -> None:
+        """Set tags of the run that compared a version with others."""
+        if version.parent_run_id:
+            with self._reading():
+                for name, value in tags.items():
+                    self._client.set_tag(version.parent_run_id, name, value)
+
+    def _cases_of(self, run_id: str, name: str) -> Cases | None:
+        with tempfile.TemporaryDirectory(prefix="troth-") as temporary:
+            path = self._artifact(run_id, name, temporary)
+            return None if path is None else read_cases(path)
+
+    def _artifact(self, run_id: str, name: str, folder: str) -> Path | None:
+        errors = import_mlflow("mlflow.exceptions")
+        try:
+            return Path(self._client.download_artifacts(run_id, name, folder))
+        except (errors.MlflowException, OSError):
+            return None
+
+    def _parent_tags(self, version: RegisteredVersion) -> Mapping[str, str]:
+        if not version.parent_run_id:
+            return {}
+        with self._reading():
+            return dict(self._client.get_run(version.parent_run_id).data.tags)
+
+    def _describe(self, version: Any, aliases: Mapping[str, str]) -> RegisteredVersion:
+        run = self._client.get_run(version.run_id)
+        tags, number = dict(version.tags), str(version.version)
+        model = tags.get("troth.model", "")
+        return RegisteredVersion(
+            name=version.name,
+            task=self._task,
+            version=number,
+            model=model,
+            model_version=model_version(model, version.run_id),
+            run_id=version.run_id,
+            parent_run_id=run.data.tags.get(PARENT_TAG, ""),
+            aliases=tuple(sorted(alias for alias, target in aliases.items() if target == number)),
+            create_time=datetime.fromtimestamp(version.creation_timestamp / 1000, tz=UTC),
+            metrics=dict(run.data.metrics),
+            parameters=dict(run.data.params),
+            tags=tags,
+        )
+
+    @contextmanager
+    def _reading(self, missing: str = "") -> Iterator[None]:
+        """Turn what MLflow raises into one sentence."""
+        errors = import_mlflow("mlflow.exceptions")
+        try:
+            yield
+        except (errors.MlflowException, OSError) as error:
+            absent = isinstance(error, OSError) or error.error_code in _ABSENT
+            if missing and absent:
+                sentence = missing
+            elif absent:
+                sentence = f"There is no model {self.name} in {self._store}."
+            else:
+                sentence = f"The model store {self._store} cannot be read: {str(error).splitlines()[0]}"
+            raise RegistryError(sentence, model=self.name, store=str(self._store)) from error
 
 
-def list_models(store: Path, programme: str = "default") -> list[RegisteredVersion]:
-    """Return all versions of a programme's offer model, the newest first.
-
-    Raises:
-        RegistryError: There is no store in that folder, or it has no model of this programme.
-    """
-    name, client = registered_model_name(programme), existing_client(store)
-    aliases = _aliases(client, store, name)
-    versions = client.search_model_versions(f"name = '{name}'", max_results=10_000)
-    listed = [_describe(client, version, aliases) for version in versions]
-    return sorted(listed, key=lambda version: int(version.version), reverse=True)
-
-
-def pull_model(
-    store: Path, programme: str = "default", alias: str = CHAMPION_ALIAS, *, target_dir: Path
-) -> PulledModel:
-    """Bring the model behind an alias to where the server reads it.
-
-    The bundle is copied to ``<target_dir>/<programme>/offers/versions/<version>/`` and verified; then the link
-    ``<target_dir>/<programme>/offers/<alias>`` is replaced in one step, so a server sees the old model or the new one.
-    A version that is there already, undamaged, is not copied again.
+def list_models(store: Path, programme: str = "default", task: str | None = None) -> list[RegisteredVersion]:
+    """Return all versions of a programme's offer models, task by task, the newest first.
 
     Args:
         store: Folder of the store.
         programme: Loyalty programme.
-        alias: ``champion`` or another alias of the registry.
-        target_dir: Folder of the pulled models.
+        task: Only the models of this task; of all tasks by default.
 
     Raises:
-        RegistryError: Store, model or alias do not exist, or the bundle cannot be copied or is damaged.
+        RegistryError: There is no store in that folder, or it has no such model.
     """
-    name, client = registered_model_name(programme), existing_client(store)
-    aliases = _aliases(client, store, name)
-    if alias not in aliases:
-        known = ", ".join(sorted(aliases)) or "none"
+    if task is not None:
+        return ModelRegistry(store, programme, task).versions()
+    return [version for registry in existing_registries(store, programme) for version in registry.versions()]
+
+
+def existing_registries(store: Path, programme: str) -> list[ModelRegistry]:
+    """Return the registries of the tasks that a programme has models for.
+
+    Raises:
+        RegistryError: There is no store in that folder, or it has no model of this programme.
+    """
+    registries = [ModelRegistry(store, programme, task) for task in Task]
+    found = [registry for registry in registries if registry.exists()]
+    if not found:
         raise RegistryError(
-            f"The model {name} in {store} has no alias {alias!r}; its aliases: {known}.",
-            model=name,
-            alias=alias,
+            f"There is no model of programme {programme} in {store}.", programme=programme, store=str(store)
         )
-    version = str(aliases[alias])
-    run_id = str(client.get_model_version(name, version).run_id)
-    folder = Path(target_dir).absolute() / programme / "offers"
-    path, link = folder / "versions" / version, folder / alias
-    try:
-        manifest = _manifest_of(path, run_id)
-        if manifest is None:
-            manifest = _materialise(client, run_id, path)
-        target = os.path.relpath(path, folder)
-        changed = not link.is_symlink() or os.readlink(link) != target  # noqa: PTH115  # the text of the link counts
-        if changed:
-            _repoint(link, target)
-    except (OSError, BundleError) as error:
-        raise RegistryError(
-            f"Version {version} of {name} cannot be brought to {path}: {str(error).rstrip('.')}.",
-            model=name,
-            version=version,
-        ) from error
-    return PulledModel(
-        name=name, alias=alias, version=version, path=path, link=link, manifest=manifest, changed=changed
-    )
-
-
-def _aliases(client: Any, store: Path, name: str) -> dict[str, str]:
-    errors = import_mlflow("mlflow.exceptions")
-    try:
-        return dict(client.get_registered_model(name).aliases)
-    except errors.MlflowException as error:
-        raise RegistryError(f"There is no model {name} in {store}.", model=name, store=str(store)) from error
-
-
-def _describe(client: Any, version: Any, aliases: Mapping[str, str]) -> RegisteredVersion:
-    run = client.get_run(version.run_id)
-    tags = dict(version.tags)
-    return RegisteredVersion(
-        name=version.name,
-        version=str(version.version),
-        model=tags.get("troth.model", ""),
-        model_version=f"{tags.get('troth.model', '')}@{version.run_id[:12]}",
-        run_id=version.run_id,
-        parent_run_id=run.data.tags.get("mlflow.parentRunId", ""),
-        aliases=tuple(
-            sorted(alias for alias, target in aliases.items() if str(target) == str(version.version))
-        ),
-        create_time=datetime.fromtimestamp(version.creation_timestamp / 1000, tz=UTC),
-        metrics=dict(run.data.metrics),
-        parameters=dict(run.data.params),
-        tags=tags,
-    )
-
-
-def _manifest_of(path: Path, run_id: str) -> Manifest | None:
-    """Return the manifest of a bundle that is there already, or ``None`` when it must be copied (again)."""
-    try:
-        manifest = open_bundle(path).manifest
-    except BundleError:
-        return None
-    # A version number of another store can be in the way, for example after the store was deleted and made anew.
-    return manifest if manifest.run_id == run_id else None
-
-
-def _materialise(client: Any, run_id: str, path: Path) -> Manifest:
-    """Copy a run's bundle aside, verify it, then move it into place; what was there before goes away."""
-    aside = path.parent / f".{path.name}.{secrets.token_hex(4)}.pulling"
-    aside.mkdir(parents=True)
-    try:
-        copied = Path(client.download_artifacts(run_id, BUNDLE_FOLDER, str(aside)))
-        manifest = open_bundle(copied).manifest
-        if path.exists():
-            path.rename(aside / "replaced")
-        copied.rename(path)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return manifest
-
-
-def _repoint(link: Path, target: str) -> None:
-    temporary = link.parent / f".{link.name}.{secrets.token_hex(4)}"
-    temporary.symlink_to(target)
-    os.replace(temporary, link)  # noqa: PTH105  # replaces a link, and never follows it
+    return found

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from training.bundle.task import Task
 from training.errors import RegistryError, TrainingError
 from training.tracking.quiet import import_mlflow
 
@@ -27,9 +28,16 @@ def experiment_name(programme: str) -> str:
     return f"troth/{_check_programme(programme)}/offers"
 
 
-def registered_model_name(programme: str) -> str:
-    """Return the name of a programme's registered offer model."""
-    return f"troth-{_check_programme(programme)}-offers"
+def registered_model_name(programme: str, task: str) -> str:
+    """Return the name under which a programme's offer models of a task are registered.
+
+    Raises:
+        TrainingError: The programme cannot name a model.
+        RegistryError: There is no such task.
+    """
+    if task not in tuple(Task):
+        raise RegistryError(f"There is no task {task!r}; choose from {', '.join(Task)}.", task=task)
+    return f"troth-{_check_programme(programme)}-offers-{task}"
 
 
 def existing_client(store: Path) -> Any:

@@ -27,19 +27,23 @@ from google.type import money_pb2 as google_dot_type_dot_money__pb2
 from troth.v1 import assignment_pb2 as troth_dot_v1_dot_assignment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17troth/v1/decision.proto\x12\x08troth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x19troth/v1/assignment.proto\"\xc3\x03\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x11\n\tprogramme\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\x14\n\x0cplacement_id\x18\x04 \x01(\t\x12%\n\x06offers\x18\x05 \x03(\x0b\x32\x15.troth.v1.ChosenOffer\x12\"\n\x07ranking\x18\x06 \x01(\x0e\x32\x11.troth.v1.Ranking\x12+\n\x0c\x64\x65gradations\x18\x07 \x03(\x0e\x32\x15.troth.v1.Degradation\x12\x15\n\rmodel_version\x18\x08 \x01(\t\x12\x15\n\rplan_revision\x18\t \x01(\t\x12\x1a\n\x12\x63\x61talogue_revision\x18\n \x01(\t\x12\x30\n\x0c\x66\x65\x61ture_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x65ligible_count\x18\x0c \x01(\x05\x12/\n\x0b\x64\x65\x63ide_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x0b\x61ssignments\x18\x0e \x03(\x0b\x32\x14.troth.v1.Assignment\"\x85\x01\n\x0b\x43hosenOffer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x12\n\npropensity\x18\x04 \x01(\x01\x12\r\n\x05title\x18\x05 \x01(\t\x12$\n\x08\x64iscount\x18\x06 \x01(\x0b\x32\x12.google.type.Money*d\n\x07Ranking\x12\x17\n\x13RANKING_UNSPECIFIED\x10\x00\x12\x14\n\x10RANKING_CHAMPION\x10\x01\x12\x13\n\x0fRANKING_POPULAR\x10\x02\x12\x15\n\x11RANKING_CATALOGUE\x10\x03*i\n\x0b\x44\x65gradation\x12\x1b\n\x17\x44\x45GRADATION_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45GRADATION_MEMBER_UNKNOWN\x10\x01\x12\x1d\n\x19\x44\x45GRADATION_MODEL_MISSING\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17troth/v1/decision.proto\x12\x08troth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a\x19troth/v1/assignment.proto\"\xc3\x03\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x11\n\tprogramme\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\x14\n\x0cplacement_id\x18\x04 \x01(\t\x12%\n\x06offers\x18\x05 \x03(\x0b\x32\x15.troth.v1.ChosenOffer\x12\"\n\x07ranking\x18\x06 \x01(\x0e\x32\x11.troth.v1.Ranking\x12+\n\x0c\x64\x65gradations\x18\x07 \x03(\x0e\x32\x15.troth.v1.Degradation\x12\x15\n\rmodel_version\x18\x08 \x01(\t\x12\x15\n\rplan_revision\x18\t \x01(\t\x12\x1a\n\x12\x63\x61talogue_revision\x18\n \x01(\t\x12\x30\n\x0c\x66\x65\x61ture_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x65ligible_count\x18\x0c \x01(\x05\x12/\n\x0b\x64\x65\x63ide_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x0b\x61ssignments\x18\x0e \x03(\x0b\x32\x14.troth.v1.Assignment\"\xad\x01\n\x0b\x43hosenOffer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x12\n\npropensity\x18\x04 \x01(\x01\x12\r\n\x05title\x18\x05 \x01(\t\x12$\n\x08\x64iscount\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12&\n\x07reasons\x18\x07 \x03(\x0b\x32\x15.troth.v1.OfferReason\"\x9e\x01\n\x0bOfferReason\x12\'\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x19.troth.v1.OfferReasonCode\x12\x12\n\ntrip_count\x18\x02 \x01(\x05\x12\x11\n\tspan_days\x18\x03 \x01(\x05\x12\x15\n\rinterval_days\x18\x04 \x01(\x05\x12\x14\n\x0c\x65lapsed_days\x18\x05 \x01(\x05\x12\x12\n\nproduct_id\x18\x06 \x01(\t*d\n\x07Ranking\x12\x17\n\x13RANKING_UNSPECIFIED\x10\x00\x12\x14\n\x10RANKING_CHAMPION\x10\x01\x12\x13\n\x0fRANKING_POPULAR\x10\x02\x12\x15\n\x11RANKING_CATALOGUE\x10\x03*\x89\x01\n\x0b\x44\x65gradation\x12\x1b\n\x17\x44\x45GRADATION_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45GRADATION_MEMBER_UNKNOWN\x10\x01\x12\x1d\n\x19\x44\x45GRADATION_MODEL_MISSING\x10\x02\x12\x1e\n\x1a\x44\x45GRADATION_TASK_EXHAUSTED\x10\x03*\x8f\x02\n\x0fOfferReasonCode\x12!\n\x1dOFFER_REASON_CODE_UNSPECIFIED\x10\x00\x12#\n\x1fOFFER_REASON_CODE_BOUGHT_BEFORE\x10\x01\x12\x1f\n\x1bOFFER_REASON_CODE_DUE_AGAIN\x10\x02\x12\x1f\n\x1bOFFER_REASON_CODE_GOES_WITH\x10\x03\x12.\n*OFFER_REASON_CODE_LIKED_BY_SIMILAR_MEMBERS\x10\x04\x12\x1d\n\x19OFFER_REASON_CODE_POPULAR\x10\x05\x12#\n\x1fOFFER_REASON_CODE_NEW_TO_MEMBER\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'troth.v1.decision_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RANKING']._serialized_start=712
-  _globals['_RANKING']._serialized_end=812
-  _globals['_DEGRADATION']._serialized_start=814
-  _globals['_DEGRADATION']._serialized_end=919
+  _globals['_RANKING']._serialized_start=913
+  _globals['_RANKING']._serialized_end=1013
+  _globals['_DEGRADATION']._serialized_start=1016
+  _globals['_DEGRADATION']._serialized_end=1153
+  _globals['_OFFERREASONCODE']._serialized_start=1156
+  _globals['_OFFERREASONCODE']._serialized_end=1427
   _globals['_DECISION']._serialized_start=123
   _globals['_DECISION']._serialized_end=574
   _globals['_CHOSENOFFER']._serialized_start=577
-  _globals['_CHOSENOFFER']._serialized_end=710
+  _globals['_CHOSENOFFER']._serialized_end=750
+  _globals['_OFFERREASON']._serialized_start=753
+  _globals['_OFFERREASON']._serialized_end=911
 # @@protoc_insertion_point(module_scope)

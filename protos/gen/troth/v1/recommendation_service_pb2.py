@@ -28,7 +28,7 @@ from troth.v1 import assignment_pb2 as troth_dot_v1_dot_assignment__pb2
 from troth.v1 import decision_pb2 as troth_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%troth/v1/recommendation_service.proto\x12\x08troth.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19troth/v1/assignment.proto\x1a\x17troth/v1/decision.proto\"\xec\x02\n\x16RecommendOffersRequest\x12\x17\n\tprogramme\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tmember_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0cplacement_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0boffer_count\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x36\n\x0crequest_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12J\n\nattributes\x18\x07 \x03(\x0b\x32\x30.troth.v1.RecommendOffersRequest.AttributesEntryB\x04\xe2\x41\x01\x01\x1aK\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0b\x32\x18.troth.v1.AttributeValue:\x02\x38\x01\"?\n\x17RecommendOffersResponse\x12$\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x12.troth.v1.Decision2o\n\x15RecommendationService\x12V\n\x0fRecommendOffers\x12 .troth.v1.RecommendOffersRequest\x1a!.troth.v1.RecommendOffersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%troth/v1/recommendation_service.proto\x12\x08troth.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19troth/v1/assignment.proto\x1a\x17troth/v1/decision.proto\"\x8e\x03\n\x16RecommendOffersRequest\x12\x17\n\tprogramme\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tmember_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0cplacement_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0boffer_count\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x36\n\x0crequest_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12J\n\nattributes\x18\x07 \x03(\x0b\x32\x30.troth.v1.RecommendOffersRequest.AttributesEntryB\x04\xe2\x41\x01\x01\x12 \n\x12\x62\x61sket_product_ids\x18\x08 \x03(\tB\x04\xe2\x41\x01\x01\x1aK\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0b\x32\x18.troth.v1.AttributeValue:\x02\x38\x01\"?\n\x17RecommendOffersResponse\x12$\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x12.troth.v1.Decision2o\n\x15RecommendationService\x12V\n\x0fRecommendOffers\x12 .troth.v1.RecommendOffersRequest\x1a!.troth.v1.RecommendOffersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,12 +51,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECOMMENDOFFERSREQUEST'].fields_by_name['request_time']._serialized_options = b'\342A\001\001'
   _globals['_RECOMMENDOFFERSREQUEST'].fields_by_name['attributes']._loaded_options = None
   _globals['_RECOMMENDOFFERSREQUEST'].fields_by_name['attributes']._serialized_options = b'\342A\001\001'
+  _globals['_RECOMMENDOFFERSREQUEST'].fields_by_name['basket_product_ids']._loaded_options = None
+  _globals['_RECOMMENDOFFERSREQUEST'].fields_by_name['basket_product_ids']._serialized_options = b'\342A\001\001'
   _globals['_RECOMMENDOFFERSREQUEST']._serialized_start=170
-  _globals['_RECOMMENDOFFERSREQUEST']._serialized_end=534
-  _globals['_RECOMMENDOFFERSREQUEST_ATTRIBUTESENTRY']._serialized_start=459
-  _globals['_RECOMMENDOFFERSREQUEST_ATTRIBUTESENTRY']._serialized_end=534
-  _globals['_RECOMMENDOFFERSRESPONSE']._serialized_start=536
-  _globals['_RECOMMENDOFFERSRESPONSE']._serialized_end=599
-  _globals['_RECOMMENDATIONSERVICE']._serialized_start=601
-  _globals['_RECOMMENDATIONSERVICE']._serialized_end=712
+  _globals['_RECOMMENDOFFERSREQUEST']._serialized_end=568
+  _globals['_RECOMMENDOFFERSREQUEST_ATTRIBUTESENTRY']._serialized_start=493
+  _globals['_RECOMMENDOFFERSREQUEST_ATTRIBUTESENTRY']._serialized_end=568
+  _globals['_RECOMMENDOFFERSRESPONSE']._serialized_start=570
+  _globals['_RECOMMENDOFFERSRESPONSE']._serialized_end=633
+  _globals['_RECOMMENDATIONSERVICE']._serialized_start=635
+  _globals['_RECOMMENDATIONSERVICE']._serialized_end=746
 # @@protoc_insertion_point(module_scope)

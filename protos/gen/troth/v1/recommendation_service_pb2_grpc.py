@@ -50,7 +50,8 @@ class RecommendationServiceServicer:
         """Decides and logs. The decision is on disk before it is answered.
 
         Idempotent by `request_id`: a retry returns the same decision and logs nothing; the key is kept as long as the log.
-        An unknown member gets popular offers and DEGRADATION_MEMBER_UNKNOWN.
+        The placement's task says which model ranks and which offers come into question. An unknown member gets popular offers
+        and DEGRADATION_MEMBER_UNKNOWN, unless basket, logged purchases or attributes tell the model something.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST, all problems at once), NOT_FOUND (PROGRAMME_NOT_FOUND,
         PLACEMENT_NOT_FOUND), ALREADY_EXISTS (REQUEST_ID_REUSED), UNAVAILABLE (STORE_UNAVAILABLE: nothing was decided; retry),

@@ -1,0 +1,290 @@
+"""What the second stage looks at: one row of numbers per candidate offer, computed for one member.
+
+Training builds its tables with this very function, so what the trees learned on is what the server computes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training.bundle.history import (
+    COLUMNS,
+    DECAYED,
+    DISCOUNTED,
+    FIRST_AGE,
+    HALF_LIVES,
+    LAST_AGE,
+    TRIPS,
+    VALUE,
+    History,
+    Profile,
+)
+from training.bundle.scorers import Covers
+
+Array = npt.NDArray[np.float32]
+
+NEVER = np.float32(9999.0)
+"""Days since something that never happened."""
+UNKNOWN = np.float32(-1.0)
+
+_D28, _D84, _D168 = (DECAYED + HALF_LIVES.index(days) for days in (28.0, 84.0, 168.0))
+
+PAIR_FEATURES = (
+    "trips",
+    "days_since_last",
+    "days_since_first",
+    "value_per_trip",
+    "discounted_share",
+    *COLUMNS[DECAYED:],
+    "products_bought",
+    "recent_value",
+    "usual_interval",
+    "due_by_own_interval",
+    "due_by_offer_interval",
+    "momentum",
+    "share_of_trips",
+    "share_of_recent_trips",
+    "share_of_latest_trips",
+    "category_share",
+)
+MEMBER_FEATURES = (
+    "member_trips",
+    "member_days_since_last",
+    "member_days_since_first",
+    "member_recent_trips",
+    "member_latest_trips",
+    "member_offers",
+    "member_value_per_trip",
+    "member_discounted_share",
+)
+OFFER_FEATURES = (
+    "offer_buyers",
+    "offer_buyers_28_days",
+    "offer_buyers_56_days",
+    "offer_decayed_7",
+    "offer_decayed_28",
+    "offer_decayed_84",
+    "offer_decayed_336",
+    "offer_trend",
+    "offer_repeat_share",
+    "offer_interval",
+    "offer_trips_per_buyer",
+    "offer_value_per_trip",
+    "offer_discounted_share",
+    "offer_products",
+)
+
+
+def feature_names(components: Sequence[str], member_attributes: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the columns that ``candidate_features`` fills."""
+    return (
+        *PAIR_FEATURES,
+        *MEMBER_FEATURES,
+        *(f"attribute_{name}" for name in member_attributes),
+        *OFFER_FEATURES,
+        *(f"score_{name}" for name in components),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OfferTable:
+    """What is known of offers at one moment.
+
+    Attributes:
+        values: float32[offers, len(OFFER_FEATURES)].
+        categories: int32[offers], the category of each offer, or -1.
+        category_count: Number of categories.
+    """
+
+    values: Array
+    categories: npt.NDArray[np.int32]
+    category_count: int
+
+
+def offer_table(history: History, covers: Covers, categories: npt.NDArray[np.int32]) -> OfferTable:
+    """Sum a history up to one row per offer; shares and rates, so that it compares over histories of different size.
+
+    Args:
+        history: What members did.
+        covers: Which offers each product belongs to.
+        categories: int32[offers], -1 for none.
+    """
+    columns = history.columns
+    trips, last, first = columns[:, TRIPS], columns[:, LAST_AGE], columns[:, FIRST_AGE]
+    per_pair = [
+        np.ones(len(trips), np.float32),
+        (last < 28).astype(np.float32),
+        (last < 56).astype(np.float32),
+        *(columns[:, DECAYED + HALF_LIVES.index(days)] for days in (7.0, 28.0, 84.0, 336.0)),
+        (trips > 1).astype(np.float32),
+        first - last,
+        trips - 1,
+        trips,
+        columns[:, VALUE],
+        columns[:, DISCOUNTED],
+    ]
+    sums = np.stack([_onto_offers(history.product_sums(values), covers) for values in per_pair], axis=1)
+    members = max(history.member_count, 1)
+    buyers, all_trips = np.maximum(sums[:, 0], 1e-9), np.maximum(sums[:, 10], 1e-9)
+    again = sums[:, 9]
+    known = sums[:, 0] > 0
+    table = np.stack(
+        [
+            *(sums[:, column] / members for column in range(7)),
+            np.where(sums[:, 5] > 0, sums[:, 4] / np.maximum(sums[:, 5], 1e-9), 0),
+            sums[:, 7] / buyers,
+            np.where(again > 0, sums[:, 8] / np.maximum(again, 1e-9), UNKNOWN),
+            sums[:, 10] / buyers,
+            sums[:, 11] / all_trips,
+            sums[:, 12] / all_trips,
+            _onto_offers(np.ones(history.product_count), covers),
+        ],
+        axis=1,
+    )
+    table[~known, 8:13] = UNKNOWN
+    return OfferTable(table.astype(np.float32), categories, int(categories.max(initial=-1)) + 1)
+
+
+def offer_rows(profile: Profile, covers: Covers) -> tuple[npt.NDArray[np.int64], Array, Array]:
+    """Return what a member did with offers: offers (ascending), their columns, and the products bought of each."""
+    if covers.indptr is None:
+        return profile.products.astype(np.int64), profile.columns, np.ones(len(profile.products), np.float32)
+    positions, offers = covers.expand(profile.products)
+    if not len(offers):
+        return offers, np.zeros((0, len(COLUMNS)), np.float32), np.zeros(0, np.float32)
+    order = np.argsort(offers, kind="stable")
+    offers, rows = offers[order], profile.columns[positions[order]]
+    starts = np.flatnonzero(np.concatenate([[True], offers[1:] != offers[:-1]]))
+    columns: Array = np.add.reduceat(rows, starts, axis=0)
+    columns[:, LAST_AGE] = np.minimum.reduceat(rows[:, LAST_AGE], starts)
+    columns[:, FIRST_AGE] = np.maximum.reduceat(rows[:, FIRST_AGE], starts)
+    bought = np.diff(np.concatenate([starts, [len(offers)]])).astype(np.float32)
+    return offers[starts], columns, bought
+
+
+def candidate_features(
+    profile: Profile,
+    candidates: npt.NDArray[np.int64],
+    covers: Covers,
+    table: OfferTable,
+    attributes: Array,
+    component_scores: Sequence[Array],
+) -> Array:
+    """Return float32[candidates, features] in the order of ``feature_names``.
+
+    Args:
+        profile: What the member did.
+        candidates: Offers to describe.
+        covers: Which offers each product belongs to.
+        table: What is known of offers.
+        attributes: float32[attributes] of the member, -1 for unknown.
+        component_scores: float32[offers] of each component.
+    """
+    offers, columns, bought = offer_rows(profile, covers)
+    place = np.searchsorted(offers, candidates)
+    place_inside = np.minimum(place, max(len(offers) - 1, 0))
+    has = offers[place_inside] == candidates if len(offers) else np.zeros(len(candidates), bool)
+    own = np.zeros((len(candidates), len(COLUMNS)), np.float32)
+    products = np.zeros(len(candidates), np.float32)
+    if len(offers):
+        own[has] = columns[place_inside[has]]
+        products[has] = bought[place_inside[has]]
+    stats = profile.stats
+    result = np.empty(
+        (
+            len(candidates),
+            len(PAIR_FEATURES)
+            + len(MEMBER_FEATURES)
+            + len(attributes)
+            + len(OFFER_FEATURES)
+            + len(component_scores),
+        ),
+        np.float32,
+    )
+    _fill_pair(result, own, has, products, stats, table.values[candidates])
+    result[:, len(PAIR_FEATURES) - 1] = _category_share(offers, columns, candidates, table)
+    start = len(PAIR_FEATURES)
+    result[:, start : start + len(MEMBER_FEATURES)] = _member_row(stats, len(offers))
+    start += len(MEMBER_FEATURES)
+    result[:, start : start + len(attributes)] = attributes
+    start += len(attributes)
+    result[:, start : start + len(OFFER_FEATURES)] = table.values[candidates]
+    start += len(OFFER_FEATURES)
+    for column, scores in enumerate(component_scores, start=start):
+        result[:, column] = scores[candidates]
+    return result
+
+
+def _fill_pair(
+    result: Array, own: Array, has: npt.NDArray[np.bool_], products: Array, stats: Array, offers: Array
+) -> None:
+    trips, last, first = own[:, TRIPS], own[:, LAST_AGE], own[:, FIRST_AGE]
+    per_trip = np.maximum(trips, 1)
+    again = trips > 1
+    interval = np.where(again, (first - last) / np.maximum(trips - 1, 1), UNKNOWN)
+    offer_interval = offers[:, OFFER_FEATURES.index("offer_interval")]
+    member_trips = max(float(stats[TRIPS]), 1.0)
+    columns = [
+        trips,
+        np.where(has, last, NEVER),
+        np.where(has, first, NEVER),
+        np.where(has, own[:, VALUE] / per_trip, UNKNOWN),
+        np.where(has, own[:, DISCOUNTED] / per_trip, UNKNOWN),
+        *own[:, DECAYED:].T,
+        products,
+        own[:, VALUE] / per_trip * own[:, _D84],
+        interval,
+        np.where(again, last / np.maximum(interval, 0.5), UNKNOWN),
+        np.where(has & (offer_interval > 0), last / np.maximum(offer_interval, 0.5), UNKNOWN),
+        own[:, _D28] / np.maximum(own[:, _D168], 1e-6),
+        trips / np.float32(member_trips),
+        own[:, _D84] / np.float32(max(float(stats[_D84]), 1e-6)),
+        own[:, _D28] / np.float32(max(float(stats[_D28]), 1e-6)),
+    ]
+    for column, values in enumerate(columns):
+        result[:, column] = values
+
+
+def _category_share(
+    offers: npt.NDArray[np.int64], columns: Array, candidates: npt.NDArray[np.int64], table: OfferTable
+) -> Array:
+    """Return how much of what the member bought, decayed, lies in each candidate's category."""
+    if not table.category_count or not len(offers):
+        return np.zeros(len(candidates), np.float32)
+    # Category -1 takes place 0, which no candidate is compared with.
+    weights = np.bincount(
+        table.categories[offers] + 1, weights=columns[:, _D168], minlength=table.category_count + 1
+    )
+    total = weights.sum()
+    if total <= 0:
+        return np.zeros(len(candidates), np.float32)
+    weights[0] = 0.0
+    shares: Array = (weights[table.categories[candidates] + 1] / total).astype(np.float32)
+    return shares
+
+
+def _member_row(stats: Array, offer_count: int) -> Array:
+    trips = max(float(stats[TRIPS]), 1.0)
+    known = stats[TRIPS] > 0
+    return np.array(
+        [
+            stats[TRIPS],
+            stats[LAST_AGE] if known else NEVER,
+            stats[FIRST_AGE] if known else NEVER,
+            stats[_D84],
+            stats[_D28],
+            offer_count,
+            stats[VALUE] / trips if known else UNKNOWN,
+            stats[DISCOUNTED] / trips if known else UNKNOWN,
+        ],
+        dtype=np.float32,
+    )
+
+
+def _onto_offers(per_product: npt.NDArray[np.float64], covers: Covers) -> npt.NDArray[np.float64]:
+    if covers.indptr is None or covers.indices is None:
+        return per_product
+    repeated = np.repeat(per_product, np.diff(covers.indptr))
+    return np.bincount(covers.indices, weights=repeated, minlength=covers.offer_count).astype(np.float64)

@@ -1,0 +1,110 @@
+"""How a model did on folds: estimates with errors over members, and paired differences."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training.bundle import OfferModel
+from training.bundle.ranker import Ranker
+from training.errors import DatasetError
+from training.evaluation.estimates import Estimate, ratio_estimate
+from training.evaluation.folds import Fold
+from training.evaluation.ranking import (
+    RankedLists,
+    Score,
+    case_metrics,
+    catalogue_metrics,
+    rank_fold,
+    score_known,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How one model did.
+
+    Attributes:
+        metrics: Estimate by name, such as ``ndcg@10``; those of the whole catalogue have no error (NaN).
+        cases: float64[cases] by name, in the order of the folds' cases.
+        members: int32[cases].
+        lists: The ranked lists of each fold.
+    """
+
+    metrics: Mapping[str, Estimate]
+    cases: Mapping[str, npt.NDArray[np.float64]]
+    members: npt.NDArray[np.int32]
+    lists: tuple[RankedLists, ...]
+
+
+def evaluate(
+    models: Sequence[OfferModel],
+    folds: Sequence[Fold],
+    ks: Sequence[int],
+    *,
+    most_cases: int | None = None,
+    seed: int = 0,
+    score: Score = score_known,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Rank the cases of folds, each by the model fitted on that fold, and measure.
+
+    Args:
+        models: One for each fold.
+        folds: Where the cases are.
+        ks: Lengths of lists, ascending.
+        most_cases: Take a random sample of the members' cases when there are more; the catalogue stays whole.
+        seed: Of that sample.
+        score: How candidates are scored.
+        progress: Called with cases done and all cases of a fold.
+
+    Raises:
+        DatasetError: There are fewer than two cases.
+    """
+    lists = []
+    for model, fold in zip(models, folds, strict=True):
+        cases = None
+        if most_cases is not None and len(fold.members) > most_cases:
+            rng = np.random.default_rng(seed)
+            cases = np.sort(rng.choice(len(fold.members), most_cases, replace=False))
+        lists.append(rank_fold(model, fold, k=max(ks), cases=cases, score=score, progress=progress))
+    per_case = [case_metrics(part, ks) for part in lists]
+    cases_of = {name: np.concatenate([part[name] for part in per_case]) for name in per_case[0]}
+    members = np.concatenate([part.members for part in lists])
+    if len(np.unique(members)) < 2:
+        raise DatasetError(
+            "Fewer than two members did anything in the window that the task is about, so nothing can be measured."
+        )
+    metrics = {name: over_members(values, members) for name, values in cases_of.items()}
+    whole = [
+        catalogue_metrics(part, fold, ks, probabilities=isinstance(model.scorer, Ranker))
+        for model, part, fold in zip(models, lists, folds, strict=True)
+        if len(part.members)
+    ]
+    weights = np.array([len(part.members) for part in lists if len(part.members)], dtype=np.float64)
+    for name in whole[0]:
+        value = float(np.average([part[name] for part in whole], weights=weights))
+        metrics[name] = Estimate(value, float("nan"))
+    return Evaluation(metrics, cases_of, members, tuple(lists))
+
+
+def over_members(values: npt.NDArray[np.float64], members: npt.NDArray[np.int32]) -> Estimate:
+    """Return the mean over cases with its error over members, who may have several cases; NaN cases do not count."""
+    counted = ~np.isnan(values)
+    _, position = np.unique(members[counted], return_inverse=True)
+    if len(position) == 0 or position.max() < 1:
+        return Estimate(float(values[counted].mean()) if counted.any() else 0.0, float("nan"))
+    sums = np.bincount(position, weights=values[counted]).astype(np.float64)
+    return ratio_estimate(sums, np.bincount(position).astype(np.float64))
+
+
+def paired_difference(evaluation: Evaluation, baseline: Evaluation, metric: str) -> Estimate:
+    """Return the difference on the same cases; taken within each case first, so what makes cases differ cancels.
+
+    Raises:
+        ValueError: The two were not measured on the same cases.
+    """
+    if not np.array_equal(evaluation.members, baseline.members):
+        raise ValueError("The two evaluations are not of the same cases.")
+    return over_members(evaluation.cases[metric] - baseline.cases[metric], evaluation.members)

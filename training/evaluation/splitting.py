@@ -1,0 +1,198 @@
+"""Making splits: by time where there are times, else as the given test split was made."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import polars as pl
+
+from training.bundle.task import Task
+from training.data.purchases import Purchases
+from training.errors import DatasetError
+from training.evaluation.folds import (
+    HORIZON_DAYS,
+    Fold,
+    Split,
+    describe_day,
+    fit_data,
+    offer_rows,
+    truth_matrix,
+    window_fold,
+)
+
+MOST_TRAIN_FOLDS = 4
+MANY_ROWS = 5_000_000
+_FEW_TRAIN_FOLDS = 2
+
+
+def temporal_split(
+    purchases: Purchases,
+    task: Task,
+    *,
+    end: float | None = None,
+    horizon: float = HORIZON_DAYS,
+    min_buyers: int = 1,
+) -> Split:
+    """Hold out the last ``horizon`` days as test, the ones before as validation, and those before to train on.
+
+    Args:
+        purchases: Everything.
+        task: What the folds ask.
+        end: End of the test window, in days since 1970; the last purchase by default.
+        horizon: Days of a window.
+        min_buyers: Members who must have bought an offer before a window for it to be ranked.
+
+    Raises:
+        DatasetError: There are no times, or they span less than three windows.
+    """
+    if not purchases.has_times:
+        raise DatasetError(
+            f"{purchases.name} has no times to split by: name --time-column, or give a test split with --test."
+        )
+    first = float(purchases.rows["time"].min() or 0.0)  # type: ignore[arg-type]  # a float column
+    last = float(purchases.rows["time"].max() or 0.0) if end is None else end  # type: ignore[arg-type]
+    if last - first < 3 * horizon:
+        raise DatasetError(
+            f"{purchases.name} spans {last - first:.0f} days; windows of {horizon:g} days for test, validation and "
+            f"training need {3 * horizon:g} or more. Name a shorter --horizon or give a test split with --test."
+        )
+    test, validation = last - horizon, last - 2 * horizon
+    fold = partial(window_fold, purchases=purchases, horizon=horizon, min_buyers=min_buyers)
+    return Split(
+        task=task,
+        train=_earlier_folds(purchases, first, validation, horizon, fold),
+        validate=[partial(fold, _window_name("validation", validation, horizon), cutoff=validation)],
+        test=[partial(fold, _window_name("test", test, horizon), cutoff=test)],
+        description=(
+            f"by time: train up to {describe_day(validation)}, validate on the {horizon:g} days after it, test on the "
+            f"{horizon:g} days after {describe_day(test)}"
+        ),
+    )
+
+
+def given_split(purchases: Purchases, test: pl.DataFrame, task: Task, *, seed: int) -> Split:
+    """Use a given test split; settings are chosen on parts held out of the training table in the same way.
+
+    When every test interaction is later than the training table, the inner parts are held out by time; when each
+    member's test interactions are later than the same member's others, the last ones of each member; else a random
+    part of each member's.
+
+    Args:
+        purchases: The training table.
+        test: ``member``, ``offer`` and ``time`` of the test split.
+        task: What the folds ask.
+        seed: Of random parts.
+    """
+    cutoff = float(purchases.rows["time"].max() or 0.0)  # type: ignore[arg-type]  # a float column
+    everything = np.ones(purchases.offer_count, bool)
+
+    def test_fold() -> Fold:
+        members, truths = truth_matrix(test, purchases.offer_count, everything)
+        return Fold(
+            "test: as given",
+            fit_data(purchases, purchases.rows, cutoff),
+            cutoff,
+            cutoff,
+            members,
+            truths,
+            everything,
+        )
+
+    kind = _kind(purchases, test)
+    if kind == "time":
+        horizon = max(float(test["time"].max() or 0.0) - cutoff, 1.0)  # type: ignore[arg-type]  # a float column
+        first = float(purchases.rows["time"].min() or 0.0)  # type: ignore[arg-type]
+        horizon = min(horizon, (cutoff - first) / 3)
+        validation = cutoff - horizon
+        fold = partial(window_fold, purchases=purchases, horizon=horizon)
+        return Split(
+            task,
+            _earlier_folds(purchases, first, validation, horizon, fold),
+            [partial(fold, _window_name("validation", validation, horizon), cutoff=validation)],
+            [test_fold],
+            f"test as given, later than all training rows; inner windows of {horizon:g} days",
+        )
+    per_member = len(test) / max(test["member"].n_unique(), 1)
+    share = len(test) / max(len(test) + len(purchases.rows), 1)
+    held = partial(_held_out_fold, purchases, latest=kind == "latest", per_member=per_member, share=share)
+    count = 1 if len(purchases.rows) > MANY_ROWS else _FEW_TRAIN_FOLDS
+    words = "the latest of each member" if kind == "latest" else "a random part of each member's"
+    return Split(
+        task,
+        [partial(held, f"training part {number + 1}", seed=seed + 1 + number) for number in range(count)],
+        [partial(held, "validation part", seed=seed)],
+        [test_fold],
+        f"test as given; inner parts hold out {words} interactions, {share:.0%} of them",
+    )
+
+
+def wants_repeats(purchases: Purchases, later: pl.DataFrame) -> bool:
+    """Tell whether later interactions repeat earlier ones, so that removing what was bought would remove truths."""
+    before = offer_rows(purchases, purchases.rows).select("member", "offer").unique()
+    pairs = later.select("member", "offer").unique()
+    return len(pairs.join(before, on=["member", "offer"], how="semi")) > 0.01 * len(pairs)
+
+
+def _earlier_folds(
+    purchases: Purchases, first: float, validation: float, horizon: float, fold: Callable[..., Fold]
+) -> list[Callable[[], Fold]]:
+    most = _FEW_TRAIN_FOLDS if len(purchases.rows) > MANY_ROWS else MOST_TRAIN_FOLDS
+    # A fold needs a history at least as long as its window.
+    count = int(min(most, max((validation - first) // horizon - 1, 1)))
+    cutoffs = [validation - horizon * number for number in range(count, 0, -1)]
+    return [
+        partial(fold, _window_name("training", cutoff, horizon), cutoff=cutoff)
+        for cutoff in cutoffs
+        if cutoff > first
+    ]
+
+
+def _window_name(kind: str, cutoff: float, horizon: float) -> str:
+    return f"{kind}: {horizon:g} days after {describe_day(cutoff)}"
+
+
+def _kind(purchases: Purchases, test: pl.DataFrame) -> str:
+    if not purchases.has_times or float(test["time"].max() or 0.0) == 0.0:  # type: ignore[arg-type]  # a float column
+        return "random"
+    last = float(purchases.rows["time"].max() or 0.0)  # type: ignore[arg-type]
+    if float(test["time"].min() or 0.0) >= last:  # type: ignore[arg-type]
+        return "time"
+    bounds = (
+        purchases.rows.group_by("member")
+        .agg(last=pl.col("time").max())
+        .join(test.group_by("member").agg(first=pl.col("time").min()), on="member")
+    )
+    later = bounds.select((pl.col("first") >= pl.col("last")).mean()).item()
+    return "latest" if (later or 0.0) > 0.95 else "random"
+
+
+def _held_out_fold(
+    purchases: Purchases, name: str, *, latest: bool, per_member: float, share: float, seed: int
+) -> Fold:
+    """Hold some interactions of each member out of the training table."""
+    rows = purchases.rows
+    order = rows["time"].to_numpy() if latest else np.random.default_rng(seed).random(len(rows))
+    pairs = rows.with_columns(order=order).group_by("member", "product").agg(pl.col("order").max())
+    # A pair is held out as a whole, or the task would still find it in the history.
+    ranked = pairs.with_columns(
+        place=pl.col("order").rank("ordinal", descending=True).over("member"), count=pl.len().over("member")
+    )
+    if latest:
+        shift = 0 if seed % 2 == 0 else 1  # two folds that hold out the same rows would teach nothing new
+        wanted = pl.lit(max(1, round(per_member)))
+        out = (
+            (pl.col("place") > shift)
+            & (pl.col("place") <= wanted + shift)
+            & (pl.col("count") > wanted + shift)
+        )
+    else:
+        out = pl.col("place") <= (pl.col("count") * min(max(share, 0.05), 0.5)).round()
+    held = ranked.filter(out).select("member", "product")
+    inside = rows.join(held, on=["member", "product"], how="anti")
+    truth_rows = held.with_columns(time=pl.lit(0.0))
+    open_offers = np.ones(purchases.offer_count, bool)
+    members, truths = truth_matrix(offer_rows(purchases, truth_rows), purchases.offer_count, open_offers)
+    if not len(members) or inside.is_empty():
+        raise DatasetError(f"{purchases.name}: the members have too few interactions to hold any out.")
+    cutoff = float(inside["time"].max() or 0.0)  # type: ignore[arg-type]  # a float column
+    return Fold(name, fit_data(purchases, inside, cutoff), cutoff, cutoff, members, truths, open_offers)

@@ -1,0 +1,60 @@
+"""Every member's best offers as a table."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from training.bundle import OfferModel
+from training.errors import TrainingError
+from training.evaluation.ranking import best_positions
+
+
+def recommend_all(
+    model: OfferModel, k: int, *, progress: Callable[[str, int, int], None] | None = None
+) -> pl.DataFrame:
+    """Return ``member``, ``offer``, ``rank`` (from 1) and ``score`` of the best ``k`` offers that the task is about.
+
+    Args:
+        model: The model; every member it knows gets a list.
+        k: Length of the lists.
+        progress: Called with a line of text, members done and all members.
+    """
+    count = len(model.member_ids)
+    members, offers, ranks, scores = [], [], [], []
+    for member in range(count):
+        profile = model.profile(member)
+        candidates = np.flatnonzero(model.applicable(profile))
+        values = model.scores(profile, member, candidates)
+        best = best_positions(values, model.popular_scores[candidates], k)
+        members.append(np.full(len(best), member, np.int32))
+        offers.append(candidates[best].astype(np.int32))
+        ranks.append(np.arange(1, len(best) + 1, dtype=np.int32))
+        scores.append(values[best])
+        if progress is not None and member % 1000 == 999:
+            progress("recommending", member + 1, count)
+    member_ids, offer_ids = pl.Series(model.member_ids.texts()), pl.Series(model.offer_ids.texts())
+    return pl.DataFrame(
+        {
+            "member": member_ids.gather(np.concatenate(members)) if members else [],
+            "offer": offer_ids.gather(np.concatenate(offers)) if offers else [],
+            "rank": np.concatenate(ranks) if ranks else [],
+            "score": np.concatenate(scores) if scores else [],
+        }
+    )
+
+
+def write_recommendations(
+    model: OfferModel, k: int, path: Path, *, progress: Callable[[str, int, int], None] | None = None
+) -> None:
+    """Write every member's best offers as Parquet.
+
+    Raises:
+        TrainingError: The file cannot be written.
+    """
+    table = recommend_all(model, k, progress=progress)
+    try:
+        table.write_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise TrainingError(f"{path} cannot be written: {error}.", path=str(path)) from error

@@ -1,0 +1,141 @@
+"""Bringing registered models to where the server reads them."""
+
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.bundle import BundleError, Manifest, open_bundle
+from training.errors import RegistryError
+from training.tracking.registry import CHAMPION_ALIAS, ModelRegistry, RegisteredVersion, existing_registries
+
+
+@dataclass(frozen=True)
+class PulledModel:
+    """A model that was brought to a folder.
+
+    Attributes:
+        name: Name of the registered model.
+        task: What it is for.
+        alias: Alias that was followed.
+        version: Version it points to.
+        path: Folder of the bundle.
+        link: Link that points to the folder now; the server follows it.
+        manifest: Manifest of the bundle.
+        changed: Whether the link pointed elsewhere, or was absent, before.
+    """
+
+    name: str
+    task: str
+    alias: str
+    version: str
+    path: Path
+    link: Path
+    manifest: Manifest
+    changed: bool
+
+
+def pull_all(
+    store: Path, programme: str = "default", alias: str = CHAMPION_ALIAS, *, target_dir: Path
+) -> list[PulledModel]:
+    """Bring the models of all tasks that have this alias; see ``pull_model``.
+
+    Raises:
+        RegistryError: No task has the alias, or a bundle cannot be copied or is damaged.
+    """
+    pulled = [
+        _pull(registry, programme, alias, target_dir)
+        for registry in existing_registries(store, programme)
+        if alias in registry.aliases()
+    ]
+    if not pulled:
+        raise RegistryError(
+            f"No model of programme {programme} in {store} has the alias {alias!r}.",
+            programme=programme,
+            alias=alias,
+        )
+    return pulled
+
+
+def pull_model(
+    store: Path, programme: str, task: str, alias: str = CHAMPION_ALIAS, *, target_dir: Path
+) -> PulledModel:
+    """Bring the model behind an alias to where the server reads it.
+
+    The bundle is copied to ``<target_dir>/<programme>/offers/<task>/versions/<version>/`` and verified; then the link
+    ``<target_dir>/<programme>/offers/<task>/<alias>`` is replaced in one step, so a server sees the old model or the
+    new one. A version that is there already, undamaged, is not copied again.
+
+    Args:
+        store: Folder of the store.
+        programme: Loyalty programme.
+        task: What the model is for.
+        alias: ``champion`` or another alias of the registry.
+        target_dir: Folder of the pulled models.
+
+    Raises:
+        RegistryError: Store, model or alias do not exist, or the bundle cannot be copied or is damaged.
+    """
+    return _pull(ModelRegistry(store, programme, task), programme, alias, target_dir)
+
+
+def _pull(registry: ModelRegistry, programme: str, alias: str, target_dir: Path) -> PulledModel:
+    version = registry.version_of(alias)
+    folder = Path(target_dir).absolute() / programme / "offers" / version.task
+    path, link = folder / "versions" / version.version, folder / alias
+    try:
+        manifest = _manifest_of(path, version.run_id)
+        if manifest is None:
+            manifest = _materialise(registry, version, path)
+        target = os.path.relpath(path, folder)
+        changed = not link.is_symlink() or os.readlink(link) != target  # noqa: PTH115  # the text of the link counts
+        if changed:
+            _repoint(link, target)
+    except (OSError, BundleError, RegistryError) as error:
+        raise RegistryError(
+            f"Version {version.version} of {registry.name} cannot be brought to {path}: {str(error).rstrip('.')}.",
+            model=registry.name,
+            version=version.version,
+        ) from error
+    return PulledModel(
+        name=registry.name,
+        task=version.task,
+        alias=alias,
+        version=version.version,
+        path=path,
+        link=link,
+        manifest=manifest,
+        changed=changed,
+    )
+
+
+def _manifest_of(path: Path, run_id: str) -> Manifest | None:
+    """Return the manifest of a bundle that is there already, or ``None`` when it must be copied (again)."""
+    try:
+        manifest = open_bundle(path).manifest
+    except BundleError:
+        return None
+    # A version number of another store can be in the way, for example after the store was deleted and made anew.
+    return manifest if manifest.run_id == run_id else None
+
+
+def _materialise(registry: ModelRegistry, version: RegisteredVersion, path: Path) -> Manifest:
+    """Copy a version's bundle aside, verify it, then move it into place; what was there before goes away."""
+    aside = path.parent / f".{path.name}.{secrets.token_hex(4)}.pulling"
+    aside.mkdir(parents=True)
+    try:
+        copied = registry.bundle(version, aside)
+        manifest = open_bundle(copied).manifest
+        if path.exists():
+            path.rename(aside / "replaced")
+        copied.rename(path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return manifest
+
+
+def _repoint(link: Path, target: str) -> None:
+    temporary = link.parent / f".{link.name}.{secrets.token_hex(4)}"
+    temporary.symlink_to(target)
+    os.replace(temporary, link)  # noqa: PTH105  # replaces a link, and never follows it

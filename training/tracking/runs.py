@@ -1,0 +1,131 @@
+"""Single runs, written through MLflow's client with explicit ids, so that several can be open at once."""
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from training.code_version import UNKNOWN
+from training.evaluation import Estimate
+from training.offers_result import JobInfo
+from training.tracking.quiet import import_mlflow
+from training.tracking.records import metric_key
+
+NOTE_TAG = "mlflow.note.content"
+PARENT_TAG = "mlflow.parentRunId"
+COUNTING_RUN_TAG = "troth.counting_run_id"
+MEASURED_CHAMPION_TAG = "troth.champion_measured"
+_DIGEST_LENGTH = 32  # the store keeps 36 characters; the whole fingerprint is a tag
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What all runs of a job share.
+
+    Attributes:
+        client: MLflow client of the store.
+        experiment_id: Experiment of the programme.
+        parent_run_id: Run that compares the models.
+        registered_name: Name of the registered model.
+        job: What all models of the job have in common.
+    """
+
+    client: Any
+    experiment_id: str
+    parent_run_id: str
+    registered_name: str
+    job: JobInfo
+
+    def start(
+        self, name: str, parent_run_id: str, tags: Mapping[str, str], *, seconds_ago: float = 0.0
+    ) -> str:
+        """Open a run below another one and return its id.
+
+        Args:
+            name: Name of the run.
+            parent_run_id: The run above.
+            tags: Its tags.
+            seconds_ago: How long ago its work began, in seconds.
+        """
+        context = import_mlflow("mlflow.tracking.context.registry")
+        run = self.client.create_run(
+            self.experiment_id,
+            start_time=int((time.time() - seconds_ago) * 1000),
+            tags=context.resolve_tags({**tags, PARENT_TAG: parent_run_id}),
+            run_name=name,
+        )
+        return str(run.info.run_id)
+
+    def end(self, run_id: str, *, failed: bool = False) -> None:
+        """Close a run."""
+        self.client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
+
+    def log(
+        self,
+        run_id: str,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        parameters: Mapping[str, object] | None = None,
+        tags: Mapping[str, str] | None = None,
+        model_id: str | None = None,
+    ) -> None:
+        """Log in one transaction; numbers that are not finite are left out.
+
+        Args:
+            run_id: The run.
+            metrics: Number by name.
+            parameters: Value by name.
+            tags: Text by name.
+            model_id: Logged model that the metrics are of, so that models can be ordered by them.
+        """
+        entities, now = import_mlflow("mlflow.entities"), int(time.time() * 1000)
+        self.client.log_batch(
+            run_id,
+            metrics=[
+                entities.Metric(metric_key(name), float(value), now, 0, model_id=model_id, run_id=run_id)
+                for name, value in (metrics or {}).items()
+                if math.isfinite(value)
+            ],
+            params=[entities.Param(name, str(value)) for name, value in (parameters or {}).items()],
+            tags=[entities.RunTag(name, value) for name, value in (tags or {}).items()],
+        )
+
+    def log_dataset(self, run_id: str) -> None:
+        """Say which data a run is about."""
+        entities, job = import_mlflow("mlflow.entities"), self.job
+        dataset = entities.Dataset(
+            name=job.dataset,
+            digest=job.fingerprint[:_DIGEST_LENGTH],
+            source_type="code",
+            source=json.dumps({"tags": {"mlflow.source.name": job.source}}),
+        )
+        context = entities.InputTag("mlflow.data.context", "training")
+        self.client.log_inputs(run_id, [entities.DatasetInput(dataset, [context])])
+
+
+def job_tags(job: JobInfo) -> dict[str, str]:
+    """Return the tags that every run and version of a job carries."""
+    tags = {
+        "troth.task": job.task,
+        "troth.programme": job.programme,
+        "troth.split": job.split,
+        "troth.data_fingerprint": job.fingerprint,
+        "troth.code_version": job.code_version,
+        "troth.judged_on": job.judged_on,
+        "troth.metric": job.metric,
+        "troth.seed": str(job.seed),
+    }
+    if job.code_version != UNKNOWN:
+        tags["mlflow.source.git.commit"] = job.code_version.removesuffix("+changes")
+    return tags
+
+
+def flat(estimates: Mapping[str, Estimate], prefix: str = "") -> dict[str, float]:
+    """Return values and, as ``<name>_se``, standard errors by name."""
+    return {
+        f"{prefix}{name}{suffix}": number
+        for name, estimate in estimates.items()
+        for suffix, number in (("", estimate.value), ("_se", estimate.standard_error))
+    }
