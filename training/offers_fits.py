@@ -170,10 +170,10 @@ def test_recommender(chosen: Chosen, problem: Problem, tests: Sequence[Fold], fi
     served: AnyScorer | None = None
     result = Measured()
     for data in [*(fold.data for fold in tests), *([] if any(f.data is final for f in tests) else [final])]:
-        with measured() as result:
+        with measured() as fitting:
             scorer = chosen.recommender.fit(data, seed=problem.seed, threads=THREADS)
         if data is final:
-            served = scorer
+            served, result = scorer, fitting
         fits.append(scorer)
     if served is None:
         raise AssertionError("the data that serves was not fitted")

@@ -201,15 +201,16 @@ class _Job:
         models, served, result, last = [], None, Measured(), fitted
         for fold in tests:
             scorers = self._scorers_on(fold.data, taking_part, tests)
-            with measured() as result:
+            with measured() as fitting:
                 last = stage.refit(settings, fold.cutoff)
                 models.append(stage.model_on(fold.data, last, calibration, scorers))
             if fold.data is final:
-                served = models[-1]
+                served, result = models[-1], fitting
         if served is None:
-            with measured() as result:
+            with measured() as fitting:
                 last = stage.refit(settings, moment)
                 served = stage.model_on(final, last, calibration, self._scorers_on(final, taking_part, tests))
+            result = fitting
         self._models[RANKER] = TrainedModel(
             name=RANKER,
             summary=RANKER_SUMMARY,
@@ -329,6 +330,8 @@ class _Job:
         return fit_data(self._problem.purchases, self._problem.purchases.rows, self._last_moment())
 
     def _last_moment(self) -> float:
+        if self._problem.split.now is not None:
+            return self._problem.split.now
         return float(self._problem.purchases.rows.select(pl.col("time").max()).item())
 
     def _study(self, name: str) -> str:

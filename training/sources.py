@@ -61,6 +61,18 @@ def from_dataset(name: str, task: Task) -> Source:
     )
 
 
+def from_coupons_until(week: int, most_products: int) -> Source:
+    """Return the Complete Journey's coupons with nothing later than a week; nothing is held out as a test.
+
+    Args:
+        week: Last week that may be seen.
+        most_products: Leave out coupons that cover more products.
+    """
+    now = complete_journey_ranking.week_end(week)
+    coupons = complete_journey_coupons.load_coupons(now, most_products)
+    return Source(coupons.purchases, complete_journey_coupons.last_campaigns_split(coupons, now), FEW_CASES)
+
+
 def from_tables(tables: Tables, task: Task | None, *, seed: int, horizon: float = HORIZON_DAYS) -> Source:
     """Return a user's own tables, split by time or as given.
 

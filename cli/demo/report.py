@@ -8,8 +8,7 @@ import polars as pl
 from cli.demo.replay import OFFER_COUNT, ReplayCounts
 from experiments.report import ReportContext
 from training.data import OfferDataset
-from training.offers_job import BASELINE
-from training.offers_result import TrainOffersResult
+from training.offers_result import COUNTING, TrainOffersResult
 
 LIMITS = (
     (
@@ -36,7 +35,7 @@ def report_context(
     dataset: OfferDataset, trained: TrainOffersResult, counts: ReplayCounts, decisions: pl.DataFrame
 ) -> ReportContext:
     """Return the texts of the demo's report."""
-    champion = trained.model(trained.champion)
+    champion = trained.model(trained.best)
     eligible = decisions["eligible_count"]
     return ReportContext(
         title="Personal offers against popular offers",
@@ -53,10 +52,10 @@ def report_context(
             "Dollars": "What was paid on the trip for products that a shown offer covers; a product that several shown "
             "offers cover counts once.",
             "Popular offers": "The same for everybody: ranked by how often the products they cover were sold in the "
-            "8 weeks before the replay.",
+            "weeks before the replay, the last ones counting most.",
             "Personal offers": f"Ranked by the champion, {champion.name.replace('_', ' ')} "
-            f"({_settings(champion.parameters)}): the best of {len(trained.models)} models on weeks 46 to 49, which it had "
-            f"not seen; fitted again on weeks 1 to 49. {_counting(trained)}",
+            f"({_settings(champion.parameters)}): the best of {len(trained.models)} models on the last campaigns before week 50, "
+            f"ranked with what was known on each campaign's first day; fitted again on weeks 1 to 49. {_counting(trained)}",
             "Held out": "Weeks 50 to 53 were used for nothing but this replay.",
         },
         technical={
@@ -68,7 +67,7 @@ def report_context(
             f"{counts.unknown_member_count:,}",
             "Data fingerprint": dataset.fingerprint,
             "MLflow run": trained.parent_run_id,
-            "Seed": str(trained.seed),
+            "Seed": str(trained.job.seed),
         },
         generated_time=datetime.now(UTC),
     )
@@ -90,7 +89,7 @@ def _settings(parameters: Mapping[str, object]) -> str:
 
 
 def _counting(trained: TrainOffersResult) -> str:
-    if trained.champion == BASELINE:
+    if trained.best == COUNTING:
         return "It only counts what the household bought before, recent purchases more: no trained model beat counting."
     return "It beat counting what the household bought before."
 

@@ -20,14 +20,19 @@ from experiments.definition import load_experiments
 from experiments.event_frames import read_log
 from experiments.report import build_report
 from training.data import OfferDataset
+from training.data.complete_journey import MAX_PRODUCTS
 from training.data.named import load_dataset
-from training.evaluation import WeekSplit
-from training.offers_job import train_offers
+from training.offers_job import JobOptions, train_offers
 from training.offers_result import TrainOffersResult
+from training.sources import from_coupons_until
 from training.tracking import pull_model
 
 PROGRAMME = "default"
+TASK = "redeem"
+LAST_SEEN_WEEK = 49
 REPLAY_WEEKS = (50, 53)
+DEMO_MODELS = ("popularity", "decayed_frequency")
+"""What a demo trains in seconds; `troth train offers` trains the others, too."""
 
 
 def run_demo(folder: Path, models: Sequence[str] | None, most_trips: int) -> None:
@@ -46,15 +51,17 @@ def run_demo(folder: Path, models: Sequence[str] | None, most_trips: int) -> Non
     workspace = open_workspace(folder)
     with step("Read the purchases"):
         dataset = load_dataset("complete-journey")
-    split = WeekSplit()
-    with step(f"Trained and compared models in MLflow ({split.describe()})"), progress_bar() as report:
-        trained = train_offers(
-            dataset, store=folder / "mlflow", programme=PROGRAMME, models=models, split=split, progress=report
-        )
+    source = from_coupons_until(LAST_SEEN_WEEK, MAX_PRODUCTS)
+    with (
+        step(f"Trained and compared models in MLflow ({source.split.description})"),
+        progress_bar() as report,
+    ):
+        options = JobOptions(store=folder / "mlflow", programme=PROGRAMME, models=models or DEMO_MODELS)
+        trained = train_offers(source, options, progress=report)
     say(_indented(comparison(trained)))
     with step("Pulled the champion, wrote catalogue and experiment"):
-        pulled = pull_model(folder / "mlflow", programme=PROGRAMME, target_dir=workspace.models)
-        write_definitions(workspace, dataset, split.refit_until)
+        pulled = pull_model(folder / "mlflow", PROGRAMME, TASK, target_dir=workspace.models)
+        write_definitions(workspace, dataset, LAST_SEEN_WEEK)
     weeks = f"{REPLAY_WEEKS[0]} to {REPLAY_WEEKS[1]}"
     with step(f"Replayed the trips of weeks {weeks} against the server"), progress_bar() as report:
         counts = _replay(workspace, dataset, most_trips, report)

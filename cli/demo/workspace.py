@@ -8,6 +8,7 @@ from pathlib import Path
 
 from experiments.errors import DomainError
 from server.catalogue import Catalogue, Money, Offer, Placement, dump_catalogue
+from training.bundle import Task
 from training.data import OfferDataset
 
 CONFIG = """\
@@ -120,7 +121,11 @@ def catalogue_of(dataset: OfferDataset, until_week: int) -> Catalogue:
     return Catalogue(
         time_zone=dataset.time_zone,
         note=dataset.catalogue_rule,
-        placements=(Placement(placement_id="checkout", description="Beside the basket, before paying"),),
+        placements=(
+            Placement(
+                placement_id="checkout", description="Beside the basket, before paying", task=Task.REDEEM
+            ),
+        ),
         offers=tuple(
             Offer(
                 offer_id=row["offer_id"],

@@ -12,8 +12,6 @@ from training.data import OfferDataset, complete_journey
 from training.data.dataset import SCHEMAS
 from training.data.titles import readable_category
 from training.errors import DatasetError
-from training.evaluation import WeekSplit, evaluate
-from training.recommenders import DecayedFrequency, Popularity
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +82,7 @@ def test_discounts_equal_raw_rows(journey: OfferDataset) -> None:
     """A discount is the median of what that day's rows show, recomputed from the raw file for the most redeemed offer."""
     matched = journey.redemptions.drop_nulls("discount")
     offer_id = matched["offer_id"].value_counts(sort=True)["offer_id"][0]
-    raw = complete_journey._read("transactions").with_columns(
+    raw = complete_journey.read_table("transactions").with_columns(
         day=pl.col("transaction_timestamp")
         .dt.replace_time_zone("UTC")
         .dt.convert_time_zone("America/New_York")
@@ -113,19 +111,6 @@ def test_discounts_look_back_only(journey: OfferDataset) -> None:
     seen = journey.redemptions.filter((pl.col("redeem_date") <= until) & pl.col("discount").is_not_null())
     assert set(early["offer_id"]) == set(seen["offer_id"])
     assert late["discount_usd"].min() > 0  # type: ignore[operator]  # a number
-
-
-def test_validation_numbers_of_the_bar_to_clear(journey: OfferDataset) -> None:
-    """Popularity and decayed count on weeks 46-49 give the numbers that loops over trips, written apart from this code, gave."""
-    split = WeekSplit()
-    fit, window = split.interactions(journey, 45), split.window(journey)
-    popular = evaluate(Popularity().fit(fit, seed=0), window).metrics
-    counted = evaluate(DecayedFrequency(half_life_days=84).fit(fit, seed=0), window).metrics
-    assert popular["hits_per_trip"].value == pytest.approx(0.1115, abs=0.0005)
-    assert popular["usd_per_trip"].value == pytest.approx(0.312, abs=0.001)
-    assert counted["hits_per_trip"].value == pytest.approx(0.195687, abs=1e-6)
-    assert counted["usd_per_trip"].value == pytest.approx(0.701576, abs=1e-6)
-    assert 0.003 < counted["hits_per_trip"].standard_error < 0.01
 
 
 def test_fingerprint_is_stable(journey: OfferDataset) -> None:

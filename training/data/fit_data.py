@@ -1,6 +1,7 @@
 """What a recommender is fitted on: histories up to one moment, what offers cover, and attributes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,7 @@ class FitData:
             return per_product
         return np.asarray(self._cover_matrix().T @ per_product)
 
-    def columns_onto_offers(self, matrix: sparse.csr_matrix | npt.NDArray[np.floating]) -> object:
+    def columns_onto_offers(self, matrix: sparse.csr_matrix | npt.NDArray[np.floating]) -> Any:
         """Add up columns per product ([…, products]) to columns per offer ([…, offers])."""
         if self.covers.indptr is None:
             return matrix

@@ -212,7 +212,7 @@ def _read_things(path: Path | None, column: str, ids: pl.Series) -> pl.DataFrame
             f"{path} has no column {column!r}; it has {', '.join(names)}.", table=str(path), column=column
         )
     table = frame.rename({column: "id"} if column != "id" else {}).collect()
-    named = table.with_columns(_ids(table["id"], path, column).alias("id"))
+    named: pl.DataFrame = table.with_columns(_ids(table["id"], path, column).alias("id"))
     known: pl.DataFrame = named.filter(pl.col("id").is_in(ids.implode()))
     return known
 
@@ -230,9 +230,8 @@ def _test_truths(
         member=_code("member", members), product=_code("product", products), time=pl.col("time")
     )
     positions, covering = covers.expand(codes["product"].to_numpy())
-    return codes[positions.tolist()].select(
-        "member", offer=pl.Series(covering.astype(np.int32)), time=pl.col("time")
-    )
+    taken: pl.DataFrame = codes.select(pl.all().gather(positions))
+    return taken.with_columns(offer=pl.Series(covering.astype(np.int32))).select("member", "offer", "time")
 
 
 def _covers(covers: pl.DataFrame, products: pl.Series, offers: pl.Series) -> Covers:

@@ -56,6 +56,8 @@ class Split:
         notes: Rules that shaped the split, in words.
         learn: Makes all folds that the second stage may learn on once they are over, where these are not the training and
             validation folds themselves; each model learns from what was known at its own moment.
+        now: The moment that the served model's histories reach to when nothing is held out, in days since 1970; the last
+            purchase by default.
     """
 
     task: Task
@@ -65,6 +67,7 @@ class Split:
     description: str
     notes: tuple[str, ...] = field(default_factory=tuple)
     learn: Sequence[Callable[[], Fold]] | None = None
+    now: float | None = None
 
 
 def truth_matrix(

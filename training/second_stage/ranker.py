@@ -13,7 +13,7 @@ from training.data.fit_data import FitData
 from training.second_stage.components import Component
 
 
-def make_ranker(
+def make_ranker(  # noqa: PLR0917  # the parts of one row, in their order
     components: Sequence[Component],
     scorers: Sequence[AnyScorer],
     trees: Trees,

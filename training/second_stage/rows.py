@@ -79,7 +79,7 @@ def first_basket(profile: Profile) -> Profile:
     return Profile(profile.products[last], rows, one_trip(0.0))
 
 
-def build_rows(
+def build_rows(  # noqa: PLR0917  # the parts of one row, in their order
     fold: Fold,
     task: Task,
     scorers: Sequence[AnyScorer],
