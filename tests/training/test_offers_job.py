@@ -32,13 +32,12 @@ def table(folder: Path) -> Path:
     return path
 
 
-def train(folder: Path, **more: object) -> TrainOffersResult:
+def train(folder: Path, recommendations: Path | None = None) -> TrainOffersResult:
     source = from_tables(
         Tables(table(folder), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
     )
-    options = JobOptions(
-        folder / "store", models=("popularity", "decayed_frequency", "ranker"), ks=(5,), **more
-    )  # type: ignore[arg-type]
+    models = ("popularity", "decayed_frequency", "ranker")
+    options = JobOptions(folder / "store", models=models, ks=(5,), recommendations=recommendations)
     return train_offers(source, options)
 
 
