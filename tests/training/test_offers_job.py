@@ -54,7 +54,7 @@ def test_personal_models_beat_popularity(job: tuple[Path, TrainOffersResult]) ->
     assert models["decayed_frequency"]["metrics"]["ndcg@5"]["value"] > popular + 0.1
     assert models["ranker"]["metrics"]["ndcg@5"]["value"] > popular + 0.1
     assert {model["measured_on"] for model in models.values()} == {"test"}
-    assert all(model["mlflow_run_id"] and model["fit_seconds"] >= 0 for model in models.values())
+    assert all(model["mlflow_run_id"] for model in models.values())
 
 
 def test_the_document_names_what_was_done(job: tuple[Path, TrainOffersResult]) -> None:

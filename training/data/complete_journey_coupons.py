@@ -110,14 +110,17 @@ def load_coupons(until: float = float("inf"), most_products: int | None = None) 
 
 def campaign_split(coupons: Coupons) -> Split:
     """Test on the campaigns that start from August on, validate on the last before them, train on the others."""
-    first_test = _august()
     known = [row for row in coupons.campaigns.iter_rows(named=True) if _has_cases(coupons, row)]
-    early = [row for row in known if row["start"] < first_test]
+    first_test = min(row["start"] for row in known if row["start"] >= _august())
+    early = [row for row in known if row["start"] < first_test and _has_cases(coupons, row, first_test)]
     late = [row for row in known if row["start"] >= first_test]
     return Split(
         task=Task.REDEEM,
         train=[partial(campaign_fold, coupons, row, with_uses=True) for row in early[:-VALIDATION_CAMPAIGNS]],
-        validate=[partial(campaign_fold, coupons, row) for row in early[-VALIDATION_CAMPAIGNS:]],
+        # Campaigns overlap: a redemption after the first test campaign began was not known when its settings were chosen.
+        validate=[
+            partial(campaign_fold, coupons, row, until=first_test) for row in early[-VALIDATION_CAMPAIGNS:]
+        ],
         test=[partial(campaign_fold, coupons, row) for row in late],
         description=(
             f"by campaign: test on the {len(late)} that start from August on, each with what was known on its first day; "
@@ -144,13 +147,20 @@ def last_campaigns_split(coupons: Coupons, now: float) -> Split:
     )
 
 
-def campaign_fold(coupons: Coupons, campaign: dict[str, object], *, with_uses: bool = False) -> Fold:
+def campaign_fold(
+    coupons: Coupons,
+    campaign: dict[str, object],
+    *,
+    with_uses: bool = False,
+    until: float = float("inf"),
+) -> Fold:
     """Make the fold of one campaign.
 
     Args:
         coupons: Everything.
         campaign: A row of ``coupons.campaigns``.
         with_uses: Whether discounted purchases count as truths, too; to learn from, never to test on.
+        until: Labels that became known later are left out, in days since 1970.
     """
     purchases, start = coupons.purchases, float(str(campaign["start"]))
     open_offers = np.zeros(purchases.offer_count, bool)
@@ -158,7 +168,7 @@ def campaign_fold(coupons: Coupons, campaign: dict[str, object], *, with_uses: b
     parts = [coupons.redemptions, coupons.uses] if with_uses else [coupons.redemptions]
     labels = (
         pl.concat(parts)
-        .filter(pl.Series(open_offers)[pl.concat(parts)["offer"]])
+        .filter(pl.Series(open_offers)[pl.concat(parts)["offer"]] & (pl.col("time") <= until))
         .group_by("member", "offer")
         .agg(pl.col("time").min())
         .sort("member", "offer")
@@ -181,9 +191,10 @@ def campaign_fold(coupons: Coupons, campaign: dict[str, object], *, with_uses: b
     )
 
 
-def _has_cases(coupons: Coupons, campaign: dict[str, object]) -> bool:
+def _has_cases(coupons: Coupons, campaign: dict[str, object], until: float = float("inf")) -> bool:
     offers = pl.Series(np.array(campaign["offers"], dtype=np.int32))
-    return bool(coupons.redemptions["offer"].is_in(offers.implode()).any())
+    known = coupons.redemptions.filter(pl.col("time") <= until)
+    return bool(known["offer"].is_in(offers.implode()).any())
 
 
 def _local_midnight(days: pl.Expr) -> pl.Expr:
@@ -191,7 +202,7 @@ def _local_midnight(days: pl.Expr) -> pl.Expr:
 
 
 def _august() -> float:
-    return float(pl.select(_local_midnight(pl.lit(pl.date(2017, FIRST_TEST_MONTH, 1)))).item())
+    return float(pl.select(_local_midnight(pl.date(2017, FIRST_TEST_MONTH, 1))).item())
 
 
 def _campaigns(covers: pl.DataFrame, offers: pl.Series) -> pl.DataFrame:

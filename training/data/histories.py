@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from training.bundle.history import COLUMNS, DECAYED, HALF_LIVES, LAST_AGE, History
+from training.bundle.history import COLUMNS, DECAYED, HALF_LIVES, History
 
 DAY = 86_400.0
 
@@ -43,12 +43,6 @@ def build_history(rows: pl.DataFrame, cutoff: float, *, member_count: int, produ
         members=members,
         product_count=product_count,
     )
-
-
-def last_trips(history: History) -> npt.NDArray[np.bool_]:
-    """Return bool[pairs]: whether the pair was part of the member's last trip."""
-    last = np.repeat(history.members[:, LAST_AGE], np.diff(history.indptr))
-    return history.columns[:, LAST_AGE] <= last
 
 
 def merge_histories(first: History, second: History, days: float) -> History:

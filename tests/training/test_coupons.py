@@ -1,0 +1,32 @@
+"""The coupons of the Complete Journey as folds: nothing of a test campaign, and nothing after it began, is known."""
+
+import numpy as np
+import pytest
+
+from training.data.complete_journey_coupons import campaign_split, load_coupons
+from training.evaluation import Fold
+
+
+@pytest.fixture(scope="module")
+def folds() -> tuple[list[Fold], list[Fold]]:
+    split = campaign_split(load_coupons())
+    return [make() for make in split.validate], [make() for make in split.test]
+
+
+def test_the_cases_are_the_published_ones(folds: tuple[list[Fold], list[Fold]]) -> None:
+    """Eleven campaigns from August on, 513 households with a redemption in one of them, 2 to 209 coupons each."""
+    _, tests = folds
+    assert len(tests) == 11
+    assert sum(len(fold.members) for fold in tests) == 513
+    sizes = [int(fold.open_offers.sum()) for fold in tests]
+    assert (min(sizes), max(sizes)) == (2, 209)
+
+
+def test_settings_are_chosen_before_the_first_test_campaign(folds: tuple[list[Fold], list[Fold]]) -> None:
+    """Campaigns overlap, so a validation campaign counts only what was redeemed before the first test campaign began."""
+    validation, tests = folds
+    first = min(fold.cutoff for fold in tests)
+    assert any(fold.label_end > first for fold in validation)
+    for fold in validation:
+        assert fold.truth_times is not None
+        assert np.all(fold.truth_times <= first)
