@@ -270,6 +270,12 @@ class _Job:
             self._options.store, result.job.programme, result.job.task, result.versions[result.best]
         )
         self._say("went through the promotion gate")
+        if not outcome.promoted and outcome.previous is None and COUNTING in result.versions:
+            # Better that counting serves than nothing.
+            counting = promote(
+                self._options.store, result.job.programme, result.job.task, result.versions[COUNTING]
+            )
+            return replace(result, promotion=f"{outcome.reason} {counting.reason}", promoted=False)
         return replace(result, promotion=outcome.reason, promoted=outcome.promoted)
 
     def _result(

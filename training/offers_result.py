@@ -122,7 +122,7 @@ class TrainOffersResult:
         registered_model: Name of the model in the registry.
         differences: Paired differences to counting in the deciding metric, by model, on what models are judged on.
         promotion: Whether the best became champion and why, in words; empty before the gate.
-        promoted: Whether it did.
+        promoted: Whether it did. Where it did not and nothing served before, counting serves, and ``promotion`` says so.
     """
 
     job: JobInfo

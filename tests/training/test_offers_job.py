@@ -93,3 +93,17 @@ def test_unknown_models_are_named(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"Unknown models: magic\. Choose from popularity"):
         train_offers(source, JobOptions(tmp_path / "s", models=("magic",)))
     assert not (tmp_path / "s").exists()
+
+
+def test_counting_serves_when_the_best_is_refused_and_nothing_served_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A candidate that the gate refuses leaves no shop without a model: counting becomes champion, and the reason says so."""
+    from training.offers_job import _Job
+
+    monkeypatch.setattr(_Job, "_best", lambda _: "popularity")
+    result = train(tmp_path)
+    assert not result.promoted
+    assert "popularity cannot become champion" in result.promotion.replace(", version 1", "")
+    pulled = pull_model(tmp_path / "store", "default", "replenish", target_dir=tmp_path / "models")
+    assert pulled.manifest.model_name == "decayed_frequency"
