@@ -83,13 +83,6 @@ def score_all(scorer: Scorer, data: FitData) -> npt.NDArray[np.float32]:
     return np.stack([scorer.scores(history.profile(user), user) for user in range(history.member_count)])
 
 
-def without(scores: Floats, seen: sparse.csr_matrix) -> Floats:
-    """Return scores in which what a user has seen ranks last."""
-    masked = np.array(scores, dtype=np.float64)
-    masked[seen.nonzero()] = -np.inf
-    return masked
-
-
 def top(scores: Floats, count: int = 10) -> npt.NDArray[np.int64]:
     """Return int64[users, count], the best films first; ties by the order of films."""
     return np.argsort(-scores, axis=1, kind="stable")[:, :count]
@@ -103,15 +96,6 @@ def hits(ranked: npt.NDArray[np.int64], truths: sparse.csr_matrix) -> Rows:
 def precision(ranked: npt.NDArray[np.int64], truths: sparse.csr_matrix) -> float:
     """Return the share of hits, over users with truths."""
     return float(hits(ranked, truths)[_with_truths(truths)].mean())
-
-
-def ndcg(ranked: npt.NDArray[np.int64], truths: sparse.csr_matrix) -> float:
-    """Return binary NDCG, ideally min(k, truths) hits on top, over users with truths."""
-    gains = 1.0 / np.log2(np.arange(2, ranked.shape[1] + 2))
-    wanted = np.minimum(np.diff(truths.indptr), ranked.shape[1])
-    ideal = np.concatenate([[0.0], np.cumsum(gains)])[wanted]
-    kept = _with_truths(truths)
-    return float(((hits(ranked, truths) @ gains)[kept] / ideal[kept]).mean())
 
 
 def auc(scores: Floats, truths: sparse.csr_matrix) -> float:

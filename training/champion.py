@@ -12,7 +12,7 @@ from training.bundle.history import Profile
 from training.bundle.ids import Ids
 from training.errors import DatasetError
 from training.evaluation import Evaluation, Fold, evaluate
-from training.offers_fits import MOST_TEST_CASES, Problem
+from training.problem import MOST_TEST_CASES, Problem
 from training.tracking import ModelRegistry
 from training.tracking.registry import CHAMPION_ALIAS
 

@@ -7,64 +7,39 @@ What serves is the best on validation, if it passes the promotion gate.
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from training.bundle import OfferModel
+from training.champion import evaluate_champion
 from training.code_version import code_version
 from training.data.fit_data import FitData
 from training.errors import TrainingError
 from training.evaluation import Estimate, Fold, paired_difference
 from training.evaluation.folds import describe_day, fit_data
-from training.measuring import Measured, measured
-from training.offers_fits import Chosen, Problem, SecondStage, Tested, choose_settings, test_recommender
+from training.first_stage import Chosen, Fitted, choose_settings, fit_chosen
+from training.job_options import DEFAULT_SEED, MIXTURE, MODELS, RANKER, SUMMARIES, JobOptions
+from training.measuring import measured
+from training.mixing import MixtureStage
 from training.offers_result import COUNTING, JobInfo, TrainedModel, TrainOffersResult, TrialRecord
+from training.problem import MOST_TEST_CASES, MOST_VALIDATION_CASES, Problem
 from training.recommendations import write_recommendations
 from training.recommenders import RECOMMENDERS
+from training.second_stage.stage import SecondStage
 from training.slices import measure_slices
 from training.sources import Source
 from training.tracking import OffersRecorder, experiment_name, registered_model_name, tracking_uri
-from training.tuning import Budget, StudyRecord
+from training.tuning import StudyRecord
+
+__all__ = ["DEFAULT_SEED", "MODELS", "JobOptions", "Progress", "train_offers"]
 
 Progress = Callable[[str, int, int], None]
 
-DEFAULT_SEED = 20171204
-DEFAULT_KS = (10, 20)
-RANKER = "ranker"
-RANKER_SUMMARY = (
-    "Boosted trees over the other models' scores and what is known of member and offer, calibrated."
-)
-MODELS = (*RECOMMENDERS, RANKER)
-QUICK_TRIALS, SLOW_TRIALS, RANKER_TRIALS = 6, 1, 2
-_FIRST_STAGE_SHARE, _SECOND_STAGE_SHARE = 0.6, 0.2
-
-
-@dataclass(frozen=True)
-class JobOptions:
-    """What is asked of a job.
-
-    Attributes:
-        store: Folder of the MLflow store; made where it does not exist.
-        programme: Loyalty programme.
-        models: Names out of ``MODELS``; all by default, of which those that the data is too large for are left out.
-        ks: Lengths of lists; the first decides.
-        seed: Seed of everything random.
-        time_budget: Seconds for trying settings; 0 for a fixed number of trials.
-        promote: Whether the best goes through the promotion gate at the end.
-        recommendations: Where to write every member's best offers by the best model, if anywhere.
-    """
-
-    store: Path
-    programme: str = "default"
-    models: Sequence[str] | None = None
-    ks: Sequence[int] = DEFAULT_KS
-    seed: int = DEFAULT_SEED
-    time_budget: float = 0.0
-    promote: bool = True
-    recommendations: Path | None = None
+MIXED_SHARE = 0.05
+"""A slow recommender takes part in the second stage from this weight in the mixture on, unless models were named."""
 
 
 def train_offers(source: Source, options: JobOptions, progress: Progress | None = None) -> TrainOffersResult:
@@ -75,7 +50,7 @@ def train_offers(source: Source, options: JobOptions, progress: Progress | None 
     Raises:
         TrainingError: A model is not known, the data cannot be used, or the store cannot be written.
     """
-    names = _check(options)
+    names = options.check()
     problem = Problem(
         source.purchases,
         source.split,
@@ -94,46 +69,36 @@ class _Job:
     ) -> None:
         self._problem, self._options, self._names = problem, options, list(names)
         self._progress = progress
-        self._explicit = options.models is not None
-        self._done, self._total = 0, 2 * len(names) + 6
+        self._done, self._total = 0, 3 * len(names) + 2
         self._chosen: dict[str, Chosen] = {}
-        self._tested: dict[str, Tested] = {}
+        self._fitted: dict[str, Fitted] = {}
         self._models: dict[str, TrainedModel] = {}
-        self._left_out: list[str] = []
+        self._weights: dict[str, float] = {}
+        self._tests: list[Fold] = []
+        self._moments: list[FitData] = []
 
     def run(self) -> TrainOffersResult:
         problem, options = self._problem, self._options
         self._say("reading the folds")
         problem.validation  # noqa: B018  # fails before a store is made when the data cannot be used
-        tests = [make() for make in problem.split.test]
-        final = tests[-1].data if tests else self._final_data()
-        moment = tests[-1].cutoff if tests else self._last_moment()
-        job = self._info(tests, moment)
+        self._tests = [make() for make in problem.split.test]
+        self._moments = [fold.data for fold in self._tests] or [self._final_data()]
+        job = self._info()
         run_ids, versions = {}, {}
         with OffersRecorder(options.store, job, f"{job.task} {datetime.now(UTC):%Y-%m-%d %H:%M}") as recorder:
-            runs = {}
-            for name in [name for name in self._names if name != RANKER]:
-                runs[name] = recorder.start_model(name)
-                try:
-                    self._choose(name, runs[name])
-                except TrainingError as error:
-                    if self._explicit:
-                        raise
-                    runs.pop(name).close(failed=True)
-                    self._left_out.append(f"{name} is left out: {error.message}")
-            for name in self._chosen:
-                self._test(name, tests, final)
-            if RANKER in self._names and problem.split.train and COUNTING in self._chosen:
-                runs[RANKER] = recorder.start_model(RANKER)
-                self._learn_second_stage(runs[RANKER], tests, final, moment)
+            runs = self._learn(recorder)
             best = self._best()
-            self._measure_slices(tests)
+            self._measure_slices()
             for name, model in self._models.items():
                 recorded = runs[name].finish(model, self._models)
                 run_ids[name], versions[name] = recorded.run_id, recorded.version
                 self._say(f"recorded {name}")
             result = self._result(job, best, recorder, run_ids, versions)
-            self._judge_champion(recorder, tests)
+            found = evaluate_champion(
+                options.store, options.programme, problem, self._tests or problem.validation
+            )
+            if found is not None:
+                recorder.record_champion_cases(*found)
             recorder.finish(result)
         if options.promote:
             result = self._promote(result)
@@ -146,122 +111,176 @@ class _Job:
             )
         return result
 
-    def _choose(self, name: str, run: Any) -> None:
-        kind, budget = RECOMMENDERS[name], self._budget(name)
+    def _learn(self, recorder: OffersRecorder) -> dict[str, Any]:
+        runs = {}
+        recommenders = [name for name in self._names if name in RECOMMENDERS]
+        began = time.monotonic()
+        for place, name in enumerate(recommenders):
+            runs[name] = recorder.start_model(name)
+            try:
+                self._choose(name, runs[name], time.monotonic() - began, len(recommenders) - place)
+            except TrainingError as error:
+                if self._options.models is not None:
+                    raise
+                runs.pop(name).close(failed=True)
+                self._say(f"{name} is left out: {error.message}")
+        for name in self._chosen:
+            self._fit(name)
+        if MIXTURE in self._names and len(self._chosen) > 1:
+            runs[MIXTURE] = recorder.start_model(MIXTURE)
+            self._mix()
+        if RANKER in self._names and self._problem.split.train and COUNTING in self._chosen:
+            runs[RANKER] = recorder.start_model(RANKER)
+            self._learn_second_stage(runs[RANKER])
+        return runs
 
+    def _choose(self, name: str, run: Any, elapsed: float, still_to_choose: int) -> None:
         def done(record: StudyRecord) -> None:
             run.log_trial(trial_record(record))
             value = record.tried.metrics[self._problem.metric].value
             self._say(f"{name}, trial {record.number}: {self._problem.metric} {value:.4f}", step=False)
 
+        self._say(f"choosing {name}", step=False)
         self._chosen[name] = choose_settings(
-            kind,
+            RECOMMENDERS[name],
             self._problem,
             store=self._options.store,
             study=self._study(name),
-            budget=budget,
+            budget=self._options.first_stage_budget(name, elapsed=elapsed, still_to_choose=still_to_choose),
             done=done,
         )
         self._say(f"chose {name}")
 
-    def _test(self, name: str, tests: Sequence[Fold], final: FitData) -> None:
+    def _fit(self, name: str) -> None:
         chosen = self._chosen[name]
-        tested = test_recommender(chosen, self._problem, tests, final)
-        self._tested[name] = tested
-        self._models[name] = TrainedModel(
-            name=name,
-            summary=chosen.recommender.summary,
-            parameters=chosen.recommender.parameters,
-            trials=[trial_record(record) for record in chosen.trials],
-            validation=chosen.validation,
-            test=tested.test,
-            fit_seconds=tested.measured.seconds,
-            peak_memory_mib=tested.measured.peak_memory_mib,
-            model=tested.model,
+        self._say(f"fitting {name}", step=False)
+        fitted = fit_chosen(chosen.recommender, self._problem, self._moments)
+        self._fitted[name] = fitted
+        models = [
+            self._problem.model(data, scorer)
+            for data, scorer in zip(self._moments, fitted.scorers, strict=True)
+        ]
+        self._add(
+            TrainedModel(
+                name=name,
+                summary=chosen.recommender.summary,
+                parameters=chosen.recommender.parameters,
+                trials=[trial_record(record) for record in chosen.trials],
+                validation=chosen.validation,
+                fit_seconds=fitted.measured.seconds,
+                peak_memory_mib=fitted.measured.peak_memory_mib,
+                model=models[-1],
+            ),
+            models,
         )
-        self._say(f"tested {name}")
 
-    def _learn_second_stage(self, run: Any, tests: Sequence[Fold], final: FitData, moment: float) -> None:
-        problem = self._problem
-        taking_part = {
-            name: one for name, one in self._chosen.items() if not RECOMMENDERS[name].slow or self._explicit
-        }
-        stage = SecondStage(problem, taking_part, lambda text: self._say(text, step=False))
+    def _mix(self) -> None:
+        self._say("mixing the models", step=False)
+        with measured() as learning:
+            stage = MixtureStage(self._problem, {name: one.scorers for name, one in self._chosen.items()})
+            models = [
+                stage.model_on(data, self._fitted_at(number)) for number, data in enumerate(self._moments)
+            ]
+        self._weights = stage.weights
+        parts = [self._fitted[name].measured for name in stage.weights]
+        self._add(
+            TrainedModel(
+                name=MIXTURE,
+                summary=SUMMARIES[MIXTURE],
+                parameters={f"weight_{name}": round(weight, 4) for name, weight in stage.weights.items()},
+                trials=[],
+                validation=stage.validate(),
+                # Without its parts there would be nothing to mix.
+                fit_seconds=learning.seconds + sum(part.seconds for part in parts),
+                peak_memory_mib=max(learning.peak_memory_mib, *(part.peak_memory_mib for part in parts)),
+                model=models[-1],
+            ),
+            models,
+        )
+
+    def _learn_second_stage(self, run: Any) -> None:
+        problem, options = self._problem, self._options
+        stage = SecondStage(problem, self._taking_part(), lambda text: self._say(text, step=False))
         stage.prepare()
 
         def done(record: StudyRecord) -> None:
             run.log_trial(trial_record(record))
             self._say(f"{RANKER}, trial {record.number}", step=False)
 
-        settings, records, fitted, curve, calibration = stage.choose(
-            store=self._options.store, study=self._study(RANKER), budget=self._budget(RANKER), done=done
+        learned = stage.choose(
+            store=options.store,
+            study=self._study(RANKER),
+            budget=options.second_stage_budget(len(problem.first_trees)),
+            done=done,
         )
-        validation = problem.evaluate(stage.validation_models(fitted, calibration), problem.validation, 5_000)
-        self._say("learned the second stage")
-        models, served, result, last = [], None, Measured(), fitted
-        for fold in tests:
-            scorers = self._scorers_on(fold.data, taking_part, tests)
-            with measured() as fitting:
-                last = stage.refit(settings, fold.cutoff)
-                models.append(stage.model_on(fold.data, last, calibration, scorers))
-            if fold.data is final:
-                served, result = models[-1], fitting
-        if served is None:
-            with measured() as fitting:
-                last = stage.refit(settings, moment)
-                served = stage.model_on(final, last, calibration, self._scorers_on(final, taking_part, tests))
-            result = fitting
-        self._models[RANKER] = TrainedModel(
-            name=RANKER,
-            summary=RANKER_SUMMARY,
-            parameters=settings.parameters | {"components": ",".join(one.name for one in stage.components)},
-            trials=[trial_record(record) for record in records],
-            validation=validation,
-            test=problem.evaluate(models, tests, 100_000) if tests else None,
-            fit_seconds=result.seconds,
-            peak_memory_mib=result.peak_memory_mib,
-            model=served,
-            gains=last.gains,
-            learning=curve,
+        validation = problem.evaluate(
+            stage.validation_models(learned.fitted, learned.calibration),
+            problem.validation,
+            MOST_VALIDATION_CASES,
         )
-        self._say(f"tested {RANKER}")
+        self._say("learned the second stage", step=False)
+        models, measures, gains = [], [], learned.fitted.gains
+        cutoffs = [fold.cutoff for fold in self._tests] or [self._last_moment()]
+        for number, (data, cutoff) in enumerate(zip(self._moments, cutoffs, strict=True)):
+            with measured() as fitting:
+                fitted = stage.refit(learned.settings, cutoff)
+                models.append(stage.model_on(data, fitted, learned.calibration, self._fitted_at(number)))
+            measures.append(fitting)
+            gains = fitted.gains
+        components = ",".join(component.name for component in stage.components)
+        self._add(
+            TrainedModel(
+                name=RANKER,
+                summary=SUMMARIES[RANKER],
+                parameters=learned.settings.parameters | {"components": components},
+                trials=[trial_record(record) for record in learned.trials],
+                validation=validation,
+                fit_seconds=measures[-1].seconds,
+                peak_memory_mib=measures[-1].peak_memory_mib,
+                model=models[-1],
+                gains=gains,
+                learning=learned.curve,
+            ),
+            models,
+        )
 
-    def _scorers_on(
-        self, data: FitData, chosen: Mapping[str, Chosen], tests: Sequence[Fold]
-    ) -> dict[str, Any]:
-        """Return the scorers that are fitted on exactly this data already."""
-        served = tests[-1].data if tests else None
-        if data is not served and tests:
-            return {}
-        return {name: self._tested[name].model.scorer for name in chosen}
+    def _add(self, trained: TrainedModel, models: Sequence[OfferModel]) -> None:
+        """Look at the test, where there is one, with the models of its folds, and keep the one that serves."""
+        if self._tests:
+            test = self._problem.evaluate(models, self._tests, MOST_TEST_CASES)
+            trained = replace(trained, test=test)
+        self._models[trained.name] = trained
+        self._say(f"tested {trained.name}")
+
+    def _taking_part(self) -> dict[str, Chosen]:
+        """Return the recommenders that the second stage looks at."""
+        named = self._options.models is not None
+        return {
+            name: one
+            for name, one in self._chosen.items()
+            if named or not RECOMMENDERS[name].slow or self._weights.get(name, 0.0) >= MIXED_SHARE
+        }
+
+    def _fitted_at(self, moment: int) -> dict[str, Any]:
+        return {name: fitted.scorers[moment] for name, fitted in self._fitted.items()}
 
     def _best(self) -> str:
         metric = self._problem.metric
         return max(self._models, key=lambda name: self._models[name].validation.metrics[metric].value)
 
-    def _measure_slices(self, tests: Sequence[Fold]) -> None:
-        folds = tests or self._problem.validation
-        for name in {COUNTING, "popularity", RANKER} & set(self._models):
+    def _measure_slices(self) -> None:
+        if not self._tests:
+            return
+        for name in {COUNTING, "popularity", MIXTURE, RANKER} & set(self._models):
             model = self._models[name]
-            if model.test is None:
-                continue
             slices = measure_slices(
                 model.model,
-                folds[-1],
+                self._tests[-1],
                 self._problem.ks,
                 self._problem.purchases.members.table,
                 seed=self._problem.seed,
             )
             self._models[name] = replace(model, slices=slices)
-
-    def _judge_champion(self, recorder: OffersRecorder, tests: Sequence[Fold]) -> None:
-        from training.champion import evaluate_champion
-
-        found = evaluate_champion(
-            self._options.store, self._options.programme, self._problem, tests or self._problem.validation
-        )
-        if found is not None:
-            recorder.record_champion_cases(*found)
 
     def _promote(self, result: TrainOffersResult) -> TrainOffersResult:
         from training.promotion import promote
@@ -310,9 +329,10 @@ class _Job:
             if name != COUNTING
         }
 
-    def _info(self, tests: Sequence[Fold], moment: float) -> JobInfo:
+    def _info(self) -> JobInfo:
         purchases, split = self._problem.purchases, self._problem.split
-        judged = tests or self._problem.validation
+        judged = self._tests or self._problem.validation
+        moment = self._tests[-1].cutoff if self._tests else self._last_moment()
         feature_time = (
             datetime.fromtimestamp(moment * 86_400, tz=UTC) if purchases.has_times else datetime.now(UTC)
         )
@@ -355,23 +375,6 @@ class _Job:
             )
         )
 
-    def _budget(self, name: str) -> Budget:
-        seconds = self._options.time_budget
-        if name == RANKER:
-            return Budget(max(RANKER_TRIALS, len(self._problem.first_trees)), seconds * _SECOND_STAGE_SHARE)
-        slow = RECOMMENDERS[name].slow
-        if not seconds:
-            return Budget(SLOW_TRIALS if slow else QUICK_TRIALS)
-        ahead = [one for one in self._names if one != RANKER and one not in self._chosen]
-        left = seconds * _FIRST_STAGE_SHARE - (time.monotonic() - self._started)
-        return Budget(1, max(left / max(len(ahead), 1), 0.001))
-
-    @property
-    def _started(self) -> float:
-        if not hasattr(self, "_start"):
-            self._start = time.monotonic()
-        return self._start
-
     def _say(self, text: str, *, step: bool = True) -> None:
         self._done += step
         if self._progress is not None:
@@ -387,19 +390,6 @@ def trial_record(record: StudyRecord) -> TrialRecord:
         record.tried.fit_seconds,
         record.tried.score_seconds,
     )
-
-
-def _check(options: JobOptions) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(options.models)) if options.models is not None else MODELS
-    unknown = [name for name in names if name not in MODELS]
-    if unknown or not names:
-        asked = ", ".join(unknown) or "none"
-        raise TrainingError(f"Unknown models: {asked}. Choose from {', '.join(MODELS)}.", models=asked)
-    if not options.ks or min(options.ks) < 1:
-        raise TrainingError("The lengths of lists must be 1 or more.")
-    # Fails before anything is fitted.
-    registered_model_name(options.programme, "replenish")
-    return names
 
 
 @contextlib.contextmanager

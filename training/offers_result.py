@@ -42,10 +42,10 @@ class TrainedModel:
         parameters: Chosen settings.
         trials: Every setting that was tried, in order.
         validation: How the chosen setting did on the validation folds.
-        test: How it did on the test folds, looked at once; ``None`` when nothing is held out.
         fit_seconds: Wall time of the fit that serves.
         peak_memory_mib: Most resident memory of the process during that fit, in MiB.
         model: The model that serves.
+        test: How it did on the test folds, looked at once; ``None`` when nothing is held out.
         gains: Share of the trees' gain by feature; empty for a single scorer.
         learning: Validation metric by number of trees: (trees, value); empty for a single scorer.
         slices: Estimates by slice (``no_history``, ``first_basket``, ``new_offers``) and metric.
@@ -56,10 +56,10 @@ class TrainedModel:
     parameters: Mapping[str, Parameter]
     trials: Sequence[TrialRecord]
     validation: Evaluation
-    test: Evaluation | None
     fit_seconds: float
     peak_memory_mib: float
     model: OfferModel
+    test: Evaluation | None = None
     gains: Mapping[str, float] = field(default_factory=dict)
     learning: Sequence[tuple[int, float]] = ()
     slices: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)

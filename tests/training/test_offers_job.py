@@ -36,7 +36,7 @@ def train(folder: Path, recommendations: Path | None = None) -> TrainOffersResul
     source = from_tables(
         Tables(table(folder), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
     )
-    models = ("popularity", "decayed_frequency", "ranker")
+    models = ("popularity", "decayed_frequency", "item_item", "mixture", "ranker")
     options = JobOptions(folder / "store", models=models, ks=(5,), recommendations=recommendations)
     return train_offers(source, options)
 
@@ -53,8 +53,19 @@ def test_personal_models_beat_popularity(job: tuple[Path, TrainOffersResult]) ->
     popular = models["popularity"]["metrics"]["ndcg@5"]["value"]
     assert models["decayed_frequency"]["metrics"]["ndcg@5"]["value"] > popular + 0.1
     assert models["ranker"]["metrics"]["ndcg@5"]["value"] > popular + 0.1
+    assert models["mixture"]["metrics"]["ndcg@5"]["value"] > popular + 0.1
     assert {model["measured_on"] for model in models.values()} == {"test"}
     assert all(model["mlflow_run_id"] for model in models.values())
+
+
+def test_the_weights_of_the_mixture_are_its_parameters(job: tuple[Path, TrainOffersResult]) -> None:
+    """They add up to 1 and name other models of the job; the mixture takes at least as long to fit as its parts."""
+    models = job[1].to_json()["models"]
+    weights = models["mixture"]["parameters"]
+    assert sum(weights.values()) == pytest.approx(1, abs=1e-3)
+    parts = [name.removeprefix("weight_") for name in weights]
+    assert set(parts) <= {"popularity", "decayed_frequency", "item_item"}
+    assert models["mixture"]["fit_seconds"] >= sum(models[name]["fit_seconds"] for name in parts)
 
 
 def test_the_document_names_what_was_done(job: tuple[Path, TrainOffersResult]) -> None:

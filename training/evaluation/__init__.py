@@ -1,7 +1,13 @@
 """How offer models are compared: folds in time, the whole catalogue, paired differences with honest errors."""
 
 from training.evaluation.estimates import Estimate, mean_estimate, ratio_estimate
-from training.evaluation.evaluation import Evaluation, evaluate, over_members, paired_difference
+from training.evaluation.evaluation import (
+    Evaluation,
+    evaluate,
+    join_halves,
+    over_members,
+    paired_difference,
+)
 from training.evaluation.folds import Fold, Split
 
 __all__ = [
@@ -10,6 +16,7 @@ __all__ = [
     "Fold",
     "Split",
     "evaluate",
+    "join_halves",
     "mean_estimate",
     "over_members",
     "paired_difference",

@@ -69,6 +69,23 @@ def evaluate(
             rng = np.random.default_rng(seed)
             cases = np.sort(rng.choice(len(fold.members), most_cases, replace=False))
         lists.append(rank_fold(model, fold, k=max(ks), cases=cases, score=score, progress=progress))
+    return summarise(lists, folds, ks, probabilities=[isinstance(model.scorer, Ranker) for model in models])
+
+
+def summarise(
+    lists: Sequence[RankedLists], folds: Sequence[Fold], ks: Sequence[int], *, probabilities: Sequence[bool]
+) -> Evaluation:
+    """Measure ranked lists.
+
+    Args:
+        lists: Those of each fold.
+        folds: Where the cases are.
+        ks: Lengths of lists, ascending.
+        probabilities: For each fold, whether scores are probabilities.
+
+    Raises:
+        DatasetError: There are fewer than two cases.
+    """
     per_case = [case_metrics(part, ks) for part in lists]
     cases_of = {name: np.concatenate([part[name] for part in per_case]) for name in per_case[0]}
     members = np.concatenate([part.members for part in lists])
@@ -78,8 +95,8 @@ def evaluate(
         )
     metrics = {name: over_members(values, members) for name, values in cases_of.items()}
     whole = [
-        catalogue_metrics(part, fold, ks, probabilities=isinstance(model.scorer, Ranker))
-        for model, part, fold in zip(models, lists, folds, strict=True)
+        catalogue_metrics(part, fold, ks, probabilities=these)
+        for part, fold, these in zip(lists, folds, probabilities, strict=True)
         if len(part.members)
     ]
     weights = np.array([len(part.members) for part in lists if len(part.members)], dtype=np.float64)
@@ -87,6 +104,28 @@ def evaluate(
         value = float(np.average([part[name] for part in whole], weights=weights))
         metrics[name] = Estimate(value, float("nan"))
     return Evaluation(metrics, cases_of, members, tuple(lists))
+
+
+def join_halves(
+    first: Evaluation,
+    second: Evaluation,
+    in_first: Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]],
+    folds: Sequence[Fold],
+    ks: Sequence[int],
+) -> Evaluation:
+    """Return an evaluation made of two of the same cases: some members as the first ranks them, the rest as the second.
+
+    Args:
+        first: Of one model.
+        second: Of another one.
+        in_first: Tells which members, int32[n], are taken from the first.
+        folds: Where the cases are.
+        ks: Lengths of lists, ascending.
+    """
+    lists = [
+        one.where(in_first(one.members), other) for one, other in zip(first.lists, second.lists, strict=True)
+    ]
+    return summarise(lists, folds, ks, probabilities=[False] * len(folds))
 
 
 def over_members(values: npt.NDArray[np.float64], members: npt.NDArray[np.int32]) -> Estimate:

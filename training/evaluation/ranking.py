@@ -5,7 +5,7 @@ candidates at all, so no list is padded with them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,18 @@ class RankedLists:
     repeat_truth_count: npt.NDArray[np.int64]
     cases: npt.NDArray[np.int64]
     members: npt.NDArray[np.int32]
+
+    def where(self, chosen: npt.NDArray[np.bool_], others: "RankedLists") -> "RankedLists":
+        """Return the chosen cases as they are here and the rest as ``others`` has them; both are of the same cases."""
+        parts = {
+            field.name: np.where(
+                chosen.reshape(-1, *[1] * (getattr(self, field.name).ndim - 1)),
+                getattr(self, field.name),
+                getattr(others, field.name),
+            )
+            for field in fields(self)
+        }
+        return RankedLists(**parts)
 
 
 def score_known(model: OfferModel, member: int, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

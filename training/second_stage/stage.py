@@ -1,186 +1,47 @@
-"""The fits of a training job: choose settings on validation, learn the second stage, look at the test once."""
+"""Learns the second stage of a job."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-
-import numpy as np
 
 from training.bundle import OfferModel
 from training.bundle.features import feature_names, offer_table
-from training.bundle.history import DECAYED, HALF_LIVES, TRIPS
-from training.bundle.ranker import Calibration, Ranker
+from training.bundle.ranker import Calibration
 from training.bundle.scorers import AnyScorer
 from training.data.fit_data import FitData
-from training.data.purchases import Purchases
-from training.evaluation import Estimate, Evaluation, Fold, Split, evaluate
-from training.measuring import Measured, measured
-from training.recommenders import Recommender
+from training.evaluation import Estimate, Fold
+from training.first_stage import Chosen
+from training.measuring import measured
+from training.problem import THREADS, Problem
 from training.recommenders.base import Trial
-from training.second_stage import (
-    FittedTrees,
-    RankingRows,
-    TreeSettings,
-    build_rows,
-    default_components,
-    fit_components,
-    fit_trees,
-    join_rows,
-    make_ranker,
-)
-from training.second_stage.fitting import calibrate
+from training.second_stage.components import default_components, fit_components
+from training.second_stage.fitting import FittedTrees, TreeSettings, calibrate, fit_trees
+from training.second_stage.ranker import make_ranker
+from training.second_stage.rows import RankingRows, build_rows, join_rows
 from training.tuning import Budget, StudyRecord, Tried, run_study
 
-THREADS = 2
-MOST_VALIDATION_CASES = 5_000
 MOST_RANKING_CASES = 4_000
-MOST_TEST_CASES = 100_000
-_D28 = DECAYED + HALF_LIVES.index(28.0)
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
-    """What a job works on.
+class Learned:
+    """What was learned with the validation folds held out.
 
     Attributes:
-        purchases: Everything that was bought.
-        split: What is used for what.
-        ks: Lengths of lists, ascending.
-        metric: The metric that decides.
-        seed: Seed of everything random.
-        first_trees: Settings of the second stage to try first.
-    """
-
-    purchases: Purchases
-    split: Split
-    ks: tuple[int, ...]
-    metric: str
-    seed: int
-    first_trees: tuple[TreeSettings, ...] = (TreeSettings(), TreeSettings(objective="binary"))
-
-    @cached_property
-    def validation(self) -> tuple[Fold, ...]:
-        """The folds that settings are chosen on."""
-        return tuple(make() for make in self.split.validate)
-
-    def model(self, data: FitData, scorer: AnyScorer | Ranker) -> OfferModel:
-        """Put a scorer that was fitted on the data into a model."""
-        purchases, history = self.purchases, data.history
-        # Without times nothing decays, and both columns are the same.
-        popular = history.product_sums(history.columns[:, _D28 if purchases.has_times else TRIPS])
-        return OfferModel(
-            task=self.split.task,
-            member_ids=purchases.member_index,
-            product_ids=purchases.product_index,
-            offer_ids=purchases.offer_index,
-            history=history,
-            covers=purchases.covers,
-            popular_scores=np.asarray(data.onto_offers(popular[:, None]))[:, 0].astype(np.float32),
-            scorer=scorer,
-            attributes=purchases.members.codes,
-        )
-
-    def evaluate(self, models: Sequence[OfferModel], folds: Sequence[Fold], most: int) -> Evaluation:
-        """Measure models, each on the fold it was fitted for."""
-        return evaluate(models, folds, self.ks, most_cases=most, seed=self.seed)
-
-
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """A recommender with the settings that did best on validation.
-
-    Attributes:
-        recommender: The settings.
+        settings: The best that were tried.
         trials: Everything that was tried.
-        validation: How they did.
-        scorers: Fitted on each validation fold.
+        fitted: Trees of the best settings, fitted on the training folds alone.
+        curve: NDCG on validation by number of trees.
+        calibration: From their scores to probabilities.
     """
 
-    recommender: Recommender
+    settings: TreeSettings
     trials: tuple[StudyRecord, ...]
-    validation: Evaluation
-    scorers: tuple[AnyScorer, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Tested:
-    """What is known of a model once it met the test.
-
-    Attributes:
-        model: The model that serves.
-        test: How it did; ``None`` when nothing is held out.
-        measured: Time and memory of the fit that serves.
-    """
-
-    model: OfferModel
-    test: Evaluation | None
-    measured: Measured
-
-
-def choose_settings(
-    kind: type[Recommender],
-    problem: Problem,
-    *,
-    store: Path,
-    study: str,
-    budget: Budget,
-    done: Callable[[StudyRecord], None],
-) -> Chosen:
-    """Try settings of one recommender on the validation folds."""
-    folds = problem.validation
-    best: list[tuple[float, Recommender, Evaluation, tuple[AnyScorer, ...]]] = []
-
-    def attempt(settings: Recommender) -> Tried:
-        with measured() as fitting:
-            scorers = tuple(settings.fit(fold.data, seed=problem.seed, threads=THREADS) for fold in folds)
-        with measured() as scoring:
-            models = [problem.model(fold.data, scorer) for fold, scorer in zip(folds, scorers, strict=True)]
-            evaluation = problem.evaluate(models, folds, MOST_VALIDATION_CASES)
-        value = evaluation.metrics[problem.metric].value
-        if not best or value > best[0][0]:
-            best[:] = [(value, settings, evaluation, scorers)]
-        return Tried(evaluation.metrics, fitting.seconds, scoring.seconds, {})
-
-    records = run_study(
-        kind.suggest,
-        [kind()],
-        attempt,
-        metric=problem.metric,
-        store=store,
-        name=study,
-        seed=problem.seed,
-        budget=budget,
-        done=done,
-    )
-    top = max(records, key=lambda record: (record.tried.metrics[problem.metric].value, -record.number))
-    if not best or best[0][1].parameters != dict(top.parameters):
-        # The best is of an earlier session: fit it again.
-        best.clear()
-        attempt(kind(**top.parameters))
-    _, settings, evaluation, scorers = best[0]
-    return Chosen(settings, tuple(records), evaluation, scorers)
-
-
-def test_recommender(chosen: Chosen, problem: Problem, tests: Sequence[Fold], final: FitData) -> Tested:
-    """Fit the chosen settings for serving and, where something is held out, on every test fold, and look once."""
-    fits: list[AnyScorer] = []
-    served: AnyScorer | None = None
-    result = Measured()
-    for data in [*(fold.data for fold in tests), *([] if any(f.data is final for f in tests) else [final])]:
-        with measured() as fitting:
-            scorer = chosen.recommender.fit(data, seed=problem.seed, threads=THREADS)
-        if data is final:
-            served, result = scorer, fitting
-        fits.append(scorer)
-    if served is None:
-        raise AssertionError("the data that serves was not fitted")
-    models = [problem.model(fold.data, scorer) for fold, scorer in zip(tests, fits, strict=False)]
-    test = problem.evaluate(models, tests, MOST_TEST_CASES) if tests else None
-    model = next((m for m, fold in zip(models, tests, strict=False) if fold.data is final), None)
-    return Tested(model or problem.model(final, served), test, result)
+    fitted: FittedTrees
+    curve: tuple[tuple[int, float], ...]
+    calibration: Calibration
 
 
 class SecondStage:
@@ -231,8 +92,8 @@ class SecondStage:
 
     def choose(
         self, *, store: Path, study: str, budget: Budget, done: Callable[[StudyRecord], None]
-    ) -> tuple[TreeSettings, list[StudyRecord], FittedTrees, list[tuple[int, float]], Calibration]:
-        """Try settings of the trees; return the best with what they give when fitted on the training folds alone."""
+    ) -> Learned:
+        """Try settings of the trees, fitted on the training folds and measured on validation."""
         problem, k = self._problem, int(self._problem.metric.split("@")[1])
         held_out = join_rows([rows for _, rows in self._validation_rows])
         start = min(cutoff for cutoff, _ in self._validation_rows)
@@ -270,12 +131,12 @@ class SecondStage:
         if settings.rounds != fitted.boosters[0].num_trees():
             fitted = fit_trees(rows, settings, self.names, seed=problem.seed, threads=THREADS)
         calibration = calibrate(fitted.predict(held_out, settings.rounds), held_out)
-        return settings, records, fitted, curve, calibration
+        return Learned(settings, tuple(records), fitted, tuple(curve), calibration)
 
     def validation_models(self, fitted: FittedTrees, calibration: Calibration) -> list[OfferModel]:
         """Return the models of the validation folds, their trees fitted on the training folds."""
         return [
-            self._model(fold.data, scorers, fitted, calibration)
+            self.model_on(fold.data, fitted, calibration, scorers)
             for fold, scorers in zip(self._problem.validation, self._validation_fitted, strict=True)
         ]
 
@@ -287,12 +148,7 @@ class SecondStage:
     def model_on(
         self, data: FitData, trees: FittedTrees, calibration: Calibration, fitted: Mapping[str, AnyScorer]
     ) -> OfferModel:
-        """Return the model of a moment; what is not in ``fitted`` is fitted on the data."""
-        return self._model(data, fitted, trees, calibration)
-
-    def _model(
-        self, data: FitData, fitted: Mapping[str, AnyScorer], trees: FittedTrees, calibration: Calibration
-    ) -> OfferModel:
+        """Return the model of a moment; components that are not in ``fitted`` are fitted on the data."""
         purchases = self._problem.purchases
         scorers = fit_components(
             self.components, data, seed=self._problem.seed, threads=THREADS, fitted=fitted

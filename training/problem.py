@@ -1,0 +1,68 @@
+"""What a training job for offers works on, and how its models are measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from training.bundle import OfferModel
+from training.bundle.history import DECAYED, HALF_LIVES, TRIPS
+from training.bundle.ranker import Ranker
+from training.bundle.scorers import AnyScorer
+from training.data.fit_data import FitData
+from training.data.purchases import Purchases
+from training.evaluation import Evaluation, Fold, Split, evaluate
+from training.second_stage.fitting import TreeSettings
+
+THREADS = 2
+MOST_VALIDATION_CASES = 5_000
+MOST_TEST_CASES = 100_000
+_D28 = DECAYED + HALF_LIVES.index(28.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What a job works on.
+
+    Attributes:
+        purchases: Everything that was bought.
+        split: What is used for what.
+        ks: Lengths of lists, ascending.
+        metric: The metric that decides.
+        seed: Seed of everything random.
+        first_trees: Settings of the second stage to try first.
+    """
+
+    purchases: Purchases
+    split: Split
+    ks: tuple[int, ...]
+    metric: str
+    seed: int
+    first_trees: tuple[TreeSettings, ...] = (TreeSettings(), TreeSettings(objective="binary"))
+
+    @cached_property
+    def validation(self) -> tuple[Fold, ...]:
+        """The folds that settings are chosen on."""
+        return tuple(make() for make in self.split.validate)
+
+    def model(self, data: FitData, scorer: AnyScorer | Ranker) -> OfferModel:
+        """Put a scorer that was fitted on the data into a model."""
+        purchases, history = self.purchases, data.history
+        # Without times nothing decays, and both columns are the same.
+        popular = history.product_sums(history.columns[:, _D28 if purchases.has_times else TRIPS])
+        return OfferModel(
+            task=self.split.task,
+            member_ids=purchases.member_index,
+            product_ids=purchases.product_index,
+            offer_ids=purchases.offer_index,
+            history=history,
+            covers=purchases.covers,
+            popular_scores=np.asarray(data.onto_offers(popular[:, None]))[:, 0].astype(np.float32),
+            scorer=scorer,
+            attributes=purchases.members.codes,
+        )
+
+    def evaluate(self, models: Sequence[OfferModel], folds: Sequence[Fold], most: int) -> Evaluation:
+        """Measure models, each on the fold it was fitted for."""
+        return evaluate(models, folds, self.ks, most_cases=most, seed=self.seed)
