@@ -1,6 +1,7 @@
 """Making splits: by time where there are times, else as the given test split was made."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -114,15 +115,21 @@ def given_split(purchases: Purchases, test: pl.DataFrame, task: Task, *, seed: i
         )
     per_member = len(test) / max(test["member"].n_unique(), 1)
     share = len(test) / max(len(test) + len(purchases.rows), 1)
-    held = partial(_held_out_fold, purchases, latest=kind == "latest", per_member=per_member, share=share)
+    part = _Part(latest=kind == "latest", per_member=per_member, share=share)
     count = 1 if len(purchases.rows) > MANY_ROWS else _FEW_TRAIN_FOLDS
     words = "the latest of each member" if kind == "latest" else "a random part of each member's"
     return Split(
         task,
-        [partial(held, f"training part {number + 1}", seed=seed + 1 + number) for number in range(count)],
-        [partial(held, "validation part", seed=seed)],
+        [
+            partial(_held_out_fold, purchases, part, f"training part {number + 1}", seed, number + 1)
+            for number in range(count)
+        ],
+        [partial(_held_out_fold, purchases, part, "validation part", seed, 0)],
         [test_fold],
         f"test as given; inner parts hold out {words} interactions, {share:.0%} of them",
+        notes=(
+            "What the validation part holds out is unknown in the training parts, as the test is in all of them.",
+        ),
     )
 
 
@@ -166,29 +173,52 @@ def _kind(purchases: Purchases, test: pl.DataFrame) -> str:
     return "latest" if (later or 0.0) > 0.95 else "random"
 
 
-def _held_out_fold(
-    purchases: Purchases, name: str, *, latest: bool, per_member: float, share: float, seed: int
-) -> Fold:
-    """Hold some interactions of each member out of the training table."""
-    rows = purchases.rows
-    order = rows["time"].to_numpy() if latest else np.random.default_rng(seed).random(len(rows))
-    pairs = rows.with_columns(order=order).group_by("member", "product").agg(pl.col("order").max())
-    # A pair is held out as a whole, or the task would still find it in the history.
-    ranked = pairs.with_columns(
-        place=pl.col("order").rank("ordinal", descending=True).over("member"), count=pl.len().over("member")
-    )
-    if latest:
-        shift = 0 if seed % 2 == 0 else 1  # two folds that hold out the same rows would teach nothing new
-        wanted = pl.lit(max(1, round(per_member)))
-        out = (
-            (pl.col("place") > shift)
-            & (pl.col("place") <= wanted + shift)
-            & (pl.col("count") > wanted + shift)
+@dataclass(frozen=True)
+class _Part:
+    """What is held out of a training table, as the given test split was.
+
+    Attributes:
+        latest: Whether each member's latest are held out; else random ones.
+        per_member: How many of each member's pairs, where the latest are.
+        share: Which share of each member's pairs, where random ones are.
+    """
+
+    latest: bool
+    per_member: float
+    share: float
+
+    def of(self, rows: pl.DataFrame, seed: int) -> pl.DataFrame:
+        """Return the ``member`` and ``product`` of the pairs to hold out of rows."""
+        order = rows["time"].to_numpy() if self.latest else np.random.default_rng(seed).random(len(rows))
+        # A pair is held out as a whole, or the task would still find it in the history.
+        pairs = rows.with_columns(order=order).group_by("member", "product").agg(pl.col("order").max())
+        pairs = pairs.sort("member", "product")
+        ranked = pairs.with_columns(
+            place=pl.col("order").rank("ordinal", descending=True).over("member"),
+            count=pl.len().over("member"),
         )
-    else:
-        out = pl.col("place") <= (pl.col("count") * min(max(share, 0.05), 0.5)).round()
-    held = ranked.filter(out).select("member", "product")
-    inside = rows.join(held, on=["member", "product"], how="anti")
+        if self.latest:
+            wanted = pl.lit(max(1, round(self.per_member)))
+        else:
+            wanted = (pl.col("count") * min(max(self.share, 0.05), 0.5)).round()
+        out = (pl.col("place") <= wanted) & (pl.col("count") > wanted)
+        return ranked.filter(out).select("member", "product")
+
+
+def _held_out_fold(purchases: Purchases, part: _Part, name: str, seed: int, number: int) -> Fold:
+    """Hold some interactions of each member out of the training table; those of fold 0 are unknown in all others.
+
+    If they were candidates here and truths there, trees could learn single pairs by heart, and those of the test as misses.
+    """
+    inside = purchases.rows
+    # Of the latest, each fold holds out those before the last one's; of random ones, others.
+    earlier = range(number) if part.latest else range(min(number, 1))
+    for other in earlier:
+        inside = inside.join(
+            part.of(inside, seed + other), on=["member", "product"], how="anti", maintain_order="left"
+        )
+    held = part.of(inside, seed + number)
+    inside = inside.join(held, on=["member", "product"], how="anti", maintain_order="left")
     truth_rows = held.with_columns(time=pl.lit(0.0))
     open_offers = np.ones(purchases.offer_count, bool)
     members, truths = truth_matrix(offer_rows(purchases, truth_rows), purchases.offer_count, open_offers)
