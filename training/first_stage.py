@@ -69,7 +69,7 @@ def choose_settings(
 
     records = run_study(
         kind.suggest,
-        [kind()],
+        kind.starts(),
         attempt,
         metric=problem.metric,
         store=store,

@@ -17,7 +17,7 @@ SUMMARIES = {
     MIXTURE: "The other models' scores on one scale, added up with weights learned on validation.",
     RANKER: "Boosted trees over the other models' scores and what is known of member and offer, calibrated.",
 }
-QUICK_TRIALS, SLOW_TRIALS, RANKER_TRIALS = 6, 1, 2
+QUICK_TRIALS, RANKER_TRIALS = 6, 2
 _FIRST_STAGE_SHARE, _SECOND_STAGE_SHARE = 0.6, 0.2
 
 
@@ -70,7 +70,8 @@ class JobOptions:
             still_to_choose: Recommenders without settings, this one included.
         """
         if not self.time_budget:
-            return Budget(SLOW_TRIALS if RECOMMENDERS[name].slow else QUICK_TRIALS)
+            kind = RECOMMENDERS[name]
+            return Budget(len(kind.starts()) if kind.slow else QUICK_TRIALS)
         left = self.time_budget * _FIRST_STAGE_SHARE - elapsed
         return Budget(1, max(left / max(still_to_choose, 1), 0.001))
 

@@ -53,6 +53,11 @@ class Als(Recommender):
             ),
         )
 
+    @classmethod
+    def starts(cls) -> tuple[Self, ...]:
+        """Return settings for purchases that repeat, and for ratings and clicks that do not."""
+        return cls(), cls(factors=24, regularisation=50.0, alpha=10.0, weighting="binary")
+
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Factors:
         """Factorise; implicit's sweeps give the same bits for any number of threads."""
         from implicit.cpu.als import AlternatingLeastSquares

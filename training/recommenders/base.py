@@ -43,6 +43,11 @@ class Recommender(ABC):
     def suggest(cls, trial: Trial) -> Self:
         """Return settings that a study proposes; the space holds the defaults."""
 
+    @classmethod
+    def starts(cls) -> tuple[Self, ...]:
+        """Return the settings to try first: the defaults, and others that did well on data of another kind."""
+        return (cls(),)
+
     @abstractmethod
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> AnyScorer:
         """Learn from histories.
