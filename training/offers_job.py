@@ -4,9 +4,8 @@ Settings are chosen on validation folds, the chosen ones are fitted again up to 
 What serves is the best on validation, if it passes the promotion gate.
 """
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +24,8 @@ from training.job_options import DEFAULT_SEED, MIXTURE, MODELS, RANKER, SUMMARIE
 from training.measuring import measured
 from training.mixing import MixtureStage
 from training.offers_result import COUNTING, JobInfo, TrainedModel, TrainOffersResult, TrialRecord
-from training.problem import MOST_TEST_CASES, MOST_VALIDATION_CASES, Problem
+from training.problem import MOST_TEST_CASES, MOST_VALIDATION_CASES, Problem, one_thread_of_algebra
+from training.recipe import Kind, Known, Part, recipe_of
 from training.recommendations import write_recommendations
 from training.recommenders import RECOMMENDERS
 from training.second_stage.stage import SecondStage
@@ -59,7 +59,7 @@ def train_offers(source: Source, options: JobOptions, progress: Progress | None 
         options.seed,
         source.first_trees,
     )
-    with _one_thread_of_algebra():
+    with one_thread_of_algebra():
         return _Job(problem, options, names, progress).run()
 
 
@@ -170,6 +170,7 @@ class _Job:
                 fit_seconds=fitted.measured.seconds,
                 peak_memory_mib=fitted.measured.peak_memory_mib,
                 model=models[-1],
+                **self._recipe(Kind.SINGLE, [Part.of(name, chosen.recommender)]),
             ),
             models,
         )
@@ -194,6 +195,13 @@ class _Job:
                 fit_seconds=learning.seconds + sum(part.seconds for part in parts),
                 peak_memory_mib=max(learning.peak_memory_mib, *(part.peak_memory_mib for part in parts)),
                 model=models[-1],
+                **self._recipe(
+                    Kind.MIXTURE,
+                    [
+                        Part.of(name, self._chosen[name].recommender, weight=weight)
+                        for name, weight in stage.weights.items()
+                    ],
+                ),
             ),
             models,
         )
@@ -240,6 +248,10 @@ class _Job:
                 model=models[-1],
                 gains=gains,
                 learning=learned.curve,
+                **self._recipe(
+                    Kind.RANKER,
+                    [Part.of(part.name, part.recommender, quota=part.quota) for part in stage.components],
+                ),
             ),
             models,
         )
@@ -251,6 +263,14 @@ class _Job:
             trained = replace(trained, test=test)
         self._models[trained.name] = trained
         self._say(f"tested {trained.name}")
+
+    def _recipe(self, kind: Kind, parts: Sequence[Part]) -> dict[str, Any]:
+        """Return what it takes to fit a model again, as fields of it."""
+        purchases = self._problem.purchases
+        return {
+            "recipe": recipe_of(kind, parts, purchases, self._problem.seed),
+            "known": Known.of(purchases),
+        }
 
     def _taking_part(self) -> dict[str, Chosen]:
         """Return the recommenders that the second stage looks at."""
@@ -390,12 +410,3 @@ def trial_record(record: StudyRecord) -> TrialRecord:
         record.tried.fit_seconds,
         record.tried.score_seconds,
     )
-
-
-@contextlib.contextmanager
-def _one_thread_of_algebra() -> Iterator[None]:
-    """Keep BLAS at one thread: products for single members are too small to share, and round alike on every machine."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
-
-    with threadpool_limits(1, "blas"):
-        yield

@@ -7,6 +7,7 @@ from typing import Any
 
 from training.bundle import OfferModel
 from training.evaluation import Estimate, Evaluation
+from training.recipe import Known, Recipe
 from training.recommenders.base import Parameter
 
 COUNTING = "decayed_frequency"
@@ -49,6 +50,8 @@ class TrainedModel:
         gains: Share of the trees' gain by feature; empty for a single scorer.
         learning: Validation metric by number of trees: (trees, value); empty for a single scorer.
         slices: Estimates by slice (``no_history``, ``first_basket``, ``new_offers``) and metric.
+        recipe: How to fit it again on more purchases.
+        known: What such a fit looks at beside histories.
     """
 
     name: str
@@ -63,6 +66,8 @@ class TrainedModel:
     gains: Mapping[str, float] = field(default_factory=dict)
     learning: Sequence[tuple[int, float]] = ()
     slices: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    recipe: Recipe | None = None
+    known: Known | None = None
 
     @property
     def judged(self) -> Evaluation:

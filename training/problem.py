@@ -1,10 +1,12 @@
 """What a training job for offers works on, and how its models are measured."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from training.bundle import OfferModel
 from training.bundle.history import DECAYED, HALF_LIVES, TRIPS
@@ -49,8 +51,6 @@ class Problem:
     def model(self, data: FitData, scorer: AnyScorer | Ranker) -> OfferModel:
         """Put a scorer that was fitted on the data into a model."""
         purchases, history = self.purchases, data.history
-        # Without times nothing decays, and both columns are the same.
-        popular = history.product_sums(history.columns[:, _D28 if purchases.has_times else TRIPS])
         return OfferModel(
             task=self.split.task,
             member_ids=purchases.member_index,
@@ -58,7 +58,7 @@ class Problem:
             offer_ids=purchases.offer_index,
             history=history,
             covers=purchases.covers,
-            popular_scores=np.asarray(data.onto_offers(popular[:, None]))[:, 0].astype(np.float32),
+            popular_scores=popular_scores(data, has_times=purchases.has_times),
             scorer=scorer,
             attributes=purchases.members.codes,
         )
@@ -66,3 +66,20 @@ class Problem:
     def evaluate(self, models: Sequence[OfferModel], folds: Sequence[Fold], most: int) -> Evaluation:
         """Measure models, each on the fold it was fitted for."""
         return evaluate(models, folds, self.ks, most_cases=most, seed=self.seed)
+
+
+def popular_scores(data: FitData, *, has_times: bool) -> npt.NDArray[np.float32]:
+    """Return float32[offers], how much of each is sold, recent sales counting more where times are known."""
+    history = data.history
+    # Without times nothing decays, and both columns are the same.
+    sold = history.product_sums(history.columns[:, _D28 if has_times else TRIPS])
+    return np.asarray(data.onto_offers(sold[:, None]))[:, 0].astype(np.float32)
+
+
+@contextlib.contextmanager
+def one_thread_of_algebra() -> Iterator[None]:
+    """Keep BLAS at one thread: products for single members are too small to share, and round alike on every machine."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
+    with threadpool_limits(1, "blas"):
+        yield

@@ -152,7 +152,8 @@ def compare_versions(
 def _of_job(registry: ModelRegistry, job: str) -> list[RegisteredVersion]:
     """Return the versions of a job, the newest first."""
     versions = registry.versions()
-    wanted = versions[0].parent_run_id if job == LATEST and versions else job
+    latest = next((version.parent_run_id for version in versions if version.parent_run_id), "")
+    wanted = latest if job == LATEST else job
     found = [version for version in versions if wanted and version.parent_run_id.startswith(wanted)]
     if not found:
         raise RegistryError(f"No version of {registry.name} was made by a job {job!r}.", model=registry.name)

@@ -3,24 +3,17 @@
 import json
 import tempfile
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from training.bundle import write_bundle
 from training.evaluation import paired_difference
 from training.model_cards import model_card
 from training.offers_result import COUNTING, TrainedModel, TrialRecord, estimates_json
 from training.plots import model_plots
 from training.tracking.evidence import CASES_FILE, PARITY_FILE, parity_of, write_cases, write_parity
-from training.tracking.pyfunc_model import BUNDLE_FOLDER, log_pyfunc
-from training.tracking.quiet import import_mlflow
+from training.tracking.recipes import write_recipe
 from training.tracking.records import RecordedModel, model_version
-from training.tracking.registry import STATUS_TAG
+from training.tracking.registering import register_version, store_model
 from training.tracking.runs import NOTE_TAG, RunContext, flat, job_tags
-
-NOBODY = "a member nobody knows"
-PENDING = "pending"
 
 
 class ModelRun:
@@ -62,8 +55,15 @@ class ModelRun:
         context, job = self._context, self._context.job
         counting = baselines.get(COUNTING) if trained.name != COUNTING else None
         note = model_card(trained, job, counting)
+        model = store_model(
+            context,
+            self.run_id,
+            self.name,
+            trained.model,
+            parameters=trained.parameters,
+            metrics=flat(trained.judged.metrics),
+        )
         with tempfile.TemporaryDirectory(prefix="troth-") as temporary:
-            model = self._store_model(trained, Path(temporary) / BUNDLE_FOLDER)
             files = Path(temporary) / "files"
             self._write_files(trained, counting, files)
             context.client.log_artifacts(self.run_id, str(files))
@@ -74,7 +74,7 @@ class ModelRun:
             tags={NOTE_TAG: note},
             model_id=model.model_id,
         )
-        version = self._register(model, note)
+        version = register_version(context, self.run_id, model, note, self._tags)
         self.close()
         return RecordedModel(self.run_id, version, model_version(self.name, self.run_id))
 
@@ -82,35 +82,6 @@ class ModelRun:
         """Close the run."""
         self.open = False
         self._context.end(self.run_id, failed=failed)
-
-    def _store_model(self, trained: TrainedModel, bundle: Path) -> Any:
-        job, model = self._context.job, trained.model
-        write_bundle(
-            bundle,
-            model,
-            programme=job.programme,
-            model_name=self.name,
-            model_version=model_version(self.name, self.run_id),
-            data_fingerprint=job.fingerprint,
-            feature_time=datetime.fromisoformat(job.feature_time),
-            run_id=self.run_id,
-            code_version=job.code_version,
-            parameters=trained.parameters,
-            metrics={
-                name: number
-                for name, number in flat(trained.judged.metrics).items()
-                if number == number  # noqa: PLR0124  # an error that is not known is NaN
-            },
-        )
-        known = tuple(model.member_ids[place] for place in range(min(2, len(model.member_ids))))
-        return log_pyfunc(
-            bundle,
-            run_id=self.run_id,
-            name=self.name,
-            members=(*known, NOBODY),
-            basket=(model.product_ids[0],) if len(model.product_ids) else (),
-            parameters=dict(trained.parameters),
-        )
 
     def _write_files(self, trained: TrainedModel, counting: TrainedModel | None, folder: Path) -> None:
         """Write the artifacts of the run into a new folder."""
@@ -120,6 +91,8 @@ class ModelRun:
             (folder / "plots" / name).write_bytes(image)
         write_cases(folder / CASES_FILE, trained.judged, trained.model.member_ids)
         write_parity(folder / PARITY_FILE, parity_of(trained.model, self._context.job.seed))
+        if trained.recipe is not None and trained.known is not None:
+            write_recipe(folder, trained.recipe, trained.known)
         documents: dict[str, object] = {"trials.json": [_trial_json(trial) for trial in trained.trials]}
         if trained.slices:
             documents["slices.json"] = {
@@ -129,26 +102,6 @@ class ModelRun:
             documents["gains.json"] = dict(trained.gains)
         for name, document in documents.items():
             (folder / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-
-    def _register(self, model: Any, note: str) -> str:
-        """Register a logged model as a new version; mlflow's own function for this prints to the terminal."""
-        client, name, job = self._context.client, self._context.registered_name, self._context.job
-        errors = import_mlflow("mlflow.exceptions")
-        try:
-            client.get_registered_model(name)
-        except errors.MlflowException:
-            client.create_registered_model(
-                name, tags={"troth.programme": job.programme, "troth.task": job.task}
-            )
-        version = client.create_model_version(
-            name,
-            source=model.model_uri,
-            run_id=self.run_id,
-            tags=self._tags | {STATUS_TAG: PENDING},
-            description=note,
-            model_id=model.model_id,
-        )
-        return str(version.version)
 
 
 def _metrics(trained: TrainedModel, counting: TrainedModel | None, metric: str) -> dict[str, float]:

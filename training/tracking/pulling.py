@@ -8,7 +8,8 @@ from pathlib import Path
 
 from training.bundle import BundleError, Manifest, open_bundle
 from training.errors import RegistryError
-from training.tracking.registry import CHAMPION_ALIAS, ModelRegistry, RegisteredVersion, existing_registries
+from training.tracking.listing import existing_registries
+from training.tracking.registry import CHAMPION_ALIAS, ModelRegistry, RegisteredVersion
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from training.bundle import Task
 from training.errors import RegistryError
+from training.recipe import Known, Recipe
 from training.tracking.evidence import (
     CASES_FILE,
     CHAMPION_CASES_FILE,
@@ -21,6 +21,7 @@ from training.tracking.evidence import (
 )
 from training.tracking.pyfunc_model import BUNDLE_PATH
 from training.tracking.quiet import import_mlflow
+from training.tracking.recipes import KNOWN_FILE, RECIPE_FILE, read_recipe
 from training.tracking.records import model_version
 from training.tracking.runs import COUNTING_RUN_TAG, MEASURED_CHAMPION_TAG, PARENT_TAG
 from training.tracking.store import existing_client, registered_model_name
@@ -188,12 +189,12 @@ class ModelRegistry:
 
     def counting_cases(self, version: RegisteredVersion) -> Cases | None:
         """Return how counting did in the job that made a version, or ``None`` where the job did not count."""
-        run_id = self._parent_tags(version).get(COUNTING_RUN_TAG)
+        run_id = self._job_tags(version).get(COUNTING_RUN_TAG)
         return None if run_id is None else self._cases_of(run_id, CASES_FILE)
 
     def champion_cases(self, version: RegisteredVersion, champion: RegisteredVersion) -> Cases | None:
         """Return how the champion did on the cases that a version was judged on, or ``None`` where nobody measured."""
-        if self._parent_tags(version).get(MEASURED_CHAMPION_TAG) == champion.version:
+        if self._job_tags(version).get(MEASURED_CHAMPION_TAG) == champion.version:
             return self._cases_of(version.parent_run_id, CHAMPION_CASES_FILE)
         return self.cases(champion) if champion.judged_on == version.judged_on else None
 
@@ -203,12 +204,22 @@ class ModelRegistry:
             path = self._artifact(version.run_id, PARITY_FILE, temporary)
             return None if path is None else read_parity(path)
 
+    def recipe(self, version: RegisteredVersion) -> tuple[Recipe, Known] | None:
+        """Return how to fit a version again, or ``None`` where that was not kept.
+
+        Raises:
+            TrainingError: What was kept is damaged.
+        """
+        with tempfile.TemporaryDirectory(prefix="troth-") as temporary:
+            recipe = self._artifact(version.run_id, RECIPE_FILE, temporary)
+            known = self._artifact(version.run_id, KNOWN_FILE, temporary)
+            return None if recipe is None or known is None else read_recipe(recipe, known)
+
     def note_on_job(self, version: RegisteredVersion, tags: Mapping[str, str]) -> None:
-        """Set tags of the run that compared a version with others."""
-        if version.parent_run_id:
-            with self._reading():
-                for name, value in tags.items():
-                    self._client.set_tag(version.parent_run_id, name, value)
+        """Set tags of the run that compared a version with others; of its own run where none did."""
+        with self._reading():
+            for name, value in tags.items():
+                self._client.set_tag(version.parent_run_id or version.run_id, name, value)
 
     def _cases_of(self, run_id: str, name: str) -> Cases | None:
         with tempfile.TemporaryDirectory(prefix="troth-") as temporary:
@@ -222,11 +233,10 @@ class ModelRegistry:
         except (errors.MlflowException, OSError):
             return None
 
-    def _parent_tags(self, version: RegisteredVersion) -> Mapping[str, str]:
-        if not version.parent_run_id:
-            return {}
+    def _job_tags(self, version: RegisteredVersion) -> Mapping[str, str]:
+        """Return the tags of a version's job; a version that no job made has those of its job in its own run."""
         with self._reading():
-            return dict(self._client.get_run(version.parent_run_id).data.tags)
+            return dict(self._client.get_run(version.parent_run_id or version.run_id).data.tags)
 
     def _describe(self, version: Any, aliases: Mapping[str, str]) -> RegisteredVersion:
         run = self._client.get_run(version.run_id)
@@ -262,34 +272,3 @@ class ModelRegistry:
             else:
                 sentence = f"The model store {self._store} cannot be read: {str(error).splitlines()[0]}"
             raise RegistryError(sentence, model=self.name, store=str(self._store)) from error
-
-
-def list_models(store: Path, programme: str = "default", task: str | None = None) -> list[RegisteredVersion]:
-    """Return all versions of a programme's offer models, task by task, the newest first.
-
-    Args:
-        store: Folder of the store.
-        programme: Loyalty programme.
-        task: Only the models of this task; of all tasks by default.
-
-    Raises:
-        RegistryError: There is no store in that folder, or it has no such model.
-    """
-    if task is not None:
-        return ModelRegistry(store, programme, task).versions()
-    return [version for registry in existing_registries(store, programme) for version in registry.versions()]
-
-
-def existing_registries(store: Path, programme: str) -> list[ModelRegistry]:
-    """Return the registries of the tasks that a programme has models for.
-
-    Raises:
-        RegistryError: There is no store in that folder, or it has no model of this programme.
-    """
-    registries = [ModelRegistry(store, programme, task) for task in Task]
-    found = [registry for registry in registries if registry.exists()]
-    if not found:
-        raise RegistryError(
-            f"There is no model of programme {programme} in {store}.", programme=programme, store=str(store)
-        )
-    return found

@@ -1,0 +1,156 @@
+"""How a model was put together, so that it can be fitted again on more purchases without the rows of the past."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from training.bundle.attributes import AttributeCodes
+from training.data.purchases import Attributes, Purchases
+from training.errors import TrainingError
+from training.recommenders import RECOMMENDERS, Recommender
+from training.recommenders.base import Parameter
+from training.recommenders.category_frequency import CategoryFrequency
+
+_FORMAT = 1
+_KINDS: dict[str, type[Recommender]] = {**RECOMMENDERS, CategoryFrequency.name: CategoryFrequency}
+
+
+class Kind(StrEnum):
+    """How the parts of a model make up the whole."""
+
+    SINGLE = "single"
+    """One recommender."""
+    MIXTURE = "mixture"
+    """A weighted sum of recommenders on one scale."""
+    RANKER = "ranker"
+    """Trees over recommenders."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One recommender of the first stage.
+
+    Attributes:
+        name: Name within the model.
+        recommender: Name of its kind.
+        parameters: Its settings.
+        weight: Its weight in a mixture, on the scale of its spread; 0 elsewhere.
+        quota: How many candidates it nominates for the shortlist of a ranker; 0 elsewhere.
+    """
+
+    name: str
+    recommender: str
+    parameters: Mapping[str, Parameter]
+    weight: float = 0.0
+    quota: int = 0
+
+    @classmethod
+    def of(cls, name: str, settings: Recommender, *, weight: float = 0.0, quota: int = 0) -> Self:
+        """Describe a recommender with its settings."""
+        return cls(name, settings.name, settings.parameters, weight, quota)
+
+    def settings(self) -> Recommender:
+        """Return the recommender that this part describes.
+
+        Raises:
+            TrainingError: This Troth has no such recommender, or it has other settings.
+        """
+        kind = _KINDS.get(self.recommender)
+        if kind is None:
+            raise TrainingError(f"There is no recommender {self.recommender!r} any more: train once.")
+        try:
+            return kind(**self.parameters)
+        except (TypeError, ValueError) as error:
+            raise TrainingError(
+                f"The settings of {self.name} are none of this Troth ({error}): train once."
+            ) from error
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to fit, and how to put it together.
+
+    Attributes:
+        kind: What the parts make up.
+        parts: The first stage; of a ranker the lead first.
+        seed: Seed of everything random.
+        has_times: Whether the times of purchases are known.
+        product_codes: How attributes of products become numbers.
+    """
+
+    kind: Kind
+    parts: tuple[Part, ...]
+    seed: int
+    has_times: bool
+    product_codes: AttributeCodes
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the recipe as plain values."""
+        return {"format": _FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, document: Any) -> Self:
+        """Read what ``to_json`` returned.
+
+        Raises:
+            TrainingError: It is none of this format.
+        """
+        try:
+            if document["format"] != _FORMAT:
+                raise TrainingError(
+                    f"The recipe has format {document['format']!r}, not {_FORMAT}: train once."
+                )
+            codes = document["product_codes"]
+            return cls(
+                Kind(document["kind"]),
+                tuple(Part(**part) for part in document["parts"]),
+                int(document["seed"]),
+                bool(document["has_times"]),
+                AttributeCodes(tuple(codes["names"]), tuple(tuple(values) for values in codes["values"])),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise TrainingError(f"The recipe of the model is damaged ({error}): train once.") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What a fit looks at beside histories, in the order of a bundle's ids.
+
+    Attributes:
+        members: float32[members, attributes], -1 for unknown.
+        products: float32[products, attributes], -1 for unknown.
+        product_categories: int32[products], the category of each product, or -1.
+        categories: int32[offers], the category of each offer, or -1.
+    """
+
+    members: npt.NDArray[np.float32]
+    products: npt.NDArray[np.float32]
+    product_categories: npt.NDArray[np.int32]
+    categories: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, purchases: Purchases) -> Self:
+        """Return what is known beside the purchases themselves."""
+        return cls(
+            purchases.members.table,
+            purchases.products.table,
+            purchases.product_categories,
+            purchases.categories,
+        )
+
+    def member_attributes(self, codes: AttributeCodes) -> Attributes:
+        """Return the members' attributes with what their numbers mean."""
+        return Attributes(codes, self.members)
+
+    def product_attributes(self, codes: AttributeCodes) -> Attributes:
+        """Return the products' attributes with what their numbers mean."""
+        return Attributes(codes, self.products)
+
+
+def recipe_of(kind: Kind, parts: Sequence[Part], purchases: Purchases, seed: int) -> Recipe:
+    """Return the recipe of a model that was fitted on purchases."""
+    return Recipe(kind, tuple(parts), seed, purchases.has_times, purchases.products.codes)
