@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.models_options import DEFAULT_TASK, AnyTask, Json, OneTask, Programme, Store
+from cli.models_refresh import refresh
 from cli.output import say, table, write_json
 
 if TYPE_CHECKING:
@@ -15,15 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The registry of models.", no_args_is_help=True)
 
-DEFAULT_TASK = "replenish"
-
-Store = Annotated[Path, typer.Option(help="Folder of the MLflow store.")]
-Programme = Annotated[str, typer.Option(help="Loyalty programme.")]
-OneTask = Annotated[
-    str, typer.Option(help="What the models are for: replenish, win_back, discover or redeem.")
-]
-AnyTask = Annotated[str, typer.Option(help="Only the models of this task; of all tasks if empty.")]
-Json = Annotated[str, typer.Option(help="Write one JSON document to this file, or to stdout for '-'.")]
+app.command()(refresh)
 
 
 @app.command("list")

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy.typing as npt
 from training.bundle import BundleError, OfferModel, open_bundle
 from training.bundle.history import Profile
 from training.bundle.ids import Ids
-from training.errors import DatasetError
+from training.data.histories import DAY
+from training.errors import DatasetError, RegistryError
 from training.evaluation import Evaluation, Fold, evaluate
 from training.problem import MOST_TEST_CASES, Problem
-from training.tracking import ModelRegistry
+from training.tracking import ModelRegistry, RegisteredVersion
 from training.tracking.registry import CHAMPION_ALIAS
 
 Places = npt.NDArray[np.int64]
@@ -24,6 +26,9 @@ def evaluate_champion(
 ) -> tuple[str, Evaluation] | None:
     """Measure the champion's bundle as it would serve: its own fit, with every purchase up to the fold's moment.
 
+    A champion that was refreshed with purchases of the folds' windows has seen the truths; it is measured by the latest
+    version before it that had not.
+
     Returns:
         The champion's version and how it did; ``None`` when there is no champion or it ranks other offers.
     """
@@ -31,18 +36,55 @@ def evaluate_champion(
     if not registry.exists() or CHAMPION_ALIAS not in registry.aliases():
         return None
     version = registry.version_of(CHAMPION_ALIAS)
+    judged = _before_truths(registry, version, min(fold.cutoff for fold in folds))
     with tempfile.TemporaryDirectory(prefix="troth-") as folder:
         try:
-            champion = open_bundle(registry.bundle(version, Path(folder))).model
+            champion = open_bundle(registry.bundle(judged, Path(folder))).model
         except BundleError:
             return None
-        evaluation = _evaluate(champion, problem, folds)
+        here = [problem.model(fold.data, champion.scorer) for fold in folds]
+        evaluation = evaluate_elsewhere(
+            champion, here, folds, problem.ks, most_cases=MOST_TEST_CASES, seed=problem.seed
+        )
     return None if evaluation is None else (version.version, evaluation)
 
 
-def _evaluate(champion: OfferModel, problem: Problem, folds: Sequence[Fold]) -> Evaluation | None:
-    products = _places(problem.purchases.product_ids, champion.product_ids)
-    offers = _places(problem.purchases.offer_ids, champion.offer_ids)
+def _before_truths(registry: ModelRegistry, version: RegisteredVersion, cutoff: float) -> RegisteredVersion:
+    """Return the latest version on the way back from a refreshed one that knew nothing after a moment."""
+    before = version
+    while before.refreshed_from and datetime.fromisoformat(before.feature_time).timestamp() / DAY > cutoff:
+        try:
+            before = registry.version(before.refreshed_from)
+        except RegistryError:
+            # It was deleted: what serves is all there is to measure.
+            return version
+    return before
+
+
+def evaluate_elsewhere(
+    champion: OfferModel,
+    here: Sequence[OfferModel],
+    folds: Sequence[Fold],
+    ks: Sequence[int],
+    *,
+    most_cases: int,
+    seed: int,
+) -> Evaluation | None:
+    """Measure a model on folds whose members, products and offers stand at other positions than its own.
+
+    Args:
+        champion: The model.
+        here: The histories, ids and candidates of each fold; their scorers are not asked.
+        folds: Where the cases are.
+        ks: Lengths of lists, ascending.
+        most_cases: Take a random sample of the members' cases when there are more.
+        seed: Of that sample.
+
+    Returns:
+        How it did; ``None`` when it ranks other offers or there are fewer than two cases.
+    """
+    products = _places(here[0].product_ids.texts(), champion.product_ids)
+    offers = _places(here[0].offer_ids.texts(), champion.offer_ids)
     if not (offers >= 0).any():
         return None
 
@@ -55,9 +97,8 @@ def _evaluate(champion: OfferModel, problem: Problem, folds: Sequence[Fold]) -> 
         scores[known] = champion.scores(profile, position, offers[candidates[known]])
         return scores
 
-    here = [problem.model(fold.data, champion.scorer) for fold in folds]
     try:
-        return evaluate(here, folds, problem.ks, most_cases=MOST_TEST_CASES, seed=problem.seed, score=score)
+        return evaluate(here, folds, ks, most_cases=most_cases, seed=seed, score=score)
     except DatasetError:
         return None
 

@@ -14,8 +14,9 @@ from training.promotion_checks import (
     check_smoke,
     measure_latency,
 )
-from training.promotion_rules import Judgement, Rival, counting_rival, judge, refusal
+from training.promotion_rules import Judgement, Rival, counting_rival, inherited, judge, refusal
 from training.tracking import ModelRegistry, RegisteredVersion
+from training.tracking.records import metric_key
 from training.tracking.registry import CHALLENGER_ALIAS, CHAMPION_ALIAS, PREVIOUS_ALIAS, STATUS_TAG
 
 DEFAULT_LATENCY_LIMIT_MS = 20.0
@@ -84,8 +85,9 @@ def promote(
     """Make a version champion if it works, is fast, beats counting and does not lose to the champion.
 
     The steps, in this order, until one refuses: the bundle opens and scores (smoke); its scores are those of the training
-    job, bit for bit (parity); scoring is fast enough (latency); the numbers are good enough (``judge``). What each step
-    found is kept in tags ``gate.…`` of the version, and ``validation_status`` is ``approved`` or ``rejected``.
+    job, bit for bit (parity); scoring is fast enough (latency); the numbers are good enough (``judge``). A version that adds
+    purchases to the champion inherits its numbers. What each step found is kept in tags ``gate.…`` of the version, and
+    ``validation_status`` is ``approved`` or ``rejected``.
 
     Args:
         store: Folder of the MLflow store.
@@ -203,6 +205,10 @@ class _Gate:
 
     def _evaluate(self) -> Judgement:
         candidate, champion, metric = self._candidate, self._champion, self._candidate.metric
+        if champion is not None and candidate.refreshed_from == champion.version:
+            self._found(evaluation=f"that of version {candidate.evidence_from}")
+            value = candidate.metrics.get(metric_key(metric))
+            return inherited(metric, value, origin=champion.version, evidence=candidate.evidence_from)
         cases = self._registry.cases(candidate)
         if cases is None or metric not in cases.metrics:
             raise CheckError("How it did case by case was not kept: train again")

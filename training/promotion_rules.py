@@ -64,6 +64,23 @@ def judge(
     return Judgement(True, f"{reached} is {_apart(counting)} and {_apart(champion)}")
 
 
+def inherited(metric: str, value: float | None, *, origin: str, evidence: str) -> Judgement:
+    """Approve a champion that was refreshed: nothing is known that it could be measured on and has not seen.
+
+    Args:
+        metric: The metric that decides.
+        value: What the version that was measured reached, where that is known.
+        origin: The version that purchases were added to.
+        evidence: The version that was measured.
+    """
+    reached = (
+        f"; {metric_title(metric)} {value:.4f} is what version {evidence} reached"
+        if value is not None
+        else ""
+    )
+    return Judgement(True, f"it is version {origin} with the purchases made since{reached}")
+
+
 def refusal(model: str, why: str) -> str:
     """Return the sentence that refuses a model."""
     return f"{model} cannot become champion: {why}."

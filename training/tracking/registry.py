@@ -30,6 +30,9 @@ CHALLENGER_ALIAS = "challenger"
 CHAMPION_ALIAS = "champion"
 PREVIOUS_ALIAS = "previous"
 STATUS_TAG = "validation_status"
+REFRESHED_FROM_TAG = "troth.refreshed_from"
+EVIDENCE_TAG = "troth.evidence_from"
+FEATURE_TIME_TAG = "troth.feature_time"
 
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the second for a version that is no number
 
@@ -75,6 +78,21 @@ class RegisteredVersion:
     def judged_on(self) -> str:
         """Names the cases that it was judged on."""
         return self.tags.get("troth.judged_on", "")
+
+    @property
+    def refreshed_from(self) -> str:
+        """The version that it adds later purchases to; empty where a job trained it."""
+        return self.tags.get(REFRESHED_FROM_TAG, "")
+
+    @property
+    def feature_time(self) -> str:
+        """The moment that a refreshed version's histories reach to, RFC 3339 in UTC; empty where a job trained it."""
+        return self.tags.get(FEATURE_TIME_TAG, "")
+
+    @property
+    def evidence_from(self) -> str:
+        """The version whose evaluation stands for this one: itself, or the trained one that a refreshed one goes back to."""
+        return self.tags.get(EVIDENCE_TAG, self.version)
 
 
 class ModelRegistry:

@@ -41,19 +41,20 @@ class RunContext:
     def start(
         self, name: str, parent_run_id: str, tags: Mapping[str, str], *, seconds_ago: float = 0.0
     ) -> str:
-        """Open a run below another one and return its id.
+        """Open a run, below another one if one is named, and return its id.
 
         Args:
             name: Name of the run.
-            parent_run_id: The run above.
+            parent_run_id: The run above, or empty.
             tags: Its tags.
             seconds_ago: How long ago its work began, in seconds.
         """
         context = import_mlflow("mlflow.tracking.context.registry")
+        above = {PARENT_TAG: parent_run_id} if parent_run_id else {}
         run = self.client.create_run(
             self.experiment_id,
             start_time=int((time.time() - seconds_ago) * 1000),
-            tags=context.resolve_tags({**tags, PARENT_TAG: parent_run_id}),
+            tags=context.resolve_tags({**tags, **above}),
             run_name=name,
         )
         return str(run.info.run_id)

@@ -1,0 +1,165 @@
+"""Growing and merging histories: what was known keeps its meaning, and two parts make the same whole."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from training.bundle import Ids, OfferModel, Task
+from training.bundle.history import DISCOUNTED, VALUE, History
+from training.bundle.scorers import Covers, Popular
+from training.data.histories import build_history
+from training.data.purchases import ROW_SCHEMA
+from training.errors import TrainingError
+from training.recipe import Known, Part, Recipe
+from training.recommenders import Als
+from training.refreshing.growing import grow, grow_ids
+from training.refreshing.merging import add_purchases
+
+MEMBERS, PRODUCTS = 12, 9
+
+
+def purchases(seed: int, *, days: float = 60.0, count: int = 1500) -> pl.DataFrame:
+    """Return random purchases; what a member buys on one day is one trip."""
+    rng = np.random.default_rng(seed)
+    time = np.sort(rng.random(count) * days) + 17_000
+    return pl.DataFrame(
+        {
+            "member": rng.integers(0, MEMBERS, count),
+            "product": rng.integers(0, PRODUCTS, count),
+            "time": time,
+            "trip": np.floor(time).astype(np.int64),
+            "value": rng.random(count) * 20,
+            "discounted": np.zeros(count, bool),
+        },
+        schema_overrides=ROW_SCHEMA,
+    )
+
+
+def history(rows: pl.DataFrame, moment: float) -> History:
+    return build_history(rows, moment, member_count=MEMBERS, product_count=PRODUCTS)
+
+
+@pytest.mark.parametrize("known_until", [17_020.0, 17_020.37, 17_058.9])
+def test_two_parts_make_the_history_of_all_rows(known_until: float) -> None:
+    """Wherever a table is cut, within a day too, adding the later part gives what counting everything at once gives."""
+    rows = purchases(1)
+    moment = float(rows["time"].max() or 0.0)  # type: ignore[arg-type]  # a float column
+    later = rows.filter(pl.col("time") > known_until)
+    added = add_purchases(history(rows, known_until), later, known_until, moment)
+    whole = history(rows, moment)
+
+    assert added.indptr.tolist() == whole.indptr.tolist()
+    assert added.indices.tolist() == whole.indices.tolist()
+    for ours, expected in ((added.columns, whole.columns), (added.members, whole.members)):
+        assert ours[:, [0, DISCOUNTED]].tolist() == expected[:, [0, DISCOUNTED]].tolist()
+        assert ours[:, VALUE] == pytest.approx(expected[:, VALUE], rel=1e-5)
+        assert ours == pytest.approx(expected, rel=1e-5, abs=2e-5)
+
+
+def test_many_small_parts_make_the_history_of_all_rows() -> None:
+    """Rounding does not add up: a part per day gives what counting everything at once gives."""
+    rows = purchases(2, days=40, count=800)
+    until = 17_000.25
+    known = history(rows, until)
+    while until < float(rows["time"].max() or 0.0):  # type: ignore[arg-type]  # a float column
+        part = rows.filter((pl.col("time") > until) & (pl.col("time") <= until + 1))
+        last = float(part["time"].max() or 0.0)  # type: ignore[arg-type]
+        known, until = add_purchases(known, part, until, last), last
+    whole = history(rows, until)
+    assert known.columns[:, 0].tolist() == whole.columns[:, 0].tolist()
+    assert known.columns == pytest.approx(whole.columns, rel=2e-5, abs=5e-5)
+    assert known.members == pytest.approx(whole.members, rel=2e-5, abs=5e-5)
+
+
+def test_ids_make_room_and_keep_their_meaning() -> None:
+    """New ids stand where they belong; each old id is where its place says."""
+    ids = Ids.of(["b", "d", "é"])
+    grown, places = grow_ids(ids, ["é", "a", "c", "z", "c"])
+    assert grown.texts() == ("a", "b", "c", "d", "z", "é")
+    assert [grown[place] for place in places.tolist()] == ["b", "d", "é"]
+    same, places = grow_ids(ids, ["d"])
+    assert same is ids
+    assert places.tolist() == [0, 1, 2]
+
+
+def small_model(covers: Covers, offers: int) -> OfferModel:
+    rows = purchases(3)
+    return OfferModel(
+        task=Task.REPLENISH,
+        member_ids=Ids.of([f"m{place:02}" for place in range(MEMBERS)]),
+        product_ids=Ids.of([f"p{place}" for place in range(PRODUCTS)]),
+        offer_ids=Ids.of([f"o{place}" for place in range(offers)]),
+        history=history(rows, 17_060.0),
+        covers=covers,
+        popular_scores=np.zeros(offers, np.float32),
+        scorer=Popular(np.zeros(offers, np.float32)),
+    )
+
+
+def known_of(offers: int) -> Known:
+    return Known(
+        np.arange(MEMBERS, dtype=np.float32)[:, None],
+        np.zeros((PRODUCTS, 0), np.float32),
+        np.arange(PRODUCTS, dtype=np.int32),
+        np.arange(offers, dtype=np.int32),
+    )
+
+
+def test_where_offers_cover_products_a_new_product_covers_nothing() -> None:
+    """It enters the history alone: offers are what they were, and what they cover is the same by name."""
+    covers = Covers(2, np.array([0, 2, 2, 3, *[3] * 6], np.int64), np.array([0, 1, 1], np.int32))
+    model = small_model(covers, offers=2)
+    grown = grow(model, known_of(2), ["m00x"], ["p0x"])
+
+    assert grown.offer_ids is model.offer_ids
+    assert grown.product_ids.texts()[:4] == ("p0", "p0x", "p1", "p2")
+    products, offers = grown.covers.expand(np.arange(PRODUCTS + 1, dtype=np.int32))
+    assert products.tolist() == [0, 0, 3]
+    assert offers.tolist() == [0, 1, 1]
+    assert grown.known.members[:3, 0].tolist() == [0, -1, 1]
+    assert grown.known.product_categories[:3].tolist() == [0, -1, 1]
+    assert grown.known.categories.tolist() == [0, 1]
+    before, after = model.profile(5), grown.history.profile(6)
+    assert after.columns.tobytes() == before.columns.tobytes()
+    names = [model.product_ids[place] for place in before.products.tolist()]
+    assert [grown.product_ids[place] for place in after.products.tolist()] == names
+    assert grown.history.profile(1).stats.tolist() == [0.0] * 12
+
+
+def test_what_is_known_must_be_of_the_model() -> None:
+    """Attributes of other members are refused."""
+    model = small_model(Covers(PRODUCTS), offers=PRODUCTS)
+    with pytest.raises(TrainingError, match="of another model: train once"):
+        grow(model, known_of(3), [], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"format": 7}, "has format 7, not 1"),
+        ({"kind": "forest"}, "is damaged"),
+        ({"parts": [{"name": "als"}]}, "is damaged"),
+    ],
+)
+def test_a_recipe_that_cannot_be_read_asks_for_a_training(change: dict[str, object], says: str) -> None:
+    """Recipes of other versions and damaged ones are one sentence."""
+    model = {
+        "format": 1,
+        "kind": "single",
+        "parts": [],
+        "seed": 1,
+        "has_times": True,
+        "product_codes": {"names": [], "values": []},
+    }
+    with pytest.raises(TrainingError, match=f"{says}.*train once"):
+        Recipe.from_json(model | change)
+
+
+def test_settings_come_back_as_they_were() -> None:
+    """A part gives the very settings it was made of; a recommender or a setting that is gone asks for a training."""
+    settings = Als(factors=7, weighting="binary")
+    assert Part.of("als", settings).settings() == settings
+    with pytest.raises(TrainingError, match="no recommender 'magic' any more"):
+        Part("x", "magic", {}).settings()
+    with pytest.raises(TrainingError, match="settings of x are none of this Troth"):
+        Part("x", "als", {"speed": 3}).settings()
