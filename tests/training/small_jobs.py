@@ -9,10 +9,11 @@ import numpy as np
 from scipy import sparse
 
 from tests.training.histories import fit_data
-from training.bundle import Ids, OfferModel, Task
+from training.bundle import AttributeCodes, Ids, OfferModel, Task
 from training.bundle.scorers import AnyScorer, Personal, Popular
 from training.evaluation import Evaluation, Fold, evaluate, paired_difference
 from training.offers_result import COUNTING, JobInfo, TrainedModel, TrainOffersResult, TrialRecord
+from training.recipe import Kind, Known, Part, Recipe
 from training.recommenders.decayed_frequency import DecayedFrequency
 from training.recommenders.popularity import Popularity
 from training.tracking import OffersRecorder, experiment_name, tracking_uri
@@ -105,7 +106,12 @@ def trained_model(name: str, fold: Fold, task: Task = Task.REPLENISH) -> Trained
         )
         for number in range(2)
     ]
+    # Only what counts is fitted here; the scorers of the others are made up.
+    single = Part.of(name, DecayedFrequency()) if name == COUNTING else None
+    nothing = np.full(OFFERS, -1, np.int32)
     return TrainedModel(
+        recipe=None if single is None else Recipe(Kind.SINGLE, (single,), 7, True, AttributeCodes()),
+        known=Known(np.zeros((MEMBERS, 0), np.float32), np.zeros((OFFERS, 0), np.float32), nothing, nothing),
         name=name,
         summary=f"What {name} does.",
         parameters={"strength": 1.5},

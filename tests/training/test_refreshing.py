@@ -1,19 +1,25 @@
 """Growing and merging histories: what was known keeps its meaning, and two parts make the same whole."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 
+from tests.training.histories import score_all
 from training.bundle import Ids, OfferModel, Task
 from training.bundle.history import DISCOUNTED, VALUE, History
-from training.bundle.scorers import Covers, Popular
+from training.bundle.scorers import Covers, Mixture, Popular
 from training.data.histories import build_history
-from training.data.purchases import ROW_SCHEMA
+from training.data.purchases import ROW_SCHEMA, Purchases
+from training.data.tables import Tables, load_tables
 from training.errors import TrainingError
-from training.recipe import Known, Part, Recipe
-from training.recommenders import Als
+from training.evaluation.folds import fit_data
+from training.recipe import Kind, Known, Part, Recipe, recipe_of
+from training.recommenders import Als, DecayedFrequency, Ease, Warp
 from training.refreshing.growing import grow, grow_ids
 from training.refreshing.merging import add_purchases
+from training.refreshing.refitting import data_of, refit
 
 MEMBERS, PRODUCTS = 12, 9
 
@@ -163,3 +169,73 @@ def test_settings_come_back_as_they_were() -> None:
         Part("x", "magic", {}).settings()
     with pytest.raises(TrainingError, match="settings of x are none of this Troth"):
         Part("x", "als", {"speed": 3}).settings()
+
+
+def test_covers_and_attributes_grow_with_what_they_are_of(tmp_path: Path) -> None:
+    """Factors over attributes, categories and coupons fitted on two parts are those fitted on all rows, to rounding."""
+    rng = np.random.default_rng(4)
+    bought = pl.DataFrame(
+        {
+            "member": [f"m{place:02}" for place in rng.integers(0, 40, 1200)],
+            "bought": [f"p{place:02}" for place in rng.integers(0, 12, 1200)],
+            "day": np.sort(rng.random(1200) * 50),
+        }
+    )
+    late = pl.DataFrame({"member": ["l", "m03"], "bought": ["p03", "p00x"], "day": [50.5, 51.0]})
+    covers = pl.DataFrame(
+        {
+            "offer": [f"c{place}" for place in range(12)],
+            "product_id": [f"p{place // 2:02}" for place in range(12)],
+        }
+    )
+    offers = pl.DataFrame(
+        {"offer": [f"c{place}" for place in range(12)], "kind": [f"k{place % 3}" for place in range(12)]}
+    )
+    members = pl.DataFrame(
+        {"member": [f"m{place:02}" for place in range(40)], "tier": [f"t{place % 3}" for place in range(40)]}
+    )
+    frames = {"covers": covers, "offers": offers, "members": members}
+    for name, frame in frames.items():
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+
+    def read(frame: pl.DataFrame) -> Purchases:
+        frame.write_parquet(tmp_path / "bought.parquet")
+        files = {name: tmp_path / f"{name}.parquet" for name in frames}
+        return load_tables(
+            Tables(tmp_path / "bought.parquet", "member", "bought", time_column="day", **files)
+        ).purchases
+
+    part, whole = read(bought), read(pl.concat([bought, late]))
+    assert part.covers.indptr is not None
+    assert part.members.codes.names == ("tier",)
+    until, moment = 40.0, 51.0
+    before = OfferModel(
+        task=Task.REPLENISH,
+        member_ids=part.member_index,
+        product_ids=part.product_index,
+        offer_ids=part.offer_index,
+        history=fit_data(part, part.rows, until).history,
+        covers=part.covers,
+        popular_scores=np.zeros(12, np.float32),
+        scorer=Popular(np.zeros(12, np.float32)),
+        attributes=part.members.codes,
+    )
+    grown = grow(before, Known.of(part), whole.member_ids, whole.product_ids)
+    rows = whole.rows.filter(pl.col("time") > until)
+    parts = [
+        Part.of("warp", Warp(factors=4, epochs=2), weight=0.5),
+        Part.of("ease", Ease(), weight=0.3),
+        Part.of("decayed_frequency", DecayedFrequency(), weight=0.2),
+    ]
+    recipe = recipe_of(Kind.MIXTURE, parts, part, 1)
+    data = data_of(grown, add_purchases(grown.history, rows, until, moment), recipe, before.attributes)
+    expected = fit_data(whole, whole.rows, moment)
+
+    assert grown.member_ids.texts() == whole.member_ids
+    assert grown.product_ids.texts() == whole.product_ids
+    assert grown.offer_ids.texts() == whole.offer_ids
+    ours = refit(recipe, before.scorer, data, grown.known, Task.REPLENISH)
+    theirs = refit(recipe, before.scorer, expected, Known.of(whole), Task.REPLENISH)
+    assert isinstance(ours, Mixture)
+    assert isinstance(theirs, Mixture)
+    assert score_all(ours, data) == pytest.approx(score_all(theirs, expected), rel=1e-4, abs=1e-5)

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -109,7 +110,7 @@ def _grow_covers(covers: Covers, products: Places, product_count: int) -> Covers
     return Covers(covers.offer_count, indptr, np.array(covers.indices))
 
 
-def _spread(values: npt.NDArray[np.generic], places: Places, count: int) -> npt.NDArray[np.generic]:
+def _spread(values: npt.NDArray[Any], places: Places, count: int) -> npt.NDArray[Any]:
     """Return values at their new places, -1 where nothing is known."""
     spread = np.full((count, *values.shape[1:]), -1, values.dtype)
     spread[places] = values
