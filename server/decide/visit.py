@@ -34,7 +34,8 @@ class Visit:
     def past(self, model: OfferModel, member: int | None, feature_time: datetime, now: datetime) -> Profile:
         """Return what the member bought as seen at a moment, without the basket.
 
-        Trips from the feature time on are added to what the model learned; those after the moment are not seen.
+        Trips after the feature time are added to what the model learned, which has those up to it; those after the
+        moment are not seen.
 
         Args:
             model: The model.
@@ -47,7 +48,7 @@ class Visit:
         later = [
             (min((until - trip.micros) / _MICROS_A_DAY, float(MOST_DAYS)), trip.product_ids)
             for trip in self.trips
-            if since <= trip.micros <= until
+            if since < trip.micros <= until
         ]
         return model.profile_after(member, days, later)
 

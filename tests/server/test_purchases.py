@@ -129,11 +129,11 @@ def test_restart_remembers(folder: Path) -> None:
 
 
 def test_only_what_the_model_cannot_know(server: Running) -> None:
-    """A purchase before the feature time is in the model's history already; from the feature time on it is added."""
-    _buy(server, "early", "bert", "jam", outcome_time=_stamp(scene.FEATURE_TIME - timedelta(microseconds=1)))
+    """A purchase up to the feature time is in the model's history already; a later one is added."""
+    _buy(server, "exactly", "bert", "jam", outcome_time=_stamp(scene.FEATURE_TIME))
     assert _counts(server, "bert")["jam"] == 0.0
 
-    _buy(server, "exactly", "bert", "jam", outcome_time=_stamp(scene.FEATURE_TIME))
+    _buy(server, "later", "bert", "jam", outcome_time=_stamp(scene.FEATURE_TIME + timedelta(microseconds=1)))
     assert _counts(server, "bert")["jam"] == 1.0
 
 

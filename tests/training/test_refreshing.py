@@ -200,10 +200,16 @@ def test_covers_and_attributes_grow_with_what_they_are_of(tmp_path: Path) -> Non
 
     def read(frame: pl.DataFrame) -> Purchases:
         frame.write_parquet(tmp_path / "bought.parquet")
-        files = {name: tmp_path / f"{name}.parquet" for name in frames}
-        return load_tables(
-            Tables(tmp_path / "bought.parquet", "member", "bought", time_column="day", **files)
-        ).purchases
+        tables = Tables(
+            tmp_path / "bought.parquet",
+            "member",
+            "bought",
+            members=tmp_path / "members.parquet",
+            offers=tmp_path / "offers.parquet",
+            covers=tmp_path / "covers.parquet",
+            time_column="day",
+        )
+        return load_tables(tables).purchases
 
     part, whole = read(bought), read(pl.concat([bought, late]))
     assert part.covers.indptr is not None
