@@ -46,7 +46,7 @@ def fit_data(
     products: int,
     covers: Sequence[Sequence[int]] | None = None,
 ) -> FitData:
-    """Return data to fit on.
+    """Return data to fit on; a year ago the same products sold as now.
 
     Args:
         purchases: What was bought.
@@ -54,7 +54,11 @@ def fit_data(
         products: Number of products.
         covers: The offers each product belongs to; ``None`` where products are the offers.
     """
-    return FitData(history(purchases, members=members, products=products), covers_of(covers, products))
+    bought = list(purchases)
+    season = np.bincount([product for _, product, _ in bought], minlength=products).astype(np.float64)
+    return FitData(
+        history(bought, members=members, products=products), covers_of(covers, products), season=season
+    )
 
 
 def covers_of(covers: Sequence[Sequence[int]] | None, products: int) -> Covers:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from training.bundle.history import TRIPS
-from training.data.histories import build_history, merge_histories
+from training.data.histories import build_history, merge_histories, season_trips
 from training.evaluation.ranking import RankedLists, best_positions, case_metrics
 
 
@@ -80,6 +80,23 @@ def test_todays_purchases_enter_without_the_raw_rows_of_the_past() -> None:
     assert merged.indptr.tolist() == everything.indptr.tolist()
     np.testing.assert_allclose(merged.columns, everything.columns, rtol=2e-5, atol=1e-5)
     np.testing.assert_allclose(merged.members, everything.members, rtol=2e-5, atol=1e-5)
+
+
+def test_the_season_is_what_sold_a_year_before_the_days_ahead() -> None:
+    """Trips of the 28 days that begin 52 weeks before the moment; none where the purchases begin later."""
+    rows = pl.DataFrame(
+        {
+            "member": [0, 0, 0, 1, 1, 1],
+            "product": [0, 0, 1, 1, 1, 2],
+            "trip": [0, 0, 1, 2, 3, 4],
+            "time": [36.0, 36.0, 37.0, 64.0, 64.5, 300.0],
+        }
+    )
+    found = season_trips(rows, 400.0, 28.0, 4)
+    assert found is not None
+    assert found.tolist() == [0.0, 2.0, 0.0, 0.0]
+    found = season_trips(rows, 400.0 - 0.5, 28.0, 4)
+    assert found is None
 
 
 def test_rows_of_one_trip_count_once() -> None:

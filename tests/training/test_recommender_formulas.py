@@ -21,6 +21,7 @@ from training.recommenders import (
     Lmf,
     Popularity,
     Recommender,
+    SeasonalPopularity,
     TifuKnn,
     Warp,
 )
@@ -41,6 +42,21 @@ def test_popularity_counts_by_hand() -> None:
     data = fit_data([(0, 0, 28.0), (0, 0, 56.0), (1, 0, 28.0), (1, 1, 28.0)], members=2, products=3)
     assert Popularity(28.0).fit(data, seed=0).offer_scores == pytest.approx([1.25, 0.5, 0])
     assert Popularity(0.0).fit(data, seed=0).offer_scores.tolist() == [3, 1, 0]
+
+
+def test_seasonal_popularity_mixes_shares_by_hand() -> None:
+    """Three quarters of the share of a year ago and one quarter of the share of all trips since."""
+    bought = [(0, 0, 1.0), (0, 1, 2.0), (1, 0, 1.0), (1, 0, 5.0)]
+    data = dataclasses.replace(fit_data(bought, members=2, products=3), season=np.array([0.0, 2.0, 2.0]))
+    scorer = SeasonalPopularity(half_life_days=0.0, season=0.75).fit(data, seed=0)
+    assert scorer.offer_scores == pytest.approx([0.25 * 0.75, 0.75 * 0.5 + 0.25 * 0.25, 0.75 * 0.5])
+
+
+def test_seasonal_popularity_needs_a_year() -> None:
+    """Without a year of purchases it says so, and a job leaves it out."""
+    data = dataclasses.replace(fit_data([(0, 0, 1.0)], members=1, products=1), season=None)
+    with pytest.raises(TrainingError, match="year"):
+        SeasonalPopularity().fit(data, seed=0)
 
 
 def test_tifu_knn_counts_by_hand() -> None:

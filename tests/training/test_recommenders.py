@@ -22,6 +22,7 @@ from training.recommenders import (
     Lmf,
     Popularity,
     Recommender,
+    SeasonalPopularity,
     TifuKnn,
     Warp,
 )
@@ -29,6 +30,7 @@ from training.recommenders import (
 # Settings that learn something from 60 members in a moment; the defaults are for thousands.
 SUITE: list[Recommender] = [
     Popularity(),
+    SeasonalPopularity(),
     DecayedFrequency(),
     TifuKnn(neighbours=20),
     ItemItem(neighbours=12),
@@ -39,7 +41,9 @@ SUITE: list[Recommender] = [
     Lmf(factors=4),
     Warp(factors=8, epochs=30),
 ]
-PERSONAL = [recommender for recommender in SUITE if not isinstance(recommender, Popularity)]
+PERSONAL = [
+    recommender for recommender in SUITE if not isinstance(recommender, Popularity | SeasonalPopularity)
+]
 COLLABORATIVE = [recommender for recommender in PERSONAL if not isinstance(recommender, DecayedFrequency)]
 LIVE = [
     recommender

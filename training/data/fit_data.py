@@ -21,6 +21,8 @@ class FitData:
         member_attributes: float32[members, values], one column per value of an attribute, or ``None``.
         product_attributes: float32[products, values], or ``None``.
         product_categories: int32[products], the category of each product, -1 for none, or ``None``.
+        season: float64[products], trips with each product in the weeks a year ago that lie ahead now; ``None`` where the
+            purchases do not reach back a year.
     """
 
     history: History
@@ -28,6 +30,7 @@ class FitData:
     member_attributes: sparse.csr_matrix | None = None
     product_attributes: sparse.csr_matrix | None = None
     product_categories: npt.NDArray[np.int32] | None = None
+    season: npt.NDArray[np.float64] | None = None
 
     def matrix(self, weighting: Weighting) -> sparse.csr_matrix:
         """Return float32[members, products], the weight of each pair."""

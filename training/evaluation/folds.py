@@ -10,7 +10,7 @@ from scipy import sparse
 
 from training.bundle.task import Task
 from training.data.fit_data import FitData
-from training.data.histories import build_history
+from training.data.histories import build_history, season_trips
 from training.data.purchases import Purchases
 from training.errors import DatasetError
 
@@ -101,6 +101,7 @@ def fit_data(purchases: Purchases, rows: pl.DataFrame, cutoff: float) -> FitData
         purchases.members.one_hot(),
         purchases.products.one_hot(),
         purchases.product_categories,
+        season_trips(rows, cutoff, HORIZON_DAYS, purchases.product_count) if purchases.has_times else None,
     )
 
 

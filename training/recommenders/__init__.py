@@ -9,6 +9,7 @@ from training.recommenders.graph_filter import GraphFilter
 from training.recommenders.item_item import ItemItem
 from training.recommenders.lmf import Lmf
 from training.recommenders.popularity import Popularity
+from training.recommenders.seasonal_popularity import SeasonalPopularity
 from training.recommenders.tifu_knn import TifuKnn
 from training.recommenders.warp import Warp
 
@@ -16,6 +17,7 @@ RECOMMENDERS: dict[str, type[Recommender]] = {
     recommender.name: recommender
     for recommender in (
         Popularity,
+        SeasonalPopularity,
         DecayedFrequency,
         TifuKnn,
         ItemItem,
@@ -39,6 +41,7 @@ __all__ = [
     "Lmf",
     "Popularity",
     "Recommender",
+    "SeasonalPopularity",
     "TifuKnn",
     "Warp",
 ]

@@ -13,6 +13,7 @@ LEAD = "decayed_frequency"
 """The component that orders what is not on the shortlist; the most natural one, and never missing."""
 
 _LEAD_QUOTA, _QUOTA = 60, 40
+_FOR_EVERYBODY = ("popularity", "seasonal_popularity")
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,12 @@ class Component:
 def default_components(chosen: Mapping[str, Recommender], *, with_categories: bool) -> tuple[Component, ...]:
     """Return the components for the recommenders of a job: each with its chosen settings, the lead first.
 
-    Popularity takes no part, because its numbers stand among the offer's features. Item-item regression takes part twice
+    What is the same for everybody takes no part: popularity's numbers stand among the offer's features, and earlier folds
+    may not reach back a year. Item-item regression takes part twice
     more where it takes part at all: on what was bought lately, and on what was bought at all; their differences tell
     what the tuned one cannot.
     """
-    order = [LEAD, *(name for name in chosen if name not in {LEAD, "popularity"})]
+    order = [LEAD, *(name for name in chosen if name not in {LEAD, *_FOR_EVERYBODY})]
     components = [
         Component(name, chosen[name], _LEAD_QUOTA if name == LEAD else _QUOTA)
         for name in order
