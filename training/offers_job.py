@@ -267,10 +267,8 @@ class _Job:
     def _recipe(self, kind: Kind, parts: Sequence[Part]) -> dict[str, Any]:
         """Return what it takes to fit a model again, as fields of it."""
         purchases = self._problem.purchases
-        return {
-            "recipe": recipe_of(kind, parts, purchases, self._problem.seed),
-            "known": Known.of(purchases),
-        }
+        recipe = recipe_of(kind, parts, purchases, self._problem.seed)
+        return {"recipe": recipe, "known": Known.of(purchases, recipe, self._moment())}
 
     def _taking_part(self) -> dict[str, Chosen]:
         """Return the recommenders that the second stage looks at."""
@@ -352,7 +350,7 @@ class _Job:
     def _info(self) -> JobInfo:
         purchases, split = self._problem.purchases, self._problem.split
         judged = self._tests or self._problem.validation
-        moment = self._tests[-1].cutoff if self._tests else self._last_moment()
+        moment = self._moment()
         feature_time = (
             datetime.fromtimestamp(moment * 86_400, tz=UTC) if purchases.has_times else datetime.now(UTC)
         )
@@ -374,6 +372,10 @@ class _Job:
 
     def _final_data(self) -> FitData:
         return fit_data(self._problem.purchases, self._problem.purchases.rows, self._last_moment())
+
+    def _moment(self) -> float:
+        """Return the moment that the histories of the served models reach to, in days since 1970."""
+        return self._tests[-1].cutoff if self._tests else self._last_moment()
 
     def _last_moment(self) -> float:
         if self._problem.split.now is not None:

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from training.bundle.attributes import AttributeCodes
+from training.data.calendar import Calendar
 from training.data.purchases import Attributes, Purchases
 from training.errors import TrainingError
-from training.recommenders import RECOMMENDERS, Recommender
+from training.recommenders import RECOMMENDERS, Recommender, SeasonalPopularity
 from training.recommenders.base import Parameter
 from training.recommenders.category_frequency import CategoryFrequency
 
@@ -125,21 +126,25 @@ class Known:
         products: float32[products, attributes], -1 for unknown.
         product_categories: int32[products], the category of each product, or -1.
         categories: int32[offers], the category of each offer, or -1.
+        calendar: Trips by day over the last year; kept where a part of the model looks at seasons.
     """
 
     members: npt.NDArray[np.float32]
     products: npt.NDArray[np.float32]
     product_categories: npt.NDArray[np.int32]
     categories: npt.NDArray[np.int32]
+    calendar: Calendar | None = None
 
     @classmethod
-    def of(cls, purchases: Purchases) -> Self:
-        """Return what is known beside the purchases themselves."""
+    def of(cls, purchases: Purchases, recipe: Recipe, moment: float) -> Self:
+        """Return what the parts of a recipe look at beside the histories up to a moment, in days since 1970."""
+        seasonal = any(part.recommender == SeasonalPopularity.name for part in recipe.parts)
         return cls(
             purchases.members.table,
             purchases.products.table,
             purchases.product_categories,
             purchases.categories,
+            Calendar.of(purchases.rows, moment) if seasonal else None,
         )
 
     def member_attributes(self, codes: AttributeCodes) -> Attributes:

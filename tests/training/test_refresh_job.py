@@ -114,7 +114,7 @@ class Shop:
         data: FitData = fit_data(whole, whole.rows, moment)
         trained = self.job.model(model).model
         with one_thread_of_algebra():
-            scorer = refit(recipe, trained.scorer, data, Known.of(whole), Task.REPLENISH)
+            scorer = refit(recipe, trained.scorer, data, Known.of(whole, recipe, moment), Task.REPLENISH)
         problem = Problem(whole, self.source.split, (5,), "ndcg@5", SEED)
         return problem.model(data, scorer)
 

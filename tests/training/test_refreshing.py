@@ -1,5 +1,6 @@
 """Growing and merging histories: what was known keeps its meaning, and two parts make the same whole."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,19 +8,21 @@ import polars as pl
 import pytest
 
 from tests.training.histories import score_all
-from training.bundle import Ids, OfferModel, Task
+from training.bundle import AttributeCodes, Ids, OfferModel, Task
 from training.bundle.history import DISCOUNTED, VALUE, History
 from training.bundle.scorers import Covers, Mixture, Popular
-from training.data.histories import build_history
+from training.data.calendar import Calendar
+from training.data.histories import build_history, season_trips
 from training.data.purchases import ROW_SCHEMA, Purchases
 from training.data.tables import Tables, load_tables
 from training.errors import TrainingError
 from training.evaluation.folds import fit_data
 from training.recipe import Kind, Known, Part, Recipe, recipe_of
-from training.recommenders import Als, DecayedFrequency, Ease, Warp
+from training.recommenders import Als, DecayedFrequency, Ease, SeasonalPopularity, Warp
 from training.refreshing.growing import grow, grow_ids
 from training.refreshing.merging import add_purchases
 from training.refreshing.refitting import data_of, refit
+from training.tracking.recipes import KNOWN_FILE, RECIPE_FILE, read_recipe, write_recipe
 
 MEMBERS, PRODUCTS = 12, 9
 
@@ -226,22 +229,52 @@ def test_covers_and_attributes_grow_with_what_they_are_of(tmp_path: Path) -> Non
         scorer=Popular(np.zeros(12, np.float32)),
         attributes=part.members.codes,
     )
-    grown = grow(before, Known.of(part), whole.member_ids, whole.product_ids)
-    rows = whole.rows.filter(pl.col("time") > until)
     parts = [
         Part.of("warp", Warp(factors=4, epochs=2), weight=0.5),
         Part.of("ease", Ease(), weight=0.3),
         Part.of("decayed_frequency", DecayedFrequency(), weight=0.2),
     ]
     recipe = recipe_of(Kind.MIXTURE, parts, part, 1)
-    data = data_of(grown, add_purchases(grown.history, rows, until, moment), recipe, before.attributes)
+    grown = grow(before, Known.of(part, recipe, until), whole.member_ids, whole.product_ids)
+    rows = whole.rows.filter(pl.col("time") > until)
+    data = data_of(
+        grown, add_purchases(grown.history, rows, until, moment), recipe, before.attributes, moment
+    )
     expected = fit_data(whole, whole.rows, moment)
 
     assert grown.member_ids.texts() == whole.member_ids
     assert grown.product_ids.texts() == whole.product_ids
     assert grown.offer_ids.texts() == whole.offer_ids
     ours = refit(recipe, before.scorer, data, grown.known, Task.REPLENISH)
-    theirs = refit(recipe, before.scorer, expected, Known.of(whole), Task.REPLENISH)
+    theirs = refit(recipe, before.scorer, expected, Known.of(whole, recipe, moment), Task.REPLENISH)
     assert isinstance(ours, Mixture)
     assert isinstance(theirs, Mixture)
     assert score_all(ours, data) == pytest.approx(score_all(theirs, expected), rel=1e-4, abs=1e-5)
+
+
+def test_seasons_are_read_from_the_calendar_day_by_day(tmp_path: Path) -> None:
+    """A year of daily counts, kept on and grown, gives the trips of the weeks a year ago as the rows do, to whole days."""
+    rng = np.random.default_rng(6)
+    time = np.sort(rng.random(4000) * 420) + 17_000
+    rows = purchases(1, count=4000).with_columns(time=time, trip=np.floor(time).astype(np.int64))
+    until, moment = 17_400.0, 17_410.0
+    later = rows.filter((pl.col("time") > until) & (pl.col("time") <= moment))
+    calendar = (
+        Calendar.of(rows, until)
+        .moved(np.arange(PRODUCTS) + 1)
+        .with_rows(later.with_columns(product=pl.col("product") + 1), moment)
+    )
+    known = replace(known_of(PRODUCTS), calendar=calendar)
+    recipe = Recipe(Kind.SINGLE, (Part.of("s", SeasonalPopularity()),), 1, True, AttributeCodes())
+    write_recipe(tmp_path, recipe, known)
+    read, kept = read_recipe(tmp_path / RECIPE_FILE, tmp_path / KNOWN_FILE)
+
+    assert read == recipe
+    assert kept.calendar is not None
+    expected = season_trips(rows, moment, 28.0, PRODUCTS)
+    assert expected is not None
+    assert kept.calendar.season(moment, 28.0, PRODUCTS + 1)[1:].tolist() == expected.tolist()
+    assert kept.calendar.days.min() >= moment - 364
+    (tmp_path / KNOWN_FILE).write_bytes(b"no arrays")
+    with pytest.raises(TrainingError, match=r"is damaged.*train once"):
+        read_recipe(tmp_path / RECIPE_FILE, tmp_path / KNOWN_FILE)

@@ -69,6 +69,7 @@ def grow(model: OfferModel, known: Known, members: Iterable[str], products: Iter
             _spread(known.products, product_places, len(product_ids)),
             _spread(known.product_categories, product_places, len(product_ids)),
             _spread(known.categories, offer_places, len(offer_ids)),
+            None if known.calendar is None else known.calendar.moved(product_places),
         ),
     )
 

@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from training.problem import one_thread_of_algebra, popular_scores
 from training.promotion import named, promote
 from training.recipe import Known, Recipe
 from training.refreshing.drift import measure_drift
-from training.refreshing.growing import Grown, grow
+from training.refreshing.growing import grow
 from training.refreshing.merging import add_purchases
 from training.refreshing.refitting import data_of, refit
 from training.refreshing.result import Added, Drift, RefreshResult
@@ -127,7 +128,7 @@ class _Refresh:
         self._moment = _last(rows, purchases)
         members = pl.Series(purchases.member_ids)
         products = pl.Series(purchases.product_ids)
-        self.grown: Grown = grow(
+        self.grown = grow(
             bundle.model,
             known,
             members.gather(rows["member"].unique()).to_list(),
@@ -137,6 +138,9 @@ class _Refresh:
             member=_positions(rows["member"], members, self.grown.member_ids.texts()),
             product=_positions(rows["product"], products, self.grown.product_ids.texts()),
         )
+        if self.grown.known.calendar is not None:
+            calendar = self.grown.known.calendar.with_rows(self._rows, self._moment)
+            self.grown = replace(self.grown, known=replace(self.grown.known, calendar=calendar))
         first = float(rows["time"].min() or 0.0)  # type: ignore[arg-type]  # a float column
         self.added = Added(
             rows=len(rows),
@@ -151,7 +155,7 @@ class _Refresh:
         """Fit the champion's first stage on everything."""
         grown, before = self.grown, self._bundle.model
         history = add_purchases(grown.history, self._rows, self._known_until, self._moment)
-        data = data_of(grown, history, self._recipe, before.attributes)
+        data = data_of(grown, history, self._recipe, before.attributes, self._moment)
         with measured() as fitting:
             scorer = refit(self._recipe, before.scorer, data, grown.known, before.task)
         model = OfferModel(
@@ -173,7 +177,7 @@ class _Refresh:
         return measure_drift(
             before,
             model,
-            data_of(self.grown, self.grown.history, self._recipe, before.attributes),
+            data_of(self.grown, self.grown.history, self._recipe, before.attributes, self._known_until),
             self._rows,
             known_until=self._known_until,
             moment=self._moment,

@@ -9,6 +9,7 @@ from training.bundle.scorers import AnyScorer
 from training.bundle.task import Task
 from training.data.fit_data import FitData
 from training.errors import TrainingError
+from training.evaluation.folds import HORIZON_DAYS
 from training.mixing import mix, spreads
 from training.problem import THREADS
 from training.recipe import Kind, Known, Recipe
@@ -16,15 +17,18 @@ from training.refreshing.growing import Grown
 from training.second_stage import Component, make_ranker
 
 
-def data_of(grown: Grown, history: History, recipe: Recipe, member_codes: AttributeCodes) -> FitData:
-    """Return what the recommenders of a recipe are fitted on."""
-    known = grown.known
+def data_of(
+    grown: Grown, history: History, recipe: Recipe, member_codes: AttributeCodes, moment: float
+) -> FitData:
+    """Return what the recommenders of a recipe are fitted on at a moment, in days since 1970."""
+    known, calendar = grown.known, grown.known.calendar
     return FitData(
         history,
         grown.covers,
         known.member_attributes(member_codes).one_hot(),
         known.product_attributes(recipe.product_codes).one_hot(),
         known.product_categories,
+        None if calendar is None else calendar.season(moment, HORIZON_DAYS, history.product_count),
     )
 
 
