@@ -251,6 +251,7 @@ class _Job:
                 **self._recipe(
                     Kind.RANKER,
                     [Part.of(part.name, part.recommender, quota=part.quota) for part in stage.components],
+                    stage.names,
                 ),
             ),
             models,
@@ -264,10 +265,10 @@ class _Job:
         self._models[trained.name] = trained
         self._say(f"tested {trained.name}")
 
-    def _recipe(self, kind: Kind, parts: Sequence[Part]) -> dict[str, Any]:
+    def _recipe(self, kind: Kind, parts: Sequence[Part], features: Sequence[str] = ()) -> dict[str, Any]:
         """Return what it takes to fit a model again, as fields of it."""
         purchases = self._problem.purchases
-        recipe = recipe_of(kind, parts, purchases, self._problem.seed)
+        recipe = recipe_of(kind, parts, purchases, self._problem.seed, features)
         return {"recipe": recipe, "known": Known.of(purchases, recipe, self._moment())}
 
     def _taking_part(self) -> dict[str, Chosen]:

@@ -81,6 +81,7 @@ class Recipe:
         seed: Seed of everything random.
         has_times: Whether the times of purchases are known.
         product_codes: How attributes of products become numbers.
+        features: What the columns were that the trees of a ranker learned from; empty elsewhere.
     """
 
     kind: Kind
@@ -88,6 +89,7 @@ class Recipe:
     seed: int
     has_times: bool
     product_codes: AttributeCodes
+    features: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as plain values."""
@@ -112,6 +114,7 @@ class Recipe:
                 int(document["seed"]),
                 bool(document["has_times"]),
                 AttributeCodes(tuple(codes["names"]), tuple(tuple(values) for values in codes["values"])),
+                tuple(document["features"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise TrainingError(f"The recipe of the model is damaged ({error}): train once.") from error
@@ -156,6 +159,8 @@ class Known:
         return Attributes(codes, self.products)
 
 
-def recipe_of(kind: Kind, parts: Sequence[Part], purchases: Purchases, seed: int) -> Recipe:
+def recipe_of(
+    kind: Kind, parts: Sequence[Part], purchases: Purchases, seed: int, features: Sequence[str] = ()
+) -> Recipe:
     """Return the recipe of a model that was fitted on purchases."""
-    return Recipe(kind, tuple(parts), seed, purchases.has_times, purchases.products.codes)
+    return Recipe(kind, tuple(parts), seed, purchases.has_times, purchases.products.codes, tuple(features))

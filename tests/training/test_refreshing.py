@@ -9,6 +9,7 @@ import pytest
 
 from tests.training.histories import score_all
 from training.bundle import AttributeCodes, Ids, OfferModel, Task
+from training.bundle.features import feature_names
 from training.bundle.history import DISCOUNTED, VALUE, History
 from training.bundle.scorers import Covers, Mixture, Popular
 from training.data.calendar import Calendar
@@ -21,7 +22,7 @@ from training.recipe import Kind, Known, Part, Recipe, recipe_of
 from training.recommenders import Als, DecayedFrequency, Ease, SeasonalPopularity, Warp
 from training.refreshing.growing import grow, grow_ids
 from training.refreshing.merging import add_purchases
-from training.refreshing.refitting import data_of, refit
+from training.refreshing.refitting import check_features, data_of, refit
 from training.tracking.recipes import KNOWN_FILE, RECIPE_FILE, read_recipe, write_recipe
 
 MEMBERS, PRODUCTS = 12, 9
@@ -159,9 +160,19 @@ def test_a_recipe_that_cannot_be_read_asks_for_a_training(change: dict[str, obje
         "seed": 1,
         "has_times": True,
         "product_codes": {"names": [], "values": []},
+        "features": [],
     }
     with pytest.raises(TrainingError, match=f"{says}.*train once"):
         Recipe.from_json(model | change)
+
+
+def test_trees_that_learned_from_other_columns_ask_for_a_training() -> None:
+    """What the trees look at must be what is computed now, column by column."""
+    part, codes = Part.of("decayed_frequency", DecayedFrequency()), AttributeCodes(("tier",), (("gold",),))
+    names = feature_names(["decayed_frequency"], ["tier"])
+    check_features(Recipe(Kind.RANKER, (part,), 1, True, AttributeCodes(), names), codes)
+    with pytest.raises(TrainingError, match=r"look at other numbers.*train once"):
+        check_features(Recipe(Kind.RANKER, (part,), 1, True, AttributeCodes(), names[1:]), codes)
 
 
 def test_settings_come_back_as_they_were() -> None:

@@ -24,7 +24,7 @@ from training.recipe import Known, Recipe
 from training.refreshing.drift import measure_drift
 from training.refreshing.growing import grow
 from training.refreshing.merging import add_purchases
-from training.refreshing.refitting import data_of, refit
+from training.refreshing.refitting import check_features, data_of, refit
 from training.refreshing.result import Added, Drift, RefreshResult
 from training.tracking import ModelRegistry, RegisteredVersion
 from training.tracking.records import metric_key
@@ -69,6 +69,7 @@ def refresh_model(
     purchases = load_tables(tables).purchases
     with tempfile.TemporaryDirectory(prefix="troth-") as folder, one_thread_of_algebra():
         bundle = open_bundle(registry.bundle(champion, Path(folder)))
+        check_features(recipe, bundle.model.attributes)
         work = _Refresh(champion, bundle, recipe, known, purchases)
         say("fitting the first stage", 1, _STEPS)
         model, fitting = work.fit()

@@ -3,6 +3,7 @@
 import numpy as np
 
 from training.bundle.attributes import AttributeCodes
+from training.bundle.features import feature_names
 from training.bundle.history import History
 from training.bundle.ranker import Ranker
 from training.bundle.scorers import AnyScorer
@@ -15,6 +16,15 @@ from training.problem import THREADS
 from training.recipe import Kind, Known, Recipe
 from training.refreshing.growing import Grown
 from training.second_stage import Component, make_ranker
+
+
+def check_features(recipe: Recipe, member_codes: AttributeCodes) -> None:
+    """Raise TrainingError when the trees of a ranker learned from other columns than are computed now."""
+    now = feature_names([part.name for part in recipe.parts], member_codes.names)
+    if recipe.kind is Kind.RANKER and recipe.features != now:
+        raise TrainingError(
+            "The trees of the model look at other numbers than this Troth computes: train once."
+        )
 
 
 def data_of(
