@@ -167,12 +167,14 @@ def test_a_models_run_holds_what_was_measured(job: TrainOffersResult, client: An
         assert metrics["slices/no_history/ndcg_at_10"] == pytest.approx(judged["ndcg@10"].value)
         assert "test_coverage_at_5_se" not in metrics, "an error that is not known is left out"
         assert "only a randomised experiment" in run.data.tags["mlflow.note.content"]
+        again = set() if model.recipe is None else {"known.npz", "recipe.json"}
         assert artifacts(client, run.info.run_id) == {
             "cases.parquet",
             "parity.npz",
             "slices.json",
             "trials.json",
             "plots/ndcg_by_activity.png",
+            *again,
         }
         plot = Path(client.download_artifacts(run.info.run_id, "plots/ndcg_by_activity.png"))
         assert plot.read_bytes().startswith(b"\x89PNG")
