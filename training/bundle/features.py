@@ -162,9 +162,9 @@ def candidate_features(  # noqa: PLR0917  # the parts of one row, in their order
         covers,
         table.lines,
     )
-    pair = _pair_columns(own, has, products, stats, of_offers)
-    blocks = (
-        (*pair, _category_share(offers, columns, candidates, table)),
+    blocks: tuple[Array | Sequence[Array], ...] = (
+        _pair_columns(own, has, products, stats, of_offers),
+        _category_share(offers, columns, candidates, table)[None, :],
         lines,
         _of_most([own[_D84], own[_RECENT], lines[0], lines[1], of_offers[_SOLD]]),
         _member_row(stats, len(offers))[:, None],
@@ -173,12 +173,15 @@ def candidate_features(  # noqa: PLR0917  # the parts of one row, in their order
         [scores[candidates] for scores in component_scores],
     )
     # Filled and read a column at a time.
-    result = np.empty((sum(len(block) for block in blocks), len(candidates)), np.float32)
-    row = 0
+    result = np.empty((sum(map(len, blocks)), len(candidates)), np.float32)
+    start = 0
     for block in blocks:
-        for values in block:
-            result[row] = values
-            row += 1
+        if isinstance(block, np.ndarray):
+            result[start : start + len(block)] = block
+        else:
+            for row, values in enumerate(block, start=start):
+                result[row] = values
+        start += len(block)
     return result.T
 
 
