@@ -25,6 +25,7 @@ _SMALL_TREES = TreeSettings(
     ensembles=5,
     monotone=True,
     cold=False,
+    relative=True,
 )
 FEW_CASES = (_SMALL_TREES, replace(_SMALL_TREES, learning_rate=0.03))
 """Settings to begin with where cases are few: small trees that only rise with what speaks for an offer, several ensembles

@@ -75,6 +75,16 @@ def test_directions_go_by_name() -> None:
     ]
 
 
+@pytest.mark.parametrize("relative", [True, False])
+def test_trees_look_at_shares_among_the_candidates_where_they_are_told_to(relative: bool) -> None:
+    """Without the setting no tree splits on a share, however much it would tell."""
+    names = ("recent_value_of_most", "days_since_last", "offer_products")
+    settings = replace(MONOTONE, monotone=False, relative=relative)
+    gains = fit_trees(noisy_rows(), settings, names, seed=1, threads=1).gains
+    assert ("recent_value_of_most" in gains) == relative
+    assert "offer_products" in gains
+
+
 def test_cold_cases_can_be_left_out() -> None:
     """Without the cases seen cold, the trees are bit for bit those of the others alone."""
     rows = noisy_rows()

@@ -7,13 +7,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from training.bundle.feature_names import FALLING, RISING
+from training.bundle.feature_names import FALLING, RELATIVE_FEATURES, RISING
 from training.bundle.ranker import Calibration
 from training.bundle.trees import MOST_LEAVES, Trees, compile_trees
 from training.errors import TrainingError
 from training.recommenders.base import Parameter, Trial
 from training.second_stage.rows import RankingRows
 
+RELATIVE = frozenset(RELATIVE_FEATURES)
 _CHECKPOINTS = (25, 50, 75, 100, 125, 150, 200)
 
 
@@ -38,6 +39,8 @@ class TreeSettings:
             speaks against it; keeps trees from learning noise where cases are few.
         cold: Whether to learn also from the cases that are seen as if the member were unknown, or nearly so. Where cases
             are few, these teach popularity at the cost of what the others have to say.
+        relative: Whether trees look at shares among the candidates (``RELATIVE_FEATURES``). Few cases learn much from
+            them; many cases learn the same from the rest.
     """
 
     objective: str = "lambdarank"
@@ -53,6 +56,7 @@ class TreeSettings:
     ensembles: int = 1
     monotone: bool = False
     cold: bool = True
+    relative: bool = False
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
@@ -70,6 +74,7 @@ class TreeSettings:
             normalise=trial.suggest_categorical("normalise", [True, False]),
             monotone=trial.suggest_categorical("monotone", [True, False]),
             cold=trial.suggest_categorical("cold", [True, False]),
+            relative=trial.suggest_categorical("relative", [True, False]),
         )
 
     @property
@@ -149,6 +154,9 @@ def fit_trees(
         }
     if settings.monotone:
         parameters["monotone_constraints"] = [direction(name) for name in names]
+    if not settings.relative and not RELATIVE.isdisjoint(names):
+        # A gain of 0 is never worth a split.
+        parameters["feature_contri"] = [0.0 if name in RELATIVE else 1.0 for name in names]
     table = lightgbm.Dataset(
         rows.features,
         rows.relevant.astype(np.int8),
