@@ -39,6 +39,8 @@ __all__ = ["DEFAULT_SEED", "MODELS", "JobOptions", "Progress", "train_offers"]
 
 Progress = Callable[[str, int, int], None]
 
+MOST_SLOW_FITS = 4
+"""Folds that a recommender is fitted on although it learns by gradient descent, unless models were named."""
 MIXED_SHARE = 0.05
 """A recommender takes part in the second stage from this weight in the mixture on, whatever its fits on earlier folds cost."""
 
@@ -117,6 +119,9 @@ class _Job:
         recommenders = [name for name in self._names if name in RECOMMENDERS]
         began = time.monotonic()
         for place, name in enumerate(recommenders):
+            if self._too_often(name):
+                self._say(f"{name} is left out: it learns slowly, and this split would fit it many times")
+                continue
             runs[name] = recorder.start_model(name)
             try:
                 self._choose(name, runs[name], time.monotonic() - began, len(recommenders) - place)
@@ -252,6 +257,10 @@ class _Job:
             trained = replace(trained, test=test)
         self._models[trained.name] = trained
         self._say(f"tested {trained.name}")
+
+    def _too_often(self, name: str) -> bool:
+        fits = len(self._problem.validation) + len(self._moments)
+        return self._options.models is None and RECOMMENDERS[name].descent and fits > MOST_SLOW_FITS
 
     def _taking_part(self) -> dict[str, Chosen]:
         """Return the recommenders that the second stage looks at: all that were named, else those that are worth their time."""
