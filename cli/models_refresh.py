@@ -77,7 +77,9 @@ def _lines(result: "RefreshResult") -> list[str]:
             "cannot be added later."
         )
     if drift is not None:
-        judged = "" if drift.judged is None else f" (when it was judged: {drift.judged:.4f}, over its own window)"
+        judged = (
+            "" if drift.judged is None else f" (when it was judged: {drift.judged:.4f}, over its own window)"
+        )
         lines.append(
             f"Version {result.refreshed_from} ranks these {drift.days:.1f} days with {metric_title(drift.metric)} "
             f"{shown_estimate(drift.value)}{judged}."

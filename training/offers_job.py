@@ -19,6 +19,7 @@ from training.data.fit_data import FitData
 from training.errors import TrainingError
 from training.evaluation import Estimate, Fold, paired_difference
 from training.evaluation.folds import describe_day, fit_data
+from training.evaluation.splitting import MANY_ROWS
 from training.first_stage import Chosen, Fitted, choose_settings, fit_chosen
 from training.job_options import DEFAULT_SEED, MIXTURE, MODELS, RANKER, SUMMARIES, JobOptions
 from training.measuring import measured
@@ -38,8 +39,10 @@ __all__ = ["DEFAULT_SEED", "MODELS", "JobOptions", "Progress", "train_offers"]
 
 Progress = Callable[[str, int, int], None]
 
+MOST_SLOW_FITS = 4
+"""Folds that a recommender is fitted on although it learns by gradient descent, unless models were named."""
 MIXED_SHARE = 0.05
-"""A slow recommender takes part in the second stage from this weight in the mixture on, unless models were named."""
+"""A recommender takes part in the second stage from this weight in the mixture on, whatever its fits on earlier folds cost."""
 
 
 def train_offers(source: Source, options: JobOptions, progress: Progress | None = None) -> TrainOffersResult:
@@ -116,6 +119,9 @@ class _Job:
         recommenders = [name for name in self._names if name in RECOMMENDERS]
         began = time.monotonic()
         for place, name in enumerate(recommenders):
+            if self._too_often(name):
+                self._say(f"{name} is left out: it learns slowly, and this split would fit it many times")
+                continue
             runs[name] = recorder.start_model(name)
             try:
                 self._choose(name, runs[name], time.monotonic() - began, len(recommenders) - place)
@@ -271,14 +277,21 @@ class _Job:
         recipe = recipe_of(kind, parts, purchases, self._problem.seed, features)
         return {"recipe": recipe, "known": Known.of(purchases, recipe, self._moment())}
 
+    def _too_often(self, name: str) -> bool:
+        fits = len(self._problem.validation) + len(self._moments)
+        return self._options.models is None and RECOMMENDERS[name].descent and fits > MOST_SLOW_FITS
+
     def _taking_part(self) -> dict[str, Chosen]:
-        """Return the recommenders that the second stage looks at."""
+        """Return the recommenders that the second stage looks at: all that were named, else those that are worth their time."""
         named = self._options.models is not None
-        return {
-            name: one
-            for name, one in self._chosen.items()
-            if named or not RECOMMENDERS[name].slow or self._weights.get(name, 0.0) >= MIXED_SHARE
-        }
+        many = len(self._problem.purchases.rows) > MANY_ROWS
+
+        def takes_part(name: str) -> bool:
+            kind = RECOMMENDERS[name]
+            quick = not (kind.slow if many else kind.descent)
+            return named or quick or self._weights.get(name, 0.0) >= MIXED_SHARE
+
+        return {name: one for name, one in self._chosen.items() if takes_part(name)}
 
     def _fitted_at(self, moment: int) -> dict[str, Any]:
         return {name: fitted.scorers[moment] for name, fitted in self._fitted.items()}

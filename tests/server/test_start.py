@@ -106,11 +106,11 @@ def _truncate(file: Path) -> None:
 
 
 def _no_json(file: Path) -> None:
-    file.write_text('{"format_version": 2,', encoding="utf-8")
+    file.write_text('{"format_version": 3,', encoding="utf-8")
 
 
 def _newer(file: Path) -> None:
-    _change(file, '"format_version": 2', '"format_version": 3')
+    _change(file, '"format_version": 3', '"format_version": 4')
 
 
 def _other_task(file: Path) -> None:
@@ -128,7 +128,7 @@ def _anothers(file: Path) -> None:
         ("history.indices.npy", _truncate, "bytes, expected"),
         ("popular_scores.npy", lambda file: file.unlink(), "no popular_scores.npy"),
         ("manifest.json", _no_json, "not JSON"),
-        ("manifest.json", _newer, "format version 3"),
+        ("manifest.json", _newer, "format version 4"),
         ("manifest.json", _anothers, "trained for programme 'another'"),
         ("manifest.json", _other_task, "trained for the task 'discover', not 'replenish'"),
     ],

@@ -25,8 +25,13 @@ from training.bundle.trees import compile_trees
 MEMBERS = ("a", "b", "ü-member")
 PRODUCTS = ("p1", "p2", "p3", "p4", "ß-product")
 OFFERS = ("o1", "o2", "ö3", "ö4")
-COVERS = Covers(4, np.array([0, 1, 3, 3, 4, 5]), np.array([0, 0, 1, 2, 3], dtype=np.int32))
-"""p1 belongs to o1, p2 to o1 and o2, p3 to none, p4 to ö3, ß-product to ö4."""
+COVERS = Covers(
+    4,
+    np.array([0, 1, 3, 3, 4, 5]),
+    np.array([0, 0, 1, 2, 3], dtype=np.int32),
+    np.array([0, 0, 1, 1, -1], dtype=np.int32),
+)
+"""p1 belongs to o1, p2 to o1 and o2, p3 to none, p4 to ö3, ß-product to ö4; p1 and p2 are a line, p3 and p4 another."""
 _RANDOM = np.random.default_rng(7)
 
 
@@ -77,13 +82,23 @@ SCORERS["mixture"] = Mixture((_FREQUENCY, SCORERS["linear dense"]), (0.25, 2.0))
 
 
 def ranker() -> Ranker:
-    """Return a second stage of two hand-made trees over two components."""
+    """Return a second stage of three hand-made trees over two components."""
     names = ("recent", "item_item")
     columns = feature_names(names, ("age",))
-    trips, age, score = (columns.index(name) for name in ("trips", "attribute_age", "score_item_item"))
+    trips, age, score, line, most = (
+        columns.index(name)
+        for name in (
+            "trips",
+            "attribute_age",
+            "score_item_item",
+            "line_decayed_84",
+            "recent_value_of_most",
+        )
+    )
     trees = [
         split(trips, 0.5, split(score, 0.0, leaf(-0.5), leaf(0.25)), leaf(1.0)),
         split(age, 30.0, leaf(0.0), split(score, 0.5, leaf(0.125), leaf(0.75))),
+        split(line, 0.5, leaf(0.0), split(most, 0.5, leaf(0.0625), leaf(0.375))),
     ]
     return Ranker(
         names=names,

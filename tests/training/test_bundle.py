@@ -79,7 +79,7 @@ def test_round_trip_keeps_ids_and_manifest(bundle_path: Path) -> None:
     assert (
         (bundle.manifest.format_version, bundle.manifest.task)
         == (FORMAT_VERSION, "replenish")
-        == (2, "replenish")
+        == (3, "replenish")
     )
 
 
@@ -240,8 +240,8 @@ def test_missing_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": 1}, "format version 1"),
-        ({"format_version": 3}, "format version 3"),
+        ({"format_version": 2}, "format version 2"),
+        ({"format_version": 4}, "format version 4"),
         ({"format_version": None}, "format version None"),
         ({"kind": "actions"}, "kind 'actions'"),
         ({"task": "discover"}, "of task 'discover' with a model of 'replenish'"),
@@ -281,7 +281,7 @@ def test_bad_json(bundle_path: Path, text: str) -> None:
 
 def test_every_missing_field_is_named(bundle_path: Path) -> None:
     """A manifest without required fields names them instead of failing with a KeyError."""
-    (bundle_path / MANIFEST_NAME).write_text('{"format_version": 2}')
+    (bundle_path / MANIFEST_NAME).write_text('{"format_version": 3}')
     with pytest.raises(BundleError, match=r"without kind, programme, .*task, files, layout"):
         open_bundle(bundle_path)
 
@@ -361,6 +361,8 @@ def test_offer_model_checks_itself() -> None:
         replace(model, covers=Covers(3, COVERS.indptr, COVERS.indices))
     with pytest.raises(BundleError, match="nothing that maps them"):
         replace(model, covers=Covers(4))
+    with pytest.raises(BundleError, match="2 lines for 5 products"):
+        replace(model, covers=replace(COVERS, lines=np.array([0, 1], dtype=np.int32)))
 
 
 @pytest.mark.parametrize(

@@ -30,3 +30,15 @@ def test_settings_are_chosen_before_the_first_test_campaign(folds: tuple[list[Fo
     for fold in validation:
         assert fold.truth_times is not None
         assert np.all(fold.truth_times <= first)
+
+
+def test_lines_are_one_makers_products_of_one_type() -> None:
+    """Products of a line are of one type; there are more lines than types, and hardly a product has none."""
+    purchases = load_coupons().purchases
+    lines, types = purchases.covers.lines, purchases.product_categories
+    assert lines is not None
+    assert len(lines) == purchases.product_count
+    known = lines >= 0
+    assert known.mean() > 0.99
+    pairs = np.unique(np.stack([lines[known], types[known]]), axis=1)
+    assert pairs.shape[1] == len(np.unique(lines[known])) > 5 * len(np.unique(types))

@@ -9,6 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from training.bundle.feature_names import (
+    LINE_FEATURES,
+    MEMBER_FEATURES,
+    OFFER_FEATURES,
+    PAIR_FEATURES,
+    RELATIVE_FEATURES,
+)
 from training.bundle.history import (
     COLUMNS,
     DECAYED,
@@ -21,6 +28,7 @@ from training.bundle.history import (
     History,
     Profile,
 )
+from training.bundle.lines import line_columns, line_counts, line_offers
 from training.bundle.scorers import Covers
 
 Array = npt.NDArray[np.float32]
@@ -29,58 +37,19 @@ NEVER = np.float32(9999.0)
 """Days since something that never happened."""
 UNKNOWN = np.float32(-1.0)
 
+_RECENT = len(COLUMNS)
+"""Column of what the member spent lately: trips decayed over 84 days, each at the usual price of its product."""
 _D28, _D84, _D168 = (DECAYED + HALF_LIVES.index(days) for days in (28.0, 84.0, 168.0))
 
-PAIR_FEATURES = (
-    "trips",
-    "days_since_last",
-    "days_since_first",
-    "value_per_trip",
-    "discounted_share",
-    *COLUMNS[DECAYED:],
-    "products_bought",
-    "recent_value",
-    "usual_interval",
-    "due_by_own_interval",
-    "due_by_offer_interval",
-    "momentum",
-    "share_of_trips",
-    "share_of_recent_trips",
-    "share_of_latest_trips",
-    "category_share",
-)
-MEMBER_FEATURES = (
-    "member_trips",
-    "member_days_since_last",
-    "member_days_since_first",
-    "member_recent_trips",
-    "member_latest_trips",
-    "member_offers",
-    "member_value_per_trip",
-    "member_discounted_share",
-)
-OFFER_FEATURES = (
-    "offer_buyers",
-    "offer_buyers_28_days",
-    "offer_buyers_56_days",
-    "offer_decayed_7",
-    "offer_decayed_28",
-    "offer_decayed_84",
-    "offer_decayed_336",
-    "offer_trend",
-    "offer_repeat_share",
-    "offer_interval",
-    "offer_trips_per_buyer",
-    "offer_value_per_trip",
-    "offer_discounted_share",
-    "offer_products",
-)
+_SOLD = OFFER_FEATURES.index("offer_decayed_84")
 
 
 def feature_names(components: Sequence[str], member_attributes: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the columns that ``candidate_features`` fills."""
     return (
         *PAIR_FEATURES,
+        *LINE_FEATURES,
+        *RELATIVE_FEATURES,
         *MEMBER_FEATURES,
         *(f"attribute_{name}" for name in member_attributes),
         *OFFER_FEATURES,
@@ -96,11 +65,13 @@ class OfferTable:
         values: float32[offers, len(OFFER_FEATURES)].
         categories: int32[offers], the category of each offer, or -1.
         category_count: Number of categories.
+        lines: Which offers each product line belongs to; ``None`` where no lines are known.
     """
 
     values: Array
     categories: npt.NDArray[np.int32]
     category_count: int
+    lines: Covers | None = None
 
 
 def offer_table(history: History, covers: Covers, categories: npt.NDArray[np.int32]) -> OfferTable:
@@ -111,7 +82,7 @@ def offer_table(history: History, covers: Covers, categories: npt.NDArray[np.int
         covers: Which offers each product belongs to.
         categories: int32[offers], -1 for none.
     """
-    columns = history.columns
+    columns, lines = history.columns, line_offers(covers)
     trips, last, first = columns[:, TRIPS], columns[:, LAST_AGE], columns[:, FIRST_AGE]
     per_pair = [
         np.ones(len(trips), np.float32),
@@ -140,28 +111,17 @@ def offer_table(history: History, covers: Covers, categories: npt.NDArray[np.int
             sums[:, 11] / all_trips,
             sums[:, 12] / all_trips,
             _onto_offers(np.ones(history.product_count), covers),
+            line_counts(lines, covers.offer_count),
         ],
         axis=1,
     )
     table[~known, 8:13] = UNKNOWN
-    return OfferTable(table.astype(np.float32), categories, int(categories.max(initial=-1)) + 1)
+    return OfferTable(table.astype(np.float32), categories, int(categories.max(initial=-1)) + 1, lines)
 
 
 def offer_rows(profile: Profile, covers: Covers) -> tuple[npt.NDArray[np.int64], Array, Array]:
     """Return what a member did with offers: offers (ascending), their columns, and the products bought of each."""
-    if covers.indptr is None:
-        return profile.products.astype(np.int64), profile.columns, np.ones(len(profile.products), np.float32)
-    positions, offers = covers.expand(profile.products)
-    if not len(offers):
-        return offers, np.zeros((0, len(COLUMNS)), np.float32), np.zeros(0, np.float32)
-    order = np.argsort(offers, kind="stable")
-    offers, rows = offers[order], profile.columns[positions[order]]
-    starts = np.flatnonzero(np.concatenate([[True], offers[1:] != offers[:-1]]))
-    columns: Array = np.add.reduceat(rows, starts, axis=0)
-    columns[:, LAST_AGE] = np.minimum.reduceat(rows[:, LAST_AGE], starts)
-    columns[:, FIRST_AGE] = np.maximum.reduceat(rows[:, FIRST_AGE], starts)
-    bought = np.diff(np.concatenate([starts, [len(offers)]])).astype(np.float32)
-    return offers[starts], columns, bought
+    return _onto_bought_offers(profile.products, profile.columns, covers)
 
 
 def candidate_features(  # noqa: PLR0917  # the parts of one row, in their order
@@ -176,75 +136,112 @@ def candidate_features(  # noqa: PLR0917  # the parts of one row, in their order
 
     Args:
         profile: What the member did.
-        candidates: Offers to describe.
+        candidates: Offers to describe; what is told relative to the others depends on all of them.
         covers: Which offers each product belongs to.
         table: What is known of offers.
         attributes: float32[attributes] of the member, -1 for unknown.
         component_scores: float32[offers] of each component.
     """
-    offers, columns, bought = offer_rows(profile, covers)
+    # Each product's own price: what an offer covers may cost very different sums.
+    paid = profile.columns[:, VALUE] / np.maximum(profile.columns[:, TRIPS], 1)
+    extended = np.column_stack([profile.columns, paid * profile.columns[:, _D84]])
+    offers, columns, bought = _onto_bought_offers(profile.products, extended, covers)
     place = np.searchsorted(offers, candidates)
     place_inside = np.minimum(place, max(len(offers) - 1, 0))
     has = offers[place_inside] == candidates if len(offers) else np.zeros(len(candidates), bool)
-    own = np.zeros((len(candidates), len(COLUMNS)), np.float32)
+    own = np.zeros((extended.shape[1], len(candidates)), np.float32)
     products = np.zeros(len(candidates), np.float32)
     if len(offers):
-        own[has] = columns[place_inside[has]]
+        own[:, has] = columns[place_inside[has]].T
         products[has] = bought[place_inside[has]]
-    stats = profile.stats
-    result = np.empty(
-        (
-            len(candidates),
-            len(PAIR_FEATURES)
-            + len(MEMBER_FEATURES)
-            + len(attributes)
-            + len(OFFER_FEATURES)
-            + len(component_scores),
-        ),
-        np.float32,
+    stats, of_offers = profile.stats, table.values[candidates].T
+    lines = line_columns(
+        profile.products,
+        [extended[:, _D84], extended[:, _RECENT], profile.columns[:, DISCOUNTED]],
+        candidates,
+        covers,
+        table.lines,
     )
-    _fill_pair(result, own, has, products, stats, table.values[candidates])
-    result[:, len(PAIR_FEATURES) - 1] = _category_share(offers, columns, candidates, table)
-    start = len(PAIR_FEATURES)
-    result[:, start : start + len(MEMBER_FEATURES)] = _member_row(stats, len(offers))
-    start += len(MEMBER_FEATURES)
-    result[:, start : start + len(attributes)] = attributes
-    start += len(attributes)
-    result[:, start : start + len(OFFER_FEATURES)] = table.values[candidates]
-    start += len(OFFER_FEATURES)
-    for column, scores in enumerate(component_scores, start=start):
-        result[:, column] = scores[candidates]
-    return result
+    blocks: tuple[Array | Sequence[Array], ...] = (
+        _pair_columns(own, has, products, stats, of_offers),
+        _category_share(offers, columns, candidates, table)[None, :],
+        lines,
+        _of_most([own[_D84], own[_RECENT], lines[0], lines[1], of_offers[_SOLD]]),
+        _member_row(stats, len(offers))[:, None],
+        attributes[:, None],
+        of_offers,
+        [scores[candidates] for scores in component_scores],
+    )
+    # Filled and read a column at a time.
+    result = np.empty((sum(map(len, blocks)), len(candidates)), np.float32)
+    start = 0
+    for block in blocks:
+        if isinstance(block, np.ndarray):
+            result[start : start + len(block)] = block
+        else:
+            for row, values in enumerate(block, start=start):
+                result[row] = values
+        start += len(block)
+    return result.T
 
 
-def _fill_pair(  # noqa: PLR0917  # the parts of one row, in their order
-    result: Array, own: Array, has: npt.NDArray[np.bool_], products: Array, stats: Array, offers: Array
-) -> None:
-    trips, last, first = own[:, TRIPS], own[:, LAST_AGE], own[:, FIRST_AGE]
+def _onto_bought_offers(
+    products: npt.NDArray[np.int32], columns: Array, covers: Covers
+) -> tuple[npt.NDArray[np.int64], Array, Array]:
+    """Add up rows per product to rows per offer; columns beyond those of a history are added up, too."""
+    if covers.indptr is None:
+        return products.astype(np.int64), columns, np.ones(len(products), np.float32)
+    positions, offers = covers.expand(products)
+    if not len(offers):
+        return offers, np.zeros((0, columns.shape[1]), np.float32), np.zeros(0, np.float32)
+    order = np.argsort(offers, kind="stable")
+    offers, rows = offers[order], columns[positions[order]]
+    starts = np.flatnonzero(np.concatenate([[True], offers[1:] != offers[:-1]]))
+    summed: Array = np.add.reduceat(rows, starts, axis=0)
+    summed[:, LAST_AGE] = np.minimum.reduceat(rows[:, LAST_AGE], starts)
+    summed[:, FIRST_AGE] = np.maximum.reduceat(rows[:, FIRST_AGE], starts)
+    bought = np.diff(np.concatenate([starts, [len(offers)]])).astype(np.float32)
+    return offers[starts], summed, bought
+
+
+def _pair_columns(
+    own: Array, has: npt.NDArray[np.bool_], products: Array, stats: Array, offers: Array
+) -> list[Array]:
+    """Return the columns of ``PAIR_FEATURES`` but the last; ``own`` and ``offers`` hold a column in each row."""
+    trips, last, first = own[TRIPS], own[LAST_AGE], own[FIRST_AGE]
     per_trip = np.maximum(trips, 1)
     again = trips > 1
     interval = np.where(again, (first - last) / np.maximum(trips - 1, 1), UNKNOWN)
-    offer_interval = offers[:, OFFER_FEATURES.index("offer_interval")]
+    offer_interval = offers[OFFER_FEATURES.index("offer_interval")]
     member_trips = max(float(stats[TRIPS]), 1.0)
-    columns = [
+    return [
         trips,
         np.where(has, last, NEVER),
         np.where(has, first, NEVER),
-        np.where(has, own[:, VALUE] / per_trip, UNKNOWN),
-        np.where(has, own[:, DISCOUNTED] / per_trip, UNKNOWN),
-        *own[:, DECAYED:].T,
+        np.where(has, own[VALUE] / per_trip, UNKNOWN),
+        np.where(has, own[DISCOUNTED] / per_trip, UNKNOWN),
+        *own[DECAYED : len(COLUMNS)],
         products,
-        own[:, VALUE] / per_trip * own[:, _D84],
+        own[_RECENT],
         interval,
         np.where(again, last / np.maximum(interval, 0.5), UNKNOWN),
         np.where(has & (offer_interval > 0), last / np.maximum(offer_interval, 0.5), UNKNOWN),
-        own[:, _D28] / np.maximum(own[:, _D168], 1e-6),
+        own[_D28] / np.maximum(own[_D168], 1e-6),
         trips / np.float32(member_trips),
-        own[:, _D84] / np.float32(max(float(stats[_D84]), 1e-6)),
-        own[:, _D28] / np.float32(max(float(stats[_D28]), 1e-6)),
+        own[_D84] / np.float32(max(float(stats[_D84]), 1e-6)),
+        own[_D28] / np.float32(max(float(stats[_D28]), 1e-6)),
+        own[VALUE],
+        own[DISCOUNTED],
     ]
-    for column, values in enumerate(columns):
-        result[:, column] = values
+
+
+def _of_most(columns: Sequence[Array]) -> Array:
+    """Return each column as a share of its highest number; 0 where that is not above 0."""
+    values = np.stack(columns)
+    most = values.max(axis=1, initial=0.0, keepdims=True)
+    most[most <= 0] = np.inf
+    shares: Array = values / most
+    return shares
 
 
 def _category_share(

@@ -9,7 +9,7 @@ from typing import Any
 
 from training.bundle.errors import BundleError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST_NAME = "manifest.json"
 
 Parameter = str | int | float | bool
@@ -33,7 +33,7 @@ class Manifest:
     """What stands in ``manifest.json``.
 
     Attributes:
-        format_version: Version of the format, 2.
+        format_version: Version of the format, 3.
         kind: What the bundle decides: ``offers``.
         programme: Loyalty programme the model was trained for.
         model_name: Name of the recommender.

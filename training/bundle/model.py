@@ -142,6 +142,8 @@ def check_shapes(name: str, model: OfferModel) -> None:
         raise BundleError(f"{name} does not fit: indptr does not span the {pairs} pairs.")
     if history.product_count != products or model.covers.offer_count != offers:
         raise BundleError(f"{name} does not fit: its numbers of products or offers differ.")
+    if model.covers.lines is not None and len(model.covers.lines) != products:
+        raise BundleError(f"{name} does not fit: {len(model.covers.lines)} lines for {products} products.")
     if model.covers.indptr is None and products != offers:
         raise BundleError(
             f"{name} does not fit: {products} products, {offers} offers and nothing that maps them."

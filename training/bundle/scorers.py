@@ -289,11 +289,14 @@ class Covers:
         offer_count: Number of offers.
         indptr: int64[products + 1], or ``None`` where product i is offer i.
         indices: int32[entries], offers of each product, or ``None``.
+        lines: int32[products], the line of each product (say, one brand's yoghurts), -1 for none; ``None`` where no lines
+            are known.
     """
 
     offer_count: int
     indptr: npt.NDArray[np.int64] | None = field(default=None)
     indices: npt.NDArray[np.int32] | None = field(default=None)
+    lines: npt.NDArray[np.int32] | None = field(default=None)
 
     def expand(self, products: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return for each (product, covering offer) the position in ``products`` and the offer."""

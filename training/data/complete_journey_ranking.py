@@ -83,7 +83,11 @@ def transactions() -> pl.DataFrame:
 def read_products() -> pl.DataFrame:
     """Return ids and groups of the products."""
     return read_table("products").select(
-        pl.col("product_id").cast(pl.String), "department", "product_category", "product_type"
+        pl.col("product_id").cast(pl.String),
+        pl.col("manufacturer_id").cast(pl.String),
+        "department",
+        "product_category",
+        "product_type",
     )
 
 

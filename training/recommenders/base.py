@@ -32,11 +32,13 @@ class Recommender(ABC):
         name: Stable name, used in model versions and on the wire.
         summary: One line for the model card.
         slow: Whether a fit takes much longer than a count.
+        descent: Whether it learns by stochastic gradient descent, which takes many times longer still.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     slow: ClassVar[bool] = False
+    descent: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod

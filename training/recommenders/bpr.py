@@ -25,6 +25,7 @@ class Bpr(Recommender):
         "Factors that rank bought above not bought (implicit Bayesian personalised ranking)."
     )
     slow: ClassVar[bool] = True
+    descent: ClassVar[bool] = True
 
     factors: int = 64
     learning_rate: float = 0.01

@@ -26,6 +26,7 @@ class Lmf(Recommender):
     name: ClassVar[str] = "lmf"
     summary: ClassVar[str] = "Factors whose product is the log-odds of a purchase (implicit)."
     slow: ClassVar[bool] = True
+    descent: ClassVar[bool] = True
 
     factors: int = 16
     learning_rate: float = 1.0

@@ -36,6 +36,7 @@ class Warp(Recommender):
     name: ClassVar[str] = "warp"
     summary: ClassVar[str] = "Factors of members, products and attributes trained on the ranking (LightFM)."
     slow: ClassVar[bool] = True
+    descent: ClassVar[bool] = True
 
     loss: str = "warp"
     factors: int = 64

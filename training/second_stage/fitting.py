@@ -7,12 +7,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from training.bundle.feature_names import FALLING, RELATIVE_FEATURES, RISING
 from training.bundle.ranker import Calibration
 from training.bundle.trees import MOST_LEAVES, Trees, compile_trees
 from training.errors import TrainingError
 from training.recommenders.base import Parameter, Trial
 from training.second_stage.rows import RankingRows
 
+RELATIVE = frozenset(RELATIVE_FEATURES)
 _CHECKPOINTS = (25, 50, 75, 100, 125, 150, 200)
 
 
@@ -33,6 +35,12 @@ class TreeSettings:
         truncation: Ranks that the lambdas look at.
         normalise: Whether lambdas are normalised per case.
         ensembles: How many fits with seeds of their own are averaged; more than one where cases are few.
+        monotone: Whether the score may only rise with what speaks for an offer (``RISING``), and only fall with what
+            speaks against it; keeps trees from learning noise where cases are few.
+        cold: Whether to learn also from the cases that are seen as if the member were unknown, or nearly so. Where cases
+            are few, these teach popularity at the cost of what the others have to say.
+        relative: Whether trees look at shares among the candidates (``RELATIVE_FEATURES``). Few cases learn much from
+            them; many cases learn the same from the rest.
     """
 
     objective: str = "lambdarank"
@@ -46,6 +54,9 @@ class TreeSettings:
     truncation: int = 20
     normalise: bool = True
     ensembles: int = 1
+    monotone: bool = False
+    cold: bool = True
+    relative: bool = False
 
     @classmethod
     def suggest(cls, trial: Trial) -> Self:
@@ -61,6 +72,9 @@ class TreeSettings:
             l2=trial.suggest_float("l2", 0.1, 50.0, log=True),
             truncation=trial.suggest_int("truncation", 10, 60),
             normalise=trial.suggest_categorical("normalise", [True, False]),
+            monotone=trial.suggest_categorical("monotone", [True, False]),
+            cold=trial.suggest_categorical("cold", [True, False]),
+            relative=trial.suggest_categorical("relative", [True, False]),
         )
 
     @property
@@ -109,6 +123,8 @@ def fit_trees(
     """
     import lightgbm
 
+    if not settings.cold:
+        rows = _seen_whole(rows)
     if not len(rows.sizes):
         raise TrainingError(
             "No case has a relevant offer on its shortlist, so the second stage cannot learn."
@@ -136,6 +152,11 @@ def fit_trees(
             # With its default, long shortlists of one case would be refused.
             "label_gain": [0, 1],
         }
+    if settings.monotone:
+        parameters["monotone_constraints"] = [direction(name) for name in names]
+    if not settings.relative and not RELATIVE.isdisjoint(names):
+        # A gain of 0 is never worth a split.
+        parameters["feature_contri"] = [0.0 if name in RELATIVE else 1.0 for name in names]
     table = lightgbm.Dataset(
         rows.features,
         rows.relevant.astype(np.int8),
@@ -156,6 +177,25 @@ def fit_trees(
         trees=compile_trees(roots, scale=1.0 / settings.ensembles),
         boosters=boosters,
         gains={names[index]: float(shares[index]) for index in order if shares[index] > 0},
+    )
+
+
+def direction(name: str) -> int:
+    """Return which way the score may go as a feature rises: 1 up, -1 down, 0 both."""
+    return int(name in RISING) - int(name in FALLING)
+
+
+def _seen_whole(rows: RankingRows) -> RankingRows:
+    """Return the cases that are seen with the whole history."""
+    inside = np.repeat(rows.warm, rows.sizes)
+    return RankingRows(
+        rows.features[inside],
+        rows.relevant[inside],
+        rows.sizes[rows.warm],
+        rows.truth_counts[rows.warm],
+        rows.activity[rows.warm],
+        rows.warm[rows.warm],
+        rows.label_times[inside],
     )
 
 

@@ -104,7 +104,10 @@ class SecondStage:
             with measured() as fitting:
                 fitted = fit_trees(rows, settings, self.names, seed=problem.seed, threads=THREADS)
             curve = fitted.learning_curve(held_out, k)
-            rounds, value = max(curve, key=lambda point: (point[1], -point[0]))
+            # Where cases are so few that ensembles are averaged, the highest point of the curve is luck.
+            rounds, value = (
+                curve[-1] if settings.ensembles > 1 else max(curve, key=lambda point: (point[1], -point[0]))
+            )
             if not best or value > best[0][0]:
                 best[:] = [(value, replace(settings, rounds=rounds), fitted, curve)]
             estimate = Estimate(value, float("nan"))
