@@ -57,7 +57,8 @@ def refresh_model(
         progress: Called with what is being done, steps done and all steps.
 
     Raises:
-        RegistryError: There is no champion, its bundle does not open, or how to fit it again was not kept.
+        RegistryError: There is no champion, or how to fit it again was not kept.
+        BundleError: The champion's bundle is damaged.
         DatasetError: The table cannot be used, or nothing in it is new.
         TrainingError: A part of the model cannot be fitted any more.
     """
