@@ -3,11 +3,12 @@
 Writes a table of that shape (``bench.scale_data``) unless the folder holds it already, runs ``troth train offers`` on it as
 a user would, and prints the wall time and peak memory of the whole job, and those of each model's last fit. The job's own
 progress goes to stderr. The peak is the resident memory of the command and the processes below it, looked at twice a
-second.
+second. On a machine that does other work too, the processor time says more than the wall time.
 """
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -30,24 +31,26 @@ class Run:
 
     Attributes:
         seconds: Wall time.
+        processor_seconds: Time on processors, all threads together.
         peak_bytes: Most resident memory of it and what it started.
         exit_code: Its exit code.
     """
 
     seconds: float
+    processor_seconds: float
     peak_bytes: int
     exit_code: int
 
 
 def run_watched(command: list[str]) -> Run:
     """Run a command and watch its memory."""
-    started, peak = time.perf_counter(), 0
+    before, started, peak = _processor_seconds(), time.perf_counter(), 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         watched = psutil.Process(process.pid)
         while process.poll() is None:
             peak = max(peak, resident(watched))
             time.sleep(INTERVAL)
-    return Run(time.perf_counter() - started, peak, process.returncode)
+    return Run(time.perf_counter() - started, _processor_seconds() - before, peak, process.returncode)
 
 
 def resident(process: psutil.Process) -> int:
@@ -59,6 +62,11 @@ def resident(process: psutil.Process) -> int:
     except psutil.NoSuchProcess:
         return total
     return total
+
+
+def _processor_seconds() -> float:
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime
 
 
 def train_command(table: Path, store: Path, result: Path, models: str, more: list[str]) -> list[str]:
