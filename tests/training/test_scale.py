@@ -154,6 +154,9 @@ def test_large_folds_are_ranked_on_a_sample(problem: Problem, monkeypatch: pytes
     sample = evaluate([model], [fold], KS, most_cases=len(fold.members) - 1)
     assert len(whole.members) == len(fold.members)
     assert len(sample.members) == 50
+    note = evaluation.sample_note([fold], len(fold.members) - 1)
+    assert note.endswith(f"{fold.name}: a random 50 of {len(fold.members)} members.")
+    assert evaluation.sample_note([fold], len(fold.members)) == ""
     assert sample.metrics["ndcg@5"].standard_error > whole.metrics["ndcg@5"].standard_error
 
 

@@ -1,7 +1,7 @@
 """How offer models are compared: folds in time, the whole catalogue, paired differences with honest errors."""
 
 from training.evaluation.estimates import Estimate, mean_estimate, ratio_estimate
-from training.evaluation.evaluation import Evaluation, evaluate, over_members, paired_difference
+from training.evaluation.evaluation import Evaluation, evaluate, over_members, paired_difference, sample_note
 from training.evaluation.folds import Fold, Split
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "over_members",
     "paired_difference",
     "ratio_estimate",
+    "sample_note",
 ]

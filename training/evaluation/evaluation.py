@@ -94,6 +94,17 @@ def evaluate(
     return Evaluation(metrics, cases_of, members, tuple(lists))
 
 
+def sample_note(folds: Sequence[Fold], most_cases: int) -> str:
+    """Say which folds are ranked on a sample, in words for the notes of a job; nothing where none is."""
+    taken = min(most_cases, SAMPLED_CASES)
+    parts = [
+        f"{fold.name}: a random {taken:,} of {len(fold.members):,} members"
+        for fold in folds
+        if len(fold.members) > most_cases
+    ]
+    return f"Ranked on a sample, which the errors account for: {'; '.join(parts)}." if parts else ""
+
+
 def over_members(values: npt.NDArray[np.float64], members: npt.NDArray[np.int32]) -> Estimate:
     """Return the mean over cases with its error over members, who may have several cases; NaN cases do not count."""
     counted = ~np.isnan(values)

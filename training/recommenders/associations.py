@@ -114,7 +114,7 @@ def nearest_among(
         count: Entries kept per row.
         threads: Threads that may be used; each row is one thread's work, so the result does not depend on them.
     """
-    from implicit._nearest_neighbours import NearestNeighboursScorer
+    from implicit.nearest_neighbours import NearestNeighboursScorer
 
     columns = sparse.csr_matrix(rows[chosen].T)
     # The search sizes its buffers by the rows and writes to them by the columns.
