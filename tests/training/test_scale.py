@@ -1,11 +1,14 @@
 """What keeps large tables fast: shortcuts give what the long way gives, and samples are what they say."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from scipy import sparse
+from scipy.linalg import lapack
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from bench.scale_data import Shape, write_interactions
 from tests.training.histories import checkerboard, history
@@ -18,6 +21,7 @@ from training.evaluation import Estimate, Fold, evaluate, evaluation, ranking
 from training.offers_fits import Problem
 from training.recommenders import DecayedFrequency, TifuKnn
 from training.recommenders.associations import nearest, nearest_among, pruned, pruned_sparse, without_diagonal
+from training.recommenders.cholesky import invert_in_place
 from training.recommenders.factorisation import passes
 from training.sources import from_tables
 from training.tuning import Budget, StudyRecord, Tried, run_study
@@ -216,3 +220,40 @@ def test_the_table_has_the_shape_that_was_asked_for(tmp_path: Path) -> None:
     assert table["offer_id"].n_unique() <= 40
     counts = table["offer_id"].value_counts(sort=True)["count"]
     assert counts[0] > 5 * counts[-1]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_inverse_is_scipys_bit_for_bit(dtype: type[np.floating]) -> None:
+    """The lower triangle equals what SciPy's wrappers of the same routines give; an indefinite matrix is refused."""
+    values = np.random.default_rng(5).random((300, 40))
+    gram = np.asfortranarray(values @ values.T + np.eye(300), dtype=dtype)
+    factorise, invert = (
+        (lapack.spotrf, lapack.spotri) if dtype is np.float32 else (lapack.dpotrf, lapack.dpotri)
+    )
+    with threadpool_limits(1, "blas"):
+        wanted, _ = invert(factorise(gram, lower=True, clean=False)[0], lower=True)
+        found = gram.copy(order="F")
+        assert invert_in_place(found)
+    assert np.array_equal(np.tril(found), np.tril(wanted))
+    assert not invert_in_place(np.asfortranarray(-np.eye(3, dtype=dtype)))
+
+
+def test_others_run_while_a_matrix_is_inverted() -> None:
+    """The interpreter is free meanwhile, so progress is shown and memory is watched."""
+    gram = np.asfortranarray(np.eye(1_500) + 0.5)
+    ticks, ended = [0], threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(0.0005):
+            ticks[0] += 1
+
+    watcher = threading.Thread(target=tick)
+    watcher.start()
+    try:
+        before = ticks[0]
+        invert_in_place(gram)
+        during = ticks[0] - before
+    finally:
+        ended.set()
+        watcher.join()
+    assert during > 3

@@ -73,16 +73,18 @@ def pruned(rows: Floats) -> sparse.csr_matrix:
 
 def pruned_sparse(rows: sparse.csr_matrix) -> sparse.csr_matrix:
     """Keep the largest entries of each row by magnitude, of rows that are sparse before."""
-    rows.sort_indices()
     kept = np.ones(rows.nnz, bool)
     for row in np.flatnonzero(np.diff(rows.indptr) > KEPT):
         part = slice(rows.indptr[row], rows.indptr[row + 1])
         magnitudes = np.abs(rows.data[part])
         kept[part][np.argpartition(magnitudes, len(magnitudes) - KEPT)[:-KEPT]] = False
     indptr = np.concatenate([[0], np.cumsum(kept)])[rows.indptr]
-    return sparse.csr_matrix(
+    found = sparse.csr_matrix(
         (rows.data[kept].astype(np.float32), rows.indices[kept], indptr), shape=rows.shape
     )
+    # Sorted last, when there is little left to sort.
+    found.sort_indices()
+    return found
 
 
 def nearest(columns: sparse.csr_matrix, count: int, *, threads: int) -> sparse.csr_matrix:
