@@ -15,7 +15,7 @@ from training.recommenders.lightfm_wheel import import_lightfm
 from training.recommenders.weightings import check_weighting
 
 LOSSES = ("warp", "bpr")
-MOST_STEPS = 100_000_000
+MOST_STEPS = 80_000_000
 """Most steps of a fit, which are passes × pairs of member and product: minutes, where more passes would take hours."""
 
 
