@@ -49,7 +49,7 @@ def progress_bar() -> Iterator[Report]:
 def progress_lines(
     stream: TextIO, *, quiet: float = QUIET_SECONDS, alive: float = ALIVE_SECONDS
 ) -> Iterator[Report]:
-    """Write a line when something else is being done, and now and then that it still is.
+    """Write a line when something else is reported, and the last one again with the time since, now and then.
 
     A count that grows under the same text gives no line of its own.
 
@@ -108,7 +108,7 @@ class _Lines:
         with self._lock:
             now = time.monotonic()
             if self._written == self._started or now - self._written >= alive:
-                self._write(f", for {spoken(now - self._since)}")
+                self._write(f", {spoken(now - self._since)}")
             return max(alive - (time.monotonic() - self._written), 0.01)
 
     def _write(self, lasting: str) -> None:

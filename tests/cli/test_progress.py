@@ -35,7 +35,7 @@ def test_what_runs_long_is_said_again() -> None:
         deadline = time.monotonic() + 30
         while stream.getvalue().count("\n") < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
-    assert all(line.endswith("recommending (2 of 3), for 0 s") for line in stream.getvalue().splitlines())
+    assert all(line.endswith("recommending (2 of 3), 0 s") for line in stream.getvalue().splitlines())
     assert stream.getvalue().count("\n") >= 2
 
 
