@@ -125,7 +125,8 @@ def main() -> None:
         result = store / "result.json"
         run = run_watched(train_command(table, store, result, given.models, given.more))
         print(
-            f"whole job: {run.seconds:,.0f} s, peak {run.peak_bytes / GIB:.2f} GiB, exit code {run.exit_code}"
+            f"whole job: {run.seconds:,.0f} s, {run.processor_seconds:,.0f} s of processor time, "
+            f"peak {run.peak_bytes / GIB:.2f} GiB, exit code {run.exit_code}"
         )
         if run.exit_code:
             sys.exit(run.exit_code)
