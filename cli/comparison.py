@@ -23,6 +23,7 @@ def comparison(result: TrainOffersResult) -> str:
         )
     header = ("model", *map(metric_title, listed), f"{metric_title(job.metric)} against {COUNTING}", "fit s")
     lines = [table(header, rows), f"Judged on {job.judged_on}; ± is the standard error over members."]
+    lines += [f"{name} is left out: {reason}" for name, reason in result.left_out.items()]
     if result.promotion:
         lines.append(result.promotion)
     return "\n".join(lines)

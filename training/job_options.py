@@ -6,6 +6,7 @@ from pathlib import Path
 
 from training.errors import TrainingError
 from training.recommenders import RECOMMENDERS
+from training.second_stage import TreeSettings
 from training.tracking import registered_model_name
 from training.tuning import Budget
 
@@ -75,6 +76,12 @@ class JobOptions:
         left = self.time_budget * _FIRST_STAGE_SHARE - elapsed
         return Budget(1, max(left / max(still_to_choose, 1), 0.001))
 
-    def second_stage_budget(self, first_settings: int) -> Budget:
-        """Return what may be tried for the trees, at least so many settings."""
-        return Budget(max(RANKER_TRIALS, first_settings), self.time_budget * _SECOND_STAGE_SHARE)
+    def is_spent(self, elapsed: float) -> bool:
+        """Tell whether the time to choose recommenders is over, so many seconds after it began."""
+        return bool(self.time_budget) and elapsed > self.time_budget * _FIRST_STAGE_SHARE
+
+    def second_stage_budget(self, firsts: Sequence[TreeSettings]) -> Budget:
+        """Return what may be tried for the trees: at least the first settings, and no more where cases are few."""
+        if firsts[0].ensembles > 1:
+            return Budget(len(firsts))
+        return Budget(max(RANKER_TRIALS, len(firsts)), self.time_budget * _SECOND_STAGE_SHARE)

@@ -17,7 +17,7 @@ from training.champion import evaluate_champion
 from training.code_version import code_version
 from training.data.fit_data import FitData
 from training.errors import TrainingError
-from training.evaluation import Estimate, Fold, paired_difference
+from training.evaluation import Estimate, Fold, paired_difference, sample_note
 from training.evaluation.folds import describe_day, fit_data
 from training.evaluation.splitting import MANY_ROWS
 from training.first_stage import Chosen, Fitted, choose_settings, fit_chosen
@@ -73,6 +73,7 @@ class _Job:
         self._problem, self._options, self._names = problem, options, list(names)
         self._progress = progress
         self._done, self._total = 0, 3 * len(names) + 2
+        self._left_out: dict[str, str] = {}
         self._chosen: dict[str, Chosen] = {}
         self._fitted: dict[str, Fitted] = {}
         self._models: dict[str, TrainedModel] = {}
@@ -119,18 +120,21 @@ class _Job:
         recommenders = [name for name in self._names if name in RECOMMENDERS]
         began = time.monotonic()
         for place, name in enumerate(recommenders):
-            if self._too_often(name):
-                self._say(f"{name} is left out: it learns slowly, and this split would fit it many times")
+            elapsed = time.monotonic() - began
+            self._say(f"choosing {name} (model {place + 1} of {len(recommenders)})", step=False)
+            if reason := self._reason_against(name, elapsed):
+                self._leave_out(name, reason)
                 continue
             runs[name] = recorder.start_model(name)
             try:
-                self._choose(name, runs[name], time.monotonic() - began, len(recommenders) - place)
+                self._choose(name, runs[name], elapsed, len(recommenders) - place)
             except TrainingError as error:
                 if self._options.models is not None:
                     raise
                 runs.pop(name).close(failed=True)
-                self._say(f"{name} is left out: {error.message}")
-        for name in self._chosen:
+                self._leave_out(name, error.message)
+        for place, name in enumerate(self._chosen):
+            self._say(f"fitting {name} (model {place + 1} of {len(self._chosen)})", step=False)
             self._fit(name)
         if MIXTURE in self._names and len(self._chosen) > 1:
             runs[MIXTURE] = recorder.start_model(MIXTURE)
@@ -146,7 +150,6 @@ class _Job:
             value = record.tried.metrics[self._problem.metric].value
             self._say(f"{name}, trial {record.number}: {self._problem.metric} {value:.4f}", step=False)
 
-        self._say(f"choosing {name}", step=False)
         self._chosen[name] = choose_settings(
             RECOMMENDERS[name],
             self._problem,
@@ -159,7 +162,6 @@ class _Job:
 
     def _fit(self, name: str) -> None:
         chosen = self._chosen[name]
-        self._say(f"fitting {name}", step=False)
         fitted = fit_chosen(chosen.recommender, self._problem, self._moments)
         self._fitted[name] = fitted
         models = [
@@ -224,7 +226,7 @@ class _Job:
         learned = stage.choose(
             store=options.store,
             study=self._study(RANKER),
-            budget=options.second_stage_budget(len(problem.first_trees)),
+            budget=options.second_stage_budget(problem.first_trees),
             done=done,
         )
         validation = problem.evaluate(
@@ -277,9 +279,20 @@ class _Job:
         recipe = recipe_of(kind, parts, purchases, self._problem.seed, features)
         return {"recipe": recipe, "known": Known.of(purchases, recipe, self._moment())}
 
-    def _too_often(self, name: str) -> bool:
+    def _reason_against(self, name: str, elapsed: float) -> str:
+        """Say why a model that was not named is not even begun; nothing where it is."""
+        if self._options.models is not None:
+            return ""
         fits = len(self._problem.validation) + len(self._moments)
-        return self._options.models is None and RECOMMENDERS[name].descent and fits > MOST_SLOW_FITS
+        if RECOMMENDERS[name].descent and fits > MOST_SLOW_FITS:
+            return f"It learns slowly, and this split would fit it {fits} times; name it with --models."
+        if COUNTING in self._chosen and self._options.is_spent(elapsed):
+            return "The time budget was spent before its turn."
+        return ""
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        self._left_out[name] = reason
+        self._say(f"{name} is left out: {reason}")
 
     def _taking_part(self) -> dict[str, Chosen]:
         """Return the recommenders that the second stage looks at: all that were named, else those that are worth their time."""
@@ -349,6 +362,7 @@ class _Job:
             tracking_uri=tracking_uri(self._options.store),
             registered_model=registered_model_name(job.programme, job.task),
             differences=self._differences(),
+            left_out=dict(self._left_out),
         )
 
     def _differences(self) -> dict[str, Estimate]:
@@ -376,7 +390,11 @@ class _Job:
             fingerprint=purchases.fingerprint,
             split=split.description,
             judged_on=f"{purchases.fingerprint[:16]} {'; '.join(fold.name for fold in judged)}"[:4000],
-            notes=(*purchases.notes, *split.notes),
+            notes=(
+                *purchases.notes,
+                *split.notes,
+                *filter(None, [sample_note(self._tests, MOST_TEST_CASES)]),
+            ),
             metric=self._problem.metric,
             ks=self._problem.ks,
             seed=self._problem.seed,

@@ -128,6 +128,7 @@ class TrainOffersResult:
         differences: Paired differences to counting in the deciding metric, by model, on what models are judged on.
         promotion: Whether the best became champion and why, in words; empty before the gate.
         promoted: Whether it did. Where it did not and nothing served before, counting serves, and ``promotion`` says so.
+        left_out: Why models were left out, by name.
     """
 
     job: JobInfo
@@ -143,6 +144,7 @@ class TrainOffersResult:
     differences: Mapping[str, Estimate]
     promotion: str = ""
     promoted: bool = False
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def model(self, name: str) -> TrainedModel:
         """Return a model by name."""
@@ -162,6 +164,7 @@ class TrainOffersResult:
             "seed": job.seed,
             "code_version": job.code_version,
             "feature_time": job.feature_time,
+            "left_out": dict(self.left_out),
             "best": self.best,
             "promoted": self.promoted,
             "promotion": self.promotion,

@@ -10,6 +10,8 @@ from training.bundle import OfferModel
 from training.errors import TrainingError
 from training.evaluation.ranking import best_positions
 
+_REPORTED = 1_000
+
 
 def recommend_all(
     model: OfferModel, k: int, *, progress: Callable[[str, int, int], None] | None = None
@@ -21,26 +23,27 @@ def recommend_all(
         k: Length of the lists.
         progress: Called with a line of text, members done and all members.
     """
-    count = len(model.member_ids)
-    members, offers, ranks, scores = [], [], [], []
+    count, most = len(model.member_ids), min(k, len(model.offer_ids))
+    lengths = np.zeros(count, np.int64)
+    offers, scores = np.zeros((count, most), np.int32), np.zeros((count, most), np.float32)
     for member in range(count):
         profile = model.profile(member)
         candidates = np.flatnonzero(model.applicable(profile))
         values = model.scores(profile, member, candidates)
         best = best_positions(values, model.popular_scores[candidates], k)
-        members.append(np.full(len(best), member, np.int32))
-        offers.append(candidates[best].astype(np.int32))
-        ranks.append(np.arange(1, len(best) + 1, dtype=np.int32))
-        scores.append(values[best])
-        if progress is not None and member % 1000 == 999:
+        lengths[member] = len(best)
+        offers[member, : len(best)] = candidates[best]
+        scores[member, : len(best)] = values[best]
+        if progress is not None and member % _REPORTED == _REPORTED - 1:
             progress("recommending", member + 1, count)
+    taken = np.arange(most) < lengths[:, None]
     member_ids, offer_ids = pl.Series(model.member_ids.texts()), pl.Series(model.offer_ids.texts())
     return pl.DataFrame(
         {
-            "member": member_ids.gather(np.concatenate(members)) if members else [],
-            "offer": offer_ids.gather(np.concatenate(offers)) if offers else [],
-            "rank": np.concatenate(ranks) if ranks else [],
-            "score": np.concatenate(scores) if scores else [],
+            "member": member_ids.gather(np.repeat(np.arange(count), lengths)) if count else [],
+            "offer": offer_ids.gather(offers[taken]) if count else [],
+            "rank": np.broadcast_to(np.arange(1, most + 1, dtype=np.int32), taken.shape)[taken],
+            "score": scores[taken],
         }
     )
 

@@ -48,7 +48,8 @@ class Budget:
 
     Attributes:
         trials: Settings to try, those of earlier sessions included; the first are the defaults.
-        seconds: When above 0, go on until so much time of this session has passed, however many trials it takes.
+        seconds: When above 0, go on until so much time of this session has passed, however many trials it takes, and leave
+            room to fit the best settings once more, for the test. The first trial of a study always runs.
     """
 
     trials: int
@@ -113,7 +114,9 @@ def run_study(
     if before == 0:
         for first in firsts:
             study.enqueue_trial(dict(first.parameters))
-    started, slowest = time.monotonic(), 0.0
+    # What earlier sessions took says what a trial will take.
+    slowest = max((one.tried.fit_seconds + one.tried.score_seconds for one in _records(study)), default=0.0)
+    started = time.monotonic()
     tried_already = {json.dumps(dict(record.parameters), sort_keys=True) for record in _records(study)}
     repeats = 0
     while _goes_on(len(tried_already), budget, time.monotonic() - started, slowest) and repeats < 5:
@@ -139,8 +142,8 @@ def _goes_on(trials: int, budget: Budget, elapsed: float, slowest: float) -> boo
     if trials == 0:
         return True
     if budget.seconds > 0:
-        # What would end after the budget is not begun.
-        return elapsed + slowest < budget.seconds
+        # What would end after the budget is not begun; the fit that serves is still to come.
+        return elapsed + 2 * slowest < budget.seconds
     return trials < budget.trials
 
 

@@ -1,14 +1,28 @@
 """From purchase rows to histories: one aggregation, whatever the number of rows."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from training.bundle.history import COLUMNS, DECAYED, HALF_LIVES, History
+from training.bundle.history import (
+    COLUMNS,
+    DECAYED,
+    DISCOUNTED,
+    FIRST_AGE,
+    HALF_LIVES,
+    LAST_AGE,
+    TRIPS,
+    VALUE,
+    History,
+)
+from training.errors import DatasetError
 
 DAY = 86_400.0
 YEAR_DAYS = 364.0
 """A year of whole weeks, so that Saturdays meet Saturdays."""
+_MOST_KEYS = 2**63
 
 
 def build_history(rows: pl.DataFrame, cutoff: float, *, member_count: int, product_count: int) -> History:
@@ -22,26 +36,37 @@ def build_history(rows: pl.DataFrame, cutoff: float, *, member_count: int, produ
         member_count: Number of members.
         product_count: Number of products.
     """
-    seen = (
-        rows.lazy()
-        .filter(pl.col("time") <= cutoff)
-        .with_columns(age=(cutoff - pl.col("time")).cast(pl.Float32))
-    )
-    per_trip = seen.group_by("member", "product", "trip").agg(
-        pl.col("age").min(), pl.col("value").sum(), pl.col("discounted").any()
-    )
-    pairs = _statistics(per_trip, ["member", "product"]).sort("member", "product").collect()
-    trips = seen.group_by("member", "trip").agg(
-        pl.col("age").min(), pl.col("value").sum(), pl.col("discounted").any()
-    )
-    whole = _statistics(trips, ["member"]).collect()
+    seen = rows.filter(pl.col("time") <= cutoff)
+    member, product = (seen[name].to_numpy().astype(np.int64) for name in ("member", "product"))
+    trip, trip_count = _trip_numbers(seen, max(member_count * product_count, 1))
+    # Sorted by pair and trip, so that sums are always added up in one order: the bits do not depend on the threads.
+    keys = (member * product_count + product) * trip_count + trip
+    del member, product, trip
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    age = (cutoff - seen["time"].to_numpy()[order]).astype(np.float32)
+    value = seen["value"].to_numpy()[order].astype(np.float64)
+    discounted = seen["discounted"].to_numpy()[order]
+    del order, seen
+    keys, trips = _one_row_a_trip(keys, _Trips(age, value, discounted))
+    pairs = keys // trip_count
+    pair_starts = _starts(pairs)
+    pair_keys = pairs[pair_starts]
+    columns = _statistics(trips, pair_starts)
+    # The same once more over whole trips, whatever was bought on them.
+    keys = pairs // product_count * trip_count + keys % trip_count
+    order = np.argsort(keys, kind="stable")
+    keys, trips = _one_row_a_trip(keys[order], trips.taken(order))
+    del order
+    whole = keys // trip_count
+    member_starts = _starts(whole)
     members = np.zeros((member_count, len(COLUMNS)), np.float32)
-    members[whole["member"].to_numpy()] = whole.select(COLUMNS).to_numpy()
-    counts = np.bincount(pairs["member"].to_numpy(), minlength=member_count)
+    members[whole[member_starts]] = _statistics(trips, member_starts)
+    counts = np.bincount(pair_keys // product_count, minlength=member_count)
     return History(
         indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        indices=pairs["product"].to_numpy().astype(np.int32),
-        columns=np.ascontiguousarray(pairs.select(COLUMNS).to_numpy().astype(np.float32)),
+        indices=(pair_keys % product_count).astype(np.int32),
+        columns=columns,
         members=members,
         product_count=product_count,
     )
@@ -98,19 +123,74 @@ def merge_histories(first: History, second: History, days: float) -> History:
     )
 
 
-def _statistics(trips: pl.LazyFrame, keys: list[str]) -> pl.LazyFrame:
-    decayed = {
-        name: pl.lit(0.5).pow(pl.col("age") / days).sum().cast(pl.Float32)
-        for name, days in zip(COLUMNS[DECAYED:], HALF_LIVES, strict=True)
-    }
-    return trips.group_by(keys).agg(
-        trips=pl.len().cast(pl.Float32),
-        last_age=pl.col("age").min(),
-        first_age=pl.col("age").max(),
-        value=pl.col("value").sum().cast(pl.Float32),
-        discounted=pl.col("discounted").sum().cast(pl.Float32),
-        **decayed,
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trips:
+    """One row per trip, or per purchase on one.
+
+    Attributes:
+        age: float32[rows], days.
+        value: float64[rows].
+        discounted: bool[rows].
+    """
+
+    age: npt.NDArray[np.float32]
+    value: npt.NDArray[np.float64]
+    discounted: npt.NDArray[np.bool_]
+
+    def taken(self, order: npt.NDArray[np.int64]) -> "_Trips":
+        return _Trips(self.age[order], self.value[order], self.discounted[order])
+
+
+def _trip_numbers(rows: pl.DataFrame, pairs: int) -> tuple[npt.NDArray[np.int64], int]:
+    """Return int64[rows], the trips' numbers from 0 on, and how many there may be.
+
+    Raises:
+        DatasetError: There is no room for a number of each trip of each of so many possible pairs.
+    """
+    trip = rows["trip"].to_numpy()
+    if not len(trip):
+        return trip, 1
+    low, span = int(trip.min()), int(trip.max()) - int(trip.min()) + 1
+    if span * pairs < _MOST_KEYS:
+        return trip - low, span
+    known, places = np.unique(trip, return_inverse=True)
+    if len(known) * pairs >= _MOST_KEYS:
+        raise DatasetError(
+            f"{len(known):,} trips of {pairs:,} possible pairs of member and product are too many for one job."
+        )
+    return places.astype(np.int64), len(known)
+
+
+def _starts(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return where each run of equal keys begins."""
+    return np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
+
+
+def _one_row_a_trip(keys: npt.NDArray[np.int64], rows: _Trips) -> tuple[npt.NDArray[np.int64], _Trips]:
+    """Make rows with the same key one trip: as old as the latest of them, with all they paid."""
+    starts = _starts(keys)
+    if len(starts) == len(keys):
+        return keys, rows
+    return keys[starts], _Trips(
+        np.minimum.reduceat(rows.age, starts),
+        np.add.reduceat(rows.value, starts),
+        np.logical_or.reduceat(rows.discounted, starts),
     )
+
+
+def _statistics(trips: _Trips, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Return float32[starts, COLUMNS], what each run of trips adds up to; sums in double precision."""
+    result = np.zeros((len(starts), len(COLUMNS)), np.float32)
+    if not len(starts):
+        return result
+    result[:, TRIPS] = np.diff(starts, append=len(trips.age))
+    result[:, LAST_AGE] = np.minimum.reduceat(trips.age, starts)
+    result[:, FIRST_AGE] = np.maximum.reduceat(trips.age, starts)
+    result[:, VALUE] = np.add.reduceat(trips.value, starts)
+    result[:, DISCOUNTED] = np.add.reduceat(trips.discounted, starts, dtype=np.int64)
+    for column, days in enumerate(HALF_LIVES, start=DECAYED):
+        result[:, column] = np.add.reduceat(np.exp2(trips.age * np.float64(-1.0 / days)), starts)
+    return result
 
 
 def _merging() -> list[pl.Expr]:

@@ -304,8 +304,8 @@ def _refuse(wrong: pl.Series, path: Path, column: str, what: str) -> None:
 
 
 def _code(column: str, values: pl.Series) -> pl.Expr:
-    codes = pl.Series(np.arange(len(values), dtype=np.int32))
-    return pl.col(column).replace_strict(values, codes, return_dtype=pl.Int32).alias(column)
+    # An enum finds its texts twice as fast as a replacement does, which counts with many millions of rows.
+    return pl.col(column).cast(pl.Enum(values)).to_physical().cast(pl.Int32).alias(column)
 
 
 def _fingerprint(frames: list[pl.DataFrame]) -> str:
@@ -314,5 +314,5 @@ def _fingerprint(frames: list[pl.DataFrame]) -> str:
     for frame in frames:
         for name in sorted(frame.columns):
             digest.update(f"{name}:{len(frame)}\n".encode())
-            digest.update(frame[name].hash(seed=1).to_numpy().tobytes())
+            digest.update(np.ascontiguousarray(frame[name].hash(seed=1).to_numpy()).data)
     return digest.hexdigest()

@@ -7,6 +7,7 @@ from training.evaluation.evaluation import (
     join_halves,
     over_members,
     paired_difference,
+    sample_note,
 )
 from training.evaluation.folds import Fold, Split
 
@@ -21,4 +22,5 @@ __all__ = [
     "over_members",
     "paired_difference",
     "ratio_estimate",
+    "sample_note",
 ]

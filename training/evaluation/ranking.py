@@ -9,11 +9,14 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from training.bundle import OfferModel
 from training.evaluation.folds import Fold
 
 Array = npt.NDArray[np.float64]
+_MOST_COMPARED = 500
+_MOST_SHARED = 1_000
 Score = Callable[[OfferModel, int, npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 """Scores candidates for a member, by whatever may be known of her."""
 
@@ -176,11 +179,12 @@ def catalogue_metrics(
     between the offers' buyers (Ziegler et al., 2005), over at most 500 lists. ``calibration_error``: mean absolute
     difference of predicted probability and share of hits in ten bins of equal size, of scores that are probabilities.
     """
-    matrix = fold.data.columns_onto_offers(fold.data.matrix("binary")).tocsc()
+    matrix = sparse.csr_matrix(fold.data.columns_onto_offers(fold.data.matrix("binary")))
     matrix.data[:] = 1.0
-    buyers = np.diff(matrix.indptr)
+    buyers = np.bincount(matrix.indices, minlength=matrix.shape[1])
     share = (buyers + 0.5) / (matrix.shape[0] + 1.0)
-    lengths = np.sqrt(np.maximum(buyers, 1))
+    compared = lists.offers[:: max(1, len(lists.offers) // _MOST_COMPARED)]
+    cosines = _Cosines(matrix, buyers, compared)
     metrics = {}
     for k in ks:
         shown = lists.offers[:, :k]
@@ -188,13 +192,12 @@ def catalogue_metrics(
         metrics[f"coverage@{k}"] = len(np.unique(taken)) / max(int(fold.open_offers.sum()), 1)
         metrics[f"novelty@{k}"] = float(-np.log2(share[taken]).mean()) if len(taken) else 0.0
         values = []
-        for listed in shown[:: max(1, len(shown) // 500)]:
+        for listed in compared[:, :k]:
             row = listed[listed >= 0]
             if len(row) > 1:
-                columns = matrix[:, row]
-                cosines = (columns.T @ columns).toarray() / np.outer(lengths[row], lengths[row])
+                alike = cosines.between(row)
                 pairs = len(row) * (len(row) - 1)
-                values.append(1.0 - (cosines.sum() - np.trace(cosines)) / pairs)
+                values.append(1.0 - (alike.sum() - np.trace(alike)) / pairs)
         metrics[f"diversity@{k}"] = float(np.mean(values)) if values else 0.0
         if probabilities:
             there = shown >= 0
@@ -202,6 +205,38 @@ def catalogue_metrics(
                 lists.scores[:, :k][there], lists.relevant[:, :k][there]
             )
     return metrics
+
+
+class _Cosines:
+    """Cosines between the buyers of offers, for the offers of a few lists.
+
+    Args:
+        matrix: float32[members, offers], a one where a member bought an offer.
+        buyers: int64[offers], members who bought each.
+        lists: int32[lists, k], -1 for none.
+    """
+
+    def __init__(
+        self, matrix: sparse.csr_matrix, buyers: npt.NDArray[np.int64], lists: npt.NDArray[np.int32]
+    ) -> None:
+        self._offers = np.unique(lists[lists >= 0])
+        self._lengths = np.sqrt(np.maximum(buyers[self._offers], 1))
+        self._columns = sparse.csc_matrix(matrix[:, self._offers])
+        # Lists that are much alike share their pairs; of lists that are not, most pairs would be counted in vain.
+        self._shared = (
+            (self._columns.T @ self._columns).toarray() if len(self._offers) <= _MOST_SHARED else None
+        )
+
+    def between(self, row: npt.NDArray[np.int32]) -> Array:
+        """Return float64[n, n] for the offers of one list."""
+        place = np.searchsorted(self._offers, row)
+        if self._shared is None:
+            columns = self._columns[:, place]
+            both = (columns.T @ columns).toarray()
+        else:
+            both = self._shared[np.ix_(place, place)]
+        cosines: Array = both / np.outer(self._lengths[place], self._lengths[place])
+        return cosines
 
 
 def calibration_table(

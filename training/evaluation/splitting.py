@@ -135,9 +135,14 @@ def given_split(purchases: Purchases, test: pl.DataFrame, task: Task, *, seed: i
 
 def wants_repeats(purchases: Purchases, later: pl.DataFrame) -> bool:
     """Tell whether later interactions repeat earlier ones, so that removing what was bought would remove truths."""
-    before = offer_rows(purchases, purchases.rows).select("member", "offer").unique()
-    pairs = later.select("member", "offer").unique()
-    return len(pairs.join(before, on=["member", "offer"], how="semi")) > 0.01 * len(pairs)
+    before = _pair_keys(offer_rows(purchases, purchases.rows), purchases.offer_count)
+    pairs = _pair_keys(later, purchases.offer_count)
+    return bool((pairs.is_in(before.implode()).sum() or 0) > 0.01 * len(pairs))
+
+
+def _pair_keys(rows: pl.DataFrame, offer_count: int) -> pl.Series:
+    """Return one number per pair of member and offer: several times faster to compare than two columns."""
+    return (rows["member"].cast(pl.Int64) * offer_count + rows["offer"].cast(pl.Int64)).unique()
 
 
 def _earlier_folds(

@@ -1,6 +1,7 @@
 """From associations between products to a scorer of offers, dense where it fits and pruned where it does not."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +71,22 @@ def pruned(rows: Floats) -> sparse.csr_matrix:
     return found
 
 
+def pruned_sparse(rows: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Keep the largest entries of each row by magnitude, of rows that are sparse before."""
+    kept = np.ones(rows.nnz, bool)
+    for row in np.flatnonzero(np.diff(rows.indptr) > KEPT):
+        part = slice(rows.indptr[row], rows.indptr[row + 1])
+        magnitudes = np.abs(rows.data[part])
+        kept[part][np.argpartition(magnitudes, len(magnitudes) - KEPT)[:-KEPT]] = False
+    indptr = np.concatenate([[0], np.cumsum(kept)])[rows.indptr]
+    found = sparse.csr_matrix(
+        (rows.data[kept].astype(np.float32), rows.indices[kept], indptr), shape=rows.shape
+    )
+    # Sorted last, when there is little left to sort.
+    found.sort_indices()
+    return found
+
+
 def nearest(columns: sparse.csr_matrix, count: int, *, threads: int) -> sparse.csr_matrix:
     """Return float64[n, n] with the largest inner products of each column with the columns, itself among them.
 
@@ -86,6 +103,52 @@ def nearest(columns: sparse.csr_matrix, count: int, *, threads: int) -> sparse.c
         sparse.csr_matrix(columns, dtype=np.float64), count, show_progress=False, num_threads=threads
     )
     return sparse.csr_matrix(found)
+
+
+def nearest_among(
+    rows: sparse.csr_matrix, chosen: npt.NDArray[np.int64], count: int, *, threads: int
+) -> sparse.csr_matrix:
+    """Return float64[n, n] with the largest inner products of each row with chosen rows, itself not among them.
+
+    Args:
+        rows: float64[n, anything].
+        chosen: Positions of rows, ascending.
+        count: Entries kept per row.
+        threads: Threads that may be used; each row is one thread's work, so the result does not depend on them.
+    """
+    from implicit.nearest_neighbours import NearestNeighboursScorer
+
+    columns = sparse.csr_matrix(rows[chosen].T)
+    # The search sizes its buffers by the rows and writes to them by the columns.
+    columns.resize((max(columns.shape), max(columns.shape)))
+    is_chosen = np.zeros(rows.shape[0], bool)
+    is_chosen[chosen] = True
+
+    def search(block: slice) -> sparse.csr_matrix:
+        scorer = NearestNeighboursScorer(columns)
+        indices, data, lengths = [], [], []
+        for row in range(block.start, block.stop):
+            own = slice(rows.indptr[row], rows.indptr[row + 1])
+            ends = np.array([0, own.stop - own.start], np.int32)
+            found, products = scorer.recommend(
+                ends,
+                rows.indices[own],
+                rows.data[own],
+                K=count + int(is_chosen[row]),
+                remove_own_likes=False,
+            )
+            others = chosen[found] != row
+            indices.append(chosen[found[others]][:count])
+            data.append(products[others][:count])
+            lengths.append(len(indices[-1]))
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        shape = (len(lengths), rows.shape[0])
+        return sparse.csr_matrix((np.concatenate(data), np.concatenate(indices), indptr), shape=shape)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return sparse.csr_matrix(
+            sparse.vstack(list(pool.map(search, blocks_of(rows.shape[0]))), format="csr")
+        )
 
 
 def without_diagonal(associations: sparse.csr_matrix) -> sparse.csr_matrix:

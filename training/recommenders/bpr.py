@@ -6,7 +6,10 @@ from typing import ClassVar, Self
 from training.bundle.scorers import Factors
 from training.data.fit_data import FitData
 from training.recommenders.base import Recommender, Trial
-from training.recommenders.factorisation import factor_scorer, no_factors
+from training.recommenders.factorisation import factor_scorer, no_factors, passes
+
+MOST_STEPS = 400_000_000
+"""Most steps of a fit, which are passes × pairs of member and product."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Bpr(Recommender):
         factors: Number of factors, besides the product bias that implicit keeps as one more.
         learning_rate: Step size of stochastic gradient descent.
         regularisation: L2 weight.
-        iterations: Passes over the purchases.
+        iterations: Passes over the purchases; fewer where they would be more than ``MOST_STEPS`` steps.
     """
 
     name: ClassVar[str] = "bpr"
@@ -54,7 +57,7 @@ class Bpr(Recommender):
             factors=self.factors,
             learning_rate=self.learning_rate,
             regularization=self.regularisation,
-            iterations=self.iterations,
+            iterations=passes(self.iterations, matrix.nnz, MOST_STEPS),
             num_threads=1,
             random_state=seed,
         )

@@ -13,6 +13,7 @@ from training.data.fit_data import FitData
 from training.errors import TrainingError
 from training.recommenders.associations import blocks_of, linear_from_blocks
 from training.recommenders.base import Recommender, Trial
+from training.recommenders.cholesky import invert_in_place
 from training.recommenders.weightings import check_weighting
 
 MOST_PRODUCTS = 30_000
@@ -80,8 +81,6 @@ def inverse_gram(matrix: sparse.csr_matrix, regularisation: float) -> Floats:
     Raises:
         TrainingError: Rounding made the matrix singular.
     """
-    from scipy.linalg import lapack
-
     count = matrix.shape[1]
     if count == 0:
         return np.zeros((0, 0))
@@ -90,26 +89,22 @@ def inverse_gram(matrix: sparse.csr_matrix, regularisation: float) -> Floats:
     by_product = sparse.csr_matrix(matrix.T, dtype=np.float64)
     columns = sparse.csc_matrix(matrix, dtype=np.float64)
     # Column-major, or LAPACK would work on a copy.
-    gram = np.zeros((count, count), dtype, order="F")
+    gram: Floats = np.zeros((count, count), dtype, order="F")
     for block in blocks_of(count):
         gram[:, block] = (by_product @ columns[:, block]).toarray()
     gram[np.diag_indices(count)] += regularisation
-    factorise, invert = (lapack.dpotrf, lapack.dpotri) if double else (lapack.spotrf, lapack.spotri)
-    factor, failed = factorise(gram, lower=True, clean=False, overwrite_a=True)
-    if not failed:
-        inverse, failed = invert(factor, lower=True, overwrite_c=True)
-    if failed:
+    if not invert_in_place(gram):
         raise TrainingError(
             f"EASE cannot invert its matrix with a regularisation of {regularisation:g}; use a larger one.",
             recommender=Ease.name,
         )
+    inverse = gram
     # Only the lower triangle holds the inverse.
     for block in blocks_of(count):
         corner = np.tril(inverse[block, block])
         inverse[block, block] = corner + np.tril(corner, -1).T
         inverse[block, block.stop :] = inverse[block.stop :, block].T
-    found: Floats = inverse
-    return found
+    return inverse
 
 
 def _associations(inverse: Floats) -> Iterator[Floats]:

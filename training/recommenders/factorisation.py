@@ -49,6 +49,14 @@ def no_factors(data: FitData) -> Factors:
     )
 
 
+def passes(wanted: int, pairs: int, most_steps: int) -> int:
+    """Return how often to pass over the pairs of member and product: as often as wanted within so many steps, at least once.
+
+    A pass over many pairs teaches more than one over few, so large data needs fewer.
+    """
+    return max(1, min(wanted, most_steps // max(pairs, 1)))
+
+
 def plain(values: Floats) -> npt.NDArray[np.float32]:
     """Return values as float32 in rows, the form a bundle holds."""
     return np.ascontiguousarray(values, dtype=np.float32)

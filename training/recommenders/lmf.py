@@ -6,8 +6,11 @@ from typing import ClassVar, Self
 from training.bundle.scorers import Factors, Weighting
 from training.data.fit_data import FitData
 from training.recommenders.base import Recommender, Trial
-from training.recommenders.factorisation import factor_scorer, no_factors
+from training.recommenders.factorisation import factor_scorer, no_factors, passes
 from training.recommenders.weightings import check_weighting
+
+MOST_STEPS = 600_000_000
+"""Most steps of a fit, which are passes × pairs of member and product."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Lmf(Recommender):
         factors: Number of factors, besides the biases that implicit keeps as two more.
         learning_rate: Initial step size of Adagrad.
         regularisation: L2 weight.
-        iterations: Passes over members and products.
+        iterations: Passes over members and products; fewer where they would be more than ``MOST_STEPS`` steps.
         negatives: Products drawn as not bought, per bought product.
         weighting: How much a pair weighs.
     """
@@ -62,7 +65,7 @@ class Lmf(Recommender):
             factors=self.factors,
             learning_rate=self.learning_rate,
             regularization=self.regularisation,
-            iterations=self.iterations,
+            iterations=passes(self.iterations, matrix.nnz, MOST_STEPS),
             neg_prop=self.negatives,
             num_threads=1,
             random_state=seed,

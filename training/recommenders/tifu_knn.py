@@ -1,6 +1,6 @@
 """TIFU-KNN: personal frequency mixed with that of the most similar members."""
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -10,7 +10,15 @@ from scipy import sparse
 from training.bundle.history import COLUMNS, HALF_LIVES, TRIPS
 from training.bundle.scorers import Mixture, Personal
 from training.data.fit_data import FitData
-from training.recommenders.associations import blocks_of, nearest, power, pruned, scaled, without_diagonal
+from training.recommenders.associations import (
+    blocks_of,
+    nearest,
+    nearest_among,
+    power,
+    pruned_sparse,
+    scaled,
+    without_diagonal,
+)
 from training.recommenders.base import Recommender, Trial
 from training.recommenders.decayed_frequency import DecayedFrequency
 from training.recommenders.weightings import check_half_life, decayed
@@ -29,6 +37,8 @@ class TifuKnn(Recommender):
         half_life_days: Age at which a trip counts half, one of ``HALF_LIVES``, or 0 to count all alike.
         neighbours: Members nearest to a member.
         alpha: Weight of the member's own vector; the rest is the neighbours'.
+        candidates: Members who can be neighbours: a random sample of so many where there are more, because the search
+            takes time in proportion to members × candidates. Everybody has neighbours among them.
     """
 
     name: ClassVar[str] = "tifu_knn"
@@ -38,6 +48,7 @@ class TifuKnn(Recommender):
     half_life_days: float = 84.0
     neighbours: int = 300
     alpha: float = 0.7
+    candidates: int = 50_000
 
     def __post_init__(self) -> None:
         check_half_life(self.half_life_days)
@@ -54,10 +65,9 @@ class TifuKnn(Recommender):
         )
 
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Mixture:
-        """Find the neighbours and keep the largest entries of their mean; the seed is not used."""
+        """Find the neighbours and keep the largest entries of their mean; the seed draws who can be one."""
         own = DecayedFrequency(self.half_life_days).fit(data, seed=seed, threads=threads)
-        rows = list(self._neighbours_means(data, threads))
-        means = sparse.csr_matrix(sparse.vstack(rows, format="csr")) if rows else sparse.csr_matrix((0, 0))
+        means = self._neighbours_means(data, seed, threads)
         personal = Personal(
             indptr=means.indptr.astype(np.int64),
             indices=means.indices.astype(np.int32),
@@ -66,18 +76,26 @@ class TifuKnn(Recommender):
         )
         return Mixture((own, personal), (self.alpha, 1.0 - self.alpha))
 
-    def _neighbours_means(self, data: FitData, threads: int) -> Iterator[sparse.csr_matrix]:
+    def _neighbours_means(self, data: FitData, seed: int, threads: int) -> sparse.csr_matrix:
         weighting = decayed(self.half_life_days)
         matrix = data.matrix(weighting)
         column = COLUMNS.index(weighting) if weighting in COLUMNS else TRIPS
         trips = data.history.members[:, column].astype(np.float64)
-        lengths = np.sqrt(np.asarray(matrix.power(2).sum(axis=1), dtype=np.float64).ravel())
-        directions = scaled(matrix, power(lengths, -1.0))
-        near = without_diagonal(
-            nearest(sparse.csr_matrix(directions.T), self.neighbours + 1, threads=threads)
-        )
+        near = self._near(matrix, seed, threads)
         shares = sparse.csr_matrix(data.columns_onto_offers(scaled(matrix, power(trips, -1.0))))
         # The mean over the neighbours there are, times the member's own trips.
-        weights = scaled(sparse.csr_matrix(near > 0), trips * power(np.diff(near.indptr).astype(float), -1.0))
-        for block in blocks_of(len(trips)):
-            yield pruned((weights[block] @ shares).toarray())
+        weights = scaled(near, trips * power(np.diff(near.indptr).astype(float), -1.0))
+        with ThreadPoolExecutor(threads) as pool:
+            rows = list(pool.map(lambda block: pruned_sparse(weights[block] @ shares), blocks_of(len(trips))))
+        return sparse.csr_matrix(sparse.vstack(rows, format="csr") if rows else (0, 0))
+
+    def _near(self, matrix: sparse.csr_matrix, seed: int, threads: int) -> sparse.csr_matrix:
+        """Return bool[members, members], who is near whom."""
+        lengths = np.sqrt(np.asarray(matrix.power(2).sum(axis=1), dtype=np.float64).ravel())
+        directions = scaled(matrix, power(lengths, -1.0))
+        active = np.flatnonzero(lengths)
+        if len(active) > self.candidates:
+            chosen = np.sort(np.random.default_rng(seed).choice(active, self.candidates, replace=False))
+            return nearest_among(directions, chosen, self.neighbours, threads=threads) > 0
+        found = nearest(sparse.csr_matrix(directions.T), self.neighbours + 1, threads=threads)
+        return sparse.csr_matrix(without_diagonal(found) > 0)

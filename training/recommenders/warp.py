@@ -10,11 +10,13 @@ from scipy import sparse
 from training.bundle.scorers import Factors, Weighting
 from training.data.fit_data import FitData
 from training.recommenders.base import Recommender, Trial
-from training.recommenders.factorisation import factor_scorer, no_factors
+from training.recommenders.factorisation import factor_scorer, no_factors, passes
 from training.recommenders.lightfm_wheel import import_lightfm
 from training.recommenders.weightings import check_weighting
 
 LOSSES = ("warp", "bpr")
+MOST_STEPS = 80_000_000
+"""Most steps of a fit, which are passes × pairs of member and product: minutes, where more passes would take hours."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Warp(Recommender):
         loss: ``warp``, or ``bpr`` for Bayesian personalised ranking as LightFM trains it.
         factors: Number of factors.
         learning_rate: Initial step size of Adagrad.
-        epochs: Passes over the purchases.
+        epochs: Passes over the purchases; fewer where they would be more than ``MOST_STEPS`` steps.
         regularisation: L2 weight on members and products.
         weighting: How much a pair weighs in the loss.
     """
@@ -84,7 +86,7 @@ class Warp(Recommender):
             user_features=members,
             item_features=products,
             sample_weight=None if self.weighting == "binary" else bought,
-            epochs=self.epochs,
+            epochs=passes(self.epochs, weights.nnz, MOST_STEPS),
             num_threads=1,
         )
         # Who bought nothing still has the random start, and what nobody bought was only ever drawn as a negative.
