@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from training.bundle import OfferModel
 from training.bundle.history import DECAYED, HALF_LIVES, TRIPS
@@ -15,6 +16,7 @@ from training.bundle.scorers import AnyScorer
 from training.data.fit_data import FitData
 from training.data.purchases import Purchases
 from training.evaluation import Evaluation, Fold, Split, evaluate
+from training.evaluation.folds import fit_data
 from training.second_stage.fitting import TreeSettings
 
 THREADS = 2
@@ -47,6 +49,26 @@ class Problem:
     def validation(self) -> tuple[Fold, ...]:
         """The folds that settings are chosen on."""
         return tuple(make() for make in self.split.validate)
+
+    @cached_property
+    def tests(self) -> tuple[Fold, ...]:
+        """The folds that are looked at once; none when nothing is held out."""
+        return tuple(make() for make in self.split.test)
+
+    @cached_property
+    def moments(self) -> tuple[tuple[float, FitData], ...]:
+        """When models are fitted, in days since 1970, and on what: for each test fold, or for service alone; the last serves."""
+        if self.tests:
+            return tuple((fold.cutoff, fold.data) for fold in self.tests)
+        last = self.split.now
+        if last is None:
+            last = float(self.purchases.rows.select(pl.col("time").max()).item())
+        return ((last, fit_data(self.purchases, self.purchases.rows, last)),)
+
+    @property
+    def judged(self) -> tuple[Fold, ...]:
+        """The folds that models are judged on: the test, or validation when nothing is held out."""
+        return self.tests or self.validation
 
     def model(self, data: FitData, scorer: AnyScorer | Ranker) -> OfferModel:
         """Put a scorer that was fitted on the data into a model."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -68,3 +69,27 @@ def test_what_offers_cover_links_products_to_offers(tmp_path: Path) -> None:
     assert loaded.purchases.product_ids == ("milk", "tea")
     assert loaded.test is not None
     assert loaded.test["offer"].to_list() == [1]
+
+
+@pytest.mark.parametrize(
+    ("bought_column", "asked", "covers"),
+    [
+        ("product_id", "product_id", {"offer_id": "c1", "product_id": "milk"}),
+        ("product_id", "product_id", {"product_id": "milk", "offer_id": "c1"}),
+        ("product_id", "offer_id", {"offer_id": "c1", "product_id": "milk"}),
+        ("item", "item", {"coupon": "c1", "item": "milk"}),
+        ("item", "item", {"item": "milk", "coupon": "c1"}),
+        ("item", "coupon", {"coupon": "c1", "item": "milk"}),
+        ("item", "item", {"coupon": "c1", "sku": "milk"}),
+    ],
+)
+def test_offers_and_products_are_told_apart_by_names_or_by_what_is_bought(
+    tmp_path: Path, bought_column: str, asked: str, covers: dict[str, str]
+) -> None:
+    """Whichever of the two columns is named with --offer-column, products are what members bought."""
+    bought = write(tmp_path, "bought", {"member": ["m"], bought_column: ["milk"]})
+    pairs = write(tmp_path, "covers", {name: [value] for name, value in covers.items()})
+    loaded = load_tables(Tables(bought, "member", asked, covers=pairs))
+    assert loaded.purchases.offer_ids == ("c1",)
+    assert loaded.purchases.product_ids == ("milk",)
+    assert loaded.purchases.covers.add_up(np.array([0], np.int32), np.ones(1, np.float32)).tolist() == [1.0]

@@ -66,9 +66,9 @@ def load_tables(tables: Tables) -> LoadedTables:
         DatasetError: A table cannot be read, a column is missing, or values are none; the message names the table, the
             column and the first row.
     """
-    covers = None if tables.covers is None else _read_covers(tables.covers, tables.offer_column)
-    rows = _read_rows(tables.interactions, tables, covers)
-    test = None if tables.test is None else _read_rows(tables.test, tables, None)
+    covers, covered = (None, "") if tables.covers is None else _read_covers(tables.covers, tables)
+    rows = _read_rows(tables.interactions, tables, covered)
+    test = None if tables.test is None else _read_rows(tables.test, tables, covered)
     seen = [rows] if test is None else [rows, test]
     members = pl.concat([frame["member"] for frame in seen]).unique().sort()
     if covers is None:
@@ -141,12 +141,12 @@ def _parsed(column: pl.Series) -> pl.Series:
             return column
 
 
-def _read_rows(path: Path, tables: Tables, covers: pl.DataFrame | None) -> pl.DataFrame:
+def _read_rows(path: Path, tables: Tables, covered: str) -> pl.DataFrame:
     frame = _open(path)
     names = frame.collect_schema().names()
     product_column = tables.offer_column
-    if covers is not None and covers.columns[1] != "product" and covers.columns[1] in names:
-        product_column = covers.columns[1]
+    if product_column not in names and covered in names:
+        product_column = covered
     wanted = {"member": tables.member_column, "product": product_column}
     wanted |= {"time": tables.time_column} if tables.time_column else {}
     wanted |= {"value": tables.value_column} if tables.value_column else {}
@@ -180,23 +180,34 @@ def _read_rows(path: Path, tables: Tables, covers: pl.DataFrame | None) -> pl.Da
     return rows.with_columns(time=days).with_columns(trip=pl.col("time").floor().cast(pl.Int64))
 
 
-def _read_covers(path: Path, offer_column: str) -> pl.DataFrame:
+def _read_covers(path: Path, tables: Tables) -> tuple[pl.DataFrame, str]:
+    """Return ``offer`` and ``product`` of a table of two columns, and what its column of products is called."""
     frame = _open(path)
     names = frame.collect_schema().names()
-    offer = next((name for name in (offer_column, *_OFFER_NAMES) if name in names), names[0])
-    others = [name for name in names if name != offer]
-    if not others:
+    bought = _open(tables.interactions).collect_schema().names()
+    if len(names) < 2:
         raise DatasetError(
             f"{path} needs two columns, an offer and a product it covers; it has {names[0]!r} alone."
         )
-    product = next((name for name in others if "product" in name), others[0])
+    offer, product = _covers_columns(names, tables.offer_column, bought)
     covers = frame.select(offer=pl.col(offer), product=pl.col(product)).collect()
     covers = covers.with_columns(
         _ids(covers["offer"], path, offer), _ids(covers["product"], path, product)
     ).unique()
     if covers.is_empty():
         raise DatasetError(f"{path} has no rows: nothing says what the offers cover.", table=str(path))
-    return covers.sort("offer", "product")
+    return covers.sort("offer", "product"), product
+
+
+def _covers_columns(names: list[str], asked: str, bought: list[str]) -> tuple[str, str]:
+    """Return which columns hold offers and products: by their names, by what else has them, else in this order."""
+    products = [name for name in names if "product" in name]
+    offers = [name for name in _OFFER_NAMES if name in names]
+    if not offers and not products and asked in names:
+        # What members buy has the column that is asked for; what they do not buy is an offer.
+        (products if asked in bought else offers).append(asked)
+    offer = next(iter(offers), next(name for name in names if name not in products[:1]))
+    return offer, next((name for name in products if name != offer), next(n for n in names if n != offer))
 
 
 def _read_things(path: Path | None, column: str, ids: pl.Series) -> pl.DataFrame | None:
