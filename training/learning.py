@@ -77,7 +77,7 @@ class Learning:
             except TrainingError as error:
                 if self._options.models is not None:
                     raise
-                runs.pop(name).close(failed=True)
+                runs.pop(name).leave_out(error.message)
                 self._leave_out(name, error.message)
         for place, name in enumerate(self._chosen):
             self._say(f"fitting {name} (model {place + 1} of {len(self._chosen)})", step=False)

@@ -118,3 +118,30 @@ def test_counting_serves_when_the_best_is_refused_and_nothing_served_before(
     assert "popularity cannot become champion" in result.promotion.replace(", version 1", "")
     pulled = pull_model(tmp_path / "store", "default", "replenish", target_dir=tmp_path / "models")
     assert pulled.manifest.model_name == "decayed_frequency"
+
+
+def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that were not named are left out where the data cannot feed them or they would take too long."""
+    names = ("popularity", "seasonal_popularity", "decayed_frequency", "warp")
+    monkeypatch.setattr("training.job_options.MODELS", names)
+    monkeypatch.setattr("training.learning.MOST_SLOW_FITS", 1)
+    source = from_tables(
+        Tables(table(tmp_path), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
+    )
+    document = train_offers(source, JobOptions(tmp_path / "store", ks=(5,), promote=False)).to_json()
+    assert set(document["models"]) == {"popularity", "decayed_frequency"}
+    assert set(document["left_out"]) == {"seasonal_popularity", "warp"}
+    assert "a year ago" in document["left_out"]["seasonal_popularity"]
+    assert "--models" in document["left_out"]["warp"]
+
+
+def test_a_spent_budget_leaves_out_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the time for the first stage is over no other model is begun, but counting always is."""
+    monkeypatch.setattr("training.job_options.MODELS", ("popularity", "decayed_frequency", "item_item"))
+    source = from_tables(
+        Tables(table(tmp_path), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
+    )
+    options = JobOptions(tmp_path / "store", ks=(5,), promote=False, time_budget=0.01)
+    document = train_offers(source, options).to_json()
+    assert set(document["models"]) == {"popularity", "decayed_frequency"}
+    assert document["left_out"] == {"item_item": "The time budget was spent before its turn."}

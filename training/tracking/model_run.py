@@ -78,6 +78,11 @@ class ModelRun:
         self.close()
         return RecordedModel(self.run_id, version, model_version(self.name, self.run_id))
 
+    def leave_out(self, reason: str) -> None:
+        """Close the run of a model that cannot be fitted on this data; its note says why."""
+        self._context.log(self.run_id, tags={NOTE_TAG: f"Left out: {reason}"})
+        self.close()
+
     def close(self, *, failed: bool = False) -> None:
         """Close the run."""
         self.open = False
