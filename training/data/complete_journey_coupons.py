@@ -118,9 +118,10 @@ def campaign_split(coupons: Coupons) -> Split:
     first_test = min(row["start"] for row in known if row["start"] >= _august())
     early = [row for row in known if row["start"] < first_test and _has_cases(coupons, row, first_test)]
     late = [row for row in known if row["start"] >= first_test]
+    train = early[:-VALIDATION_CAMPAIGNS]
     return Split(
         task=Task.REDEEM,
-        train=[partial(campaign_fold, coupons, row, with_uses=True) for row in early[:-VALIDATION_CAMPAIGNS]],
+        train=[partial(campaign_fold, coupons, row, with_uses=True) for row in train],
         # Campaigns overlap: a redemption after the first test campaign began was not known when its settings were chosen.
         validate=[
             partial(campaign_fold, coupons, row, until=first_test) for row in early[-VALIDATION_CAMPAIGNS:]
@@ -130,7 +131,10 @@ def campaign_split(coupons: Coupons) -> Split:
             f"by campaign: test on the {len(late)} that start from August on, each with what was known on its first day; "
             f"validate on the {min(len(early), VALIDATION_CAMPAIGNS)} before, train on the earlier ones"
         ),
-        learn=[partial(campaign_fold, coupons, row, with_uses=True) for row in known],
+        learn=[
+            partial(campaign_fold, coupons, row, with_uses=True)
+            for row in [*early[-VALIDATION_CAMPAIGNS:], *late]
+        ],
         notes=(
             f"Labels to learn from are also discounted purchases under a coupon of at most {NARROW} products.",
         ),
@@ -146,7 +150,7 @@ def last_campaigns_split(coupons: Coupons, now: float) -> Split:
         validate=[partial(campaign_fold, coupons, row) for row in known[-VALIDATION_CAMPAIGNS:]],
         test=[],
         description=f"by campaign: validate on the last {VALIDATION_CAMPAIGNS}, nothing is held out",
-        learn=[partial(campaign_fold, coupons, row, with_uses=True) for row in known],
+        learn=[partial(campaign_fold, coupons, row, with_uses=True) for row in known[-VALIDATION_CAMPAIGNS:]],
         now=now,
     )
 

@@ -54,8 +54,8 @@ class Split:
         test: Makes the folds that are looked at once; none when nothing is held out.
         description: In words, for tags and notes.
         notes: Rules that shaped the split, in words.
-        learn: Makes all folds that the second stage may learn on once they are over, where these are not the training and
-            validation folds themselves; each model learns from what was known at its own moment.
+        learn: Makes the folds that the second stage learns on beside the training folds once they are over, where these are
+            not the validation folds themselves; each model learns from what was known at its own moment.
         now: The moment that the served model's histories reach to when nothing is held out, in days since 1970; the last
             purchase by default.
     """

@@ -82,13 +82,14 @@ class SecondStage:
         for fold, fitted in zip(problem.validation, self._validation_fitted, strict=True):
             self._say(f"second stage: {fold.name}")
             self._validation_rows.append((fold.cutoff, self._build(fold, fitted, problem.seed + 1000)))
-        self._all_rows = [*self._rows, *self._validation_rows]
+        later = self._validation_rows
         if problem.split.learn is not None:
-            self._all_rows = []
-            for number, make in enumerate(problem.split.learn):
+            later = []
+            for number, make in enumerate(problem.split.learn, start=len(self._rows)):
                 fold = make()
                 self._say(f"second stage: {fold.name}")
-                self._all_rows.append((fold.cutoff, self._build(fold, {}, problem.seed + number)))
+                later.append((fold.cutoff, self._build(fold, {}, problem.seed + number)))
+        self._all_rows = [*self._rows, *later]
 
     def choose(
         self, *, store: Path, study: str, budget: Budget, done: Callable[[StudyRecord], None]
