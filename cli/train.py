@@ -1,5 +1,6 @@
 """`troth train`: training jobs, tracked in MLflow."""
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,6 +83,8 @@ def offers(
     ] = "",
 ) -> None:
     """Train offer models, compare them on the whole catalogue, register them; the best serves if it beats counting."""
+    # Read when the libraries that fit are loaded: threads that spin while they wait slow down whatever else runs here.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from cli.comparison import comparison
     from training.data.tables import Tables
     from training.offers_job import DEFAULT_SEED, JobOptions, train_offers

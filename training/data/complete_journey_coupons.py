@@ -131,10 +131,7 @@ def campaign_split(coupons: Coupons) -> Split:
             f"by campaign: test on the {len(late)} that start from August on, each with what was known on its first day; "
             f"validate on the {min(len(early), VALIDATION_CAMPAIGNS)} before, train on the earlier ones"
         ),
-        learn=[
-            partial(campaign_fold, coupons, row, with_uses=True)
-            for row in [*early[-VALIDATION_CAMPAIGNS:], *late]
-        ],
+        learn=[partial(campaign_fold, coupons, row, with_uses=True) for row in known if row not in train],
         notes=(
             f"Labels to learn from are also discounted purchases under a coupon of at most {NARROW} products.",
         ),
