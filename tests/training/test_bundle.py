@@ -31,6 +31,7 @@ from training.bundle import (
     open_bundle,
     write_bundle,
 )
+from training.bundle.history import empty_profile
 from training.bundle.ranker import Ranker
 from training.bundle.scorers import AnyScorer, Covers, Factors, Popular
 
@@ -128,6 +129,19 @@ def test_probabilities_and_the_rest() -> None:
     assert ((scores > 0) & (scores < 1)).all()
     first = model.scorer.components[0].scores(model.profile(0), 0)  # type: ignore[union-attr]  # a second stage
     assert scores.argmax() in {first.argmax(), SCORERS["linear dense"].scores(model.profile(0), 0).argmax()}
+
+
+def test_trees_that_know_no_strangers_leave_the_order_to_the_lead() -> None:
+    """Who made fewer than two trips is ranked by the first component, with the probabilities that the trees give."""
+    everywhere = replace(ranker(), quotas=(4, 4))
+    knowing, leading = small_model(everywhere), small_model(replace(everywhere, cold=False))
+    for member, profile in ((None, empty_profile()), (None, empty_profile().with_trip([1]))):
+        everything = np.arange(len(OFFERS))
+        scores = leading.scores(profile, member, everything)
+        lead = ranker().components[0].scores(profile, member)
+        assert (np.diff(scores[np.argsort(-lead, kind="stable")]) <= 0).all()
+        assert sorted(scores) == sorted(knowing.scores(profile, member, everything))
+    assert leading.all_scores(0).tolist() == knowing.all_scores(0).tolist()
 
 
 def test_attributes_count_for_strangers_only() -> None:

@@ -11,6 +11,7 @@ from training.bundle.scorers import AnyScorer, Covers
 from training.bundle.trees import Trees
 
 Array = npt.NDArray[np.float32]
+COLD_TRIPS = 2
 _D28, _D84 = (DECAYED + HALF_LIVES.index(days) for days in (28.0, 84.0))
 
 
@@ -51,6 +52,8 @@ class Ranker:
         covers: Which offers each product belongs to.
         table: What is known of offers.
         attributes: float32[members, attributes].
+        cold: Whether the trees learned what members without a history do. If not, they say how likely offers are taken, and
+            the lead, the first component, says which, for members with fewer than ``COLD_TRIPS`` trips.
     """
 
     names: tuple[str, ...]
@@ -61,6 +64,7 @@ class Ranker:
     covers: Covers
     table: OfferTable
     attributes: Array
+    cold: bool = True
 
     def scores(
         self,
@@ -82,6 +86,9 @@ class Ranker:
         short = shortlist(first, self.quotas, candidates)
         rows = candidate_features(profile, candidates[short], self.covers, self.table, known, first)
         probabilities = self.calibration.probabilities(self.trees.predict(rows), profile.stats)
+        if not self.cold and profile.stats[TRIPS] < COLD_TRIPS:
+            in_order = np.argsort(-first[0][candidates[short]], kind="stable")
+            probabilities[in_order] = -np.sort(-probabilities)
         result = np.empty(len(candidates), np.float32)
         result[short] = probabilities
         rest = np.ones(len(candidates), bool)

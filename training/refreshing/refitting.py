@@ -73,5 +73,12 @@ def refit(
         Component(part.name, one, part.quota) for part, one in zip(recipe.parts, settings, strict=True)
     ]
     return make_ranker(
-        components, scorers, before.trees, before.calibration, data, known.categories, known.members
+        components,
+        scorers,
+        before.trees,
+        before.calibration,
+        data,
+        known.categories,
+        known.members,
+        cold=before.cold,
     )

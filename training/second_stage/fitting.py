@@ -92,11 +92,13 @@ class FittedTrees:
         trees: Compiled.
         boosters: As LightGBM keeps them, one for each ensemble.
         gains: Share of the gain by feature.
+        cold: Whether they learned what members without a history do.
     """
 
     trees: Trees
     boosters: tuple[Any, ...]
     gains: dict[str, float]
+    cold: bool = True
 
     def learning_curve(self, rows: RankingRows, k: int) -> list[tuple[int, float]]:
         """Return NDCG on rows the trees were not fitted on, by number of trees."""
@@ -177,6 +179,7 @@ def fit_trees(
         trees=compile_trees(roots, scale=1.0 / settings.ensembles),
         boosters=boosters,
         gains={names[index]: float(shares[index]) for index in order if shares[index] > 0},
+        cold=settings.cold,
     )
 
 

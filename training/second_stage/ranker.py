@@ -21,6 +21,8 @@ def make_ranker(  # noqa: PLR0917  # the parts of one row, in their order
     data: FitData,
     categories: npt.NDArray[np.int32],
     attributes: npt.NDArray[np.float32],
+    *,
+    cold: bool = True,
 ) -> Ranker:
     """Return the second stage over scorers that were fitted on the same data.
 
@@ -32,6 +34,7 @@ def make_ranker(  # noqa: PLR0917  # the parts of one row, in their order
         data: Histories up to the moment of serving.
         categories: int32[offers], -1 for none.
         attributes: float32[members, attributes].
+        cold: Whether the trees learned what members without a history do.
     """
     table: OfferTable = offer_table(data.history, data.covers, categories)
     return Ranker(
@@ -43,4 +46,5 @@ def make_ranker(  # noqa: PLR0917  # the parts of one row, in their order
         covers=data.covers,
         table=table,
         attributes=attributes,
+        cold=cold,
     )

@@ -115,7 +115,10 @@ class SecondStage:
             return Tried({problem.metric: estimate}, fitting.seconds, 0.0, {"rounds": rounds})
 
         def propose(trial: Trial) -> TreeSettings:
-            return replace(TreeSettings.suggest(trial), ensembles=problem.first_trees[0].ensembles)
+            first, proposed = problem.first_trees[0], TreeSettings.suggest(trial)
+            if first.ensembles == 1:
+                return proposed
+            return replace(proposed, ensembles=first.ensembles, rounds=first.rounds)
 
         records = run_study(
             propose,
@@ -165,6 +168,7 @@ class SecondStage:
             data,
             purchases.categories,
             purchases.members.table,
+            cold=trees.cold,
         )
         return self._problem.model(data, ranker)
 
