@@ -1,6 +1,7 @@
 """The whole loop, on real data, with fewer models and fewer trips than `make demo` takes."""
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -61,7 +62,9 @@ def run_demo(folder: Path, trips: int) -> str:
         timeout=280,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
+    # A slow machine is told how far the demo is; nothing else belongs there.
+    others = [line for line in done.stderr.splitlines() if not re.match(r" *(\d+ [hm] )?\d+ [ms]  ", line)]
+    assert others == []
     return done.stdout
 
 
