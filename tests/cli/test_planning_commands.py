@@ -92,7 +92,7 @@ def test_simulate_a_table(files: tuple[str, str]) -> None:
 
     document = json.loads(done.stdout)
     assert done.returncode == 0
-    assert done.stderr == ""
+    assert "Traceback" not in done.stderr  # a slow machine is told how far it is
     assert (document["runs"], document["looks"], document["seed"], document["effect"]) == (100, 3, 1, 0.0)
     assert [one["metric_id"] for one in document["metrics"]] == ["revenue", "visits"]
     for one in document["metrics"]:
