@@ -58,7 +58,7 @@ def progress_lines(
         quiet: Seconds at the beginning without lines.
         alive: Most seconds between two lines after that.
     """
-    lines = _Lines(stream, quiet)
+    lines = Lines(stream, quiet)
     ended = threading.Event()
 
     def watch() -> None:
@@ -84,13 +84,20 @@ def spoken(seconds: float) -> str:
     return f"{minutes} m {rest:02} s" if minutes else f"{rest} s"
 
 
-class _Lines:
+class Lines:
     """What was reported last, and when something was last written."""
 
-    def __init__(self, stream: TextIO, quiet: float) -> None:
-        self._stream, self._quiet = stream, quiet
+    def __init__(self, stream: TextIO, quiet: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin.
+
+        Args:
+            stream: Where the lines go.
+            quiet: Seconds at the beginning without lines.
+            clock: Tells the time in seconds.
+        """
+        self._stream, self._quiet, self._clock = stream, quiet, clock
         self._lock = threading.Lock()
-        self._started = self._since = self._written = time.monotonic()
+        self._started = self._since = self._written = self._clock()
         self._what, self._count = "", ""
 
     def report(self, what: str, done: int, total: int) -> None:
@@ -99,20 +106,20 @@ class _Lines:
             self._count = f" ({done:,} of {total:,})" if total > 1 else ""
             if what == self._what:
                 return
-            self._what, self._since = what, time.monotonic()
+            self._what, self._since = what, self._clock()
             if self._since - self._started >= self._quiet:
                 self._write("")
 
     def say_alive(self, alive: float) -> float:
         """Write that the same is still going on, if nothing was written for long; return when to look again."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock()
             if self._written == self._started or now - self._written >= alive:
                 self._write(f", {spoken(now - self._since)}")
-            return max(alive - (time.monotonic() - self._written), 0.01)
+            return max(alive - (self._clock() - self._written), 0.01)
 
     def _write(self, lasting: str) -> None:
-        self._written = time.monotonic()
+        self._written = self._clock()
         if self._what:
             elapsed = spoken(self._written - self._started)
             self._stream.write(f"{elapsed:>10}  {self._what}{self._count}{lasting}\n")

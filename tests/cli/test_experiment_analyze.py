@@ -1,15 +1,14 @@
 """`troth experiment analyze`, from files to a document, a report and an exit code."""
 
 import json
-import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 import pytest
 import yaml
 
-from cli.main import main
+from tests.cli.in_process import Ran, run
 from tests.experiments.analysis import test_events as events
 from tests.experiments.analysis.build import check_document, table
 
@@ -27,14 +26,6 @@ RAW: dict[str, Any] = {
 }
 
 
-class Ran(NamedTuple):
-    """What a command gave back."""
-
-    code: int
-    out: str
-    err: str
-
-
 class Troth:
     """The command, in this process, in a folder of its own."""
 
@@ -50,12 +41,8 @@ class Troth:
         return "e.yaml"
 
     def run(self, *arguments: str) -> Ran:
-        """Run `troth experiment analyze`; anything but an exit is an error of the command."""
-        self._monkeypatch.setattr(sys, "argv", ["troth", "experiment", "analyze", *arguments])
-        with pytest.raises(SystemExit) as exited:
-            main()
-        captured = self._capsys.readouterr()
-        return Ran(int(exited.value.code or 0), captured.out, captured.err)
+        """Run `troth experiment analyze`."""
+        return run(self._monkeypatch, self._capsys, "experiment", "analyze", *arguments)
 
     def document(self, *arguments: str) -> dict[str, Any]:
         """Run with `--json -`; return the one document that is all of stdout."""

@@ -1,13 +1,12 @@
 """`troth models` as its users meet it, on a real store."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from cli.comparison import comparison
-from cli.main import main
+from tests.cli.in_process import Ran, run
 from tests.training.small_jobs import empty_store, record_job, small_fold, small_job
 from training.offers_result import COUNTING
 
@@ -26,17 +25,10 @@ class Troth:
     ) -> None:
         self._store, self._monkeypatch, self._capsys = store, monkeypatch, capsys
 
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+    def __call__(self, *arguments: str) -> Ran:
         """Run ``troth models …`` and return exit code, stdout and stderr."""
-        command = ["troth", "models", *arguments, "--store", str(self._store)]
-        self._monkeypatch.setattr(sys, "argv", command)
-        code: object = 0
-        try:
-            main()
-        except SystemExit as error:
-            code = error.code
-        out, err = self._capsys.readouterr()
-        return int(str(code or 0)), out, err
+        command = ["models", *arguments, "--store", str(self._store)]
+        return run(self._monkeypatch, self._capsys, *command)
 
 
 @pytest.fixture(scope="module")

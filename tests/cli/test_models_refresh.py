@@ -1,14 +1,13 @@
 """`troth models refresh` as its users meet it, on a real store."""
 
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from cli.main import main
+from tests.cli.in_process import Ran, run
 from tests.training.small_jobs import empty_store, record_job, small_job
 from training.offers_result import COUNTING
 from training.tracking import ModelRegistry
@@ -28,17 +27,10 @@ class Refresh:
     ) -> None:
         self.store, self._monkeypatch, self._capsys = store, monkeypatch, capsys
 
-    def __call__(self, *arguments: str, store: Path | None = None) -> tuple[int, str, str]:
+    def __call__(self, *arguments: str, store: Path | None = None) -> Ran:
         """Run ``troth models refresh …`` and return exit code, stdout and stderr."""
-        command = ["troth", "models", "refresh", *arguments, "--store", str(store or self.store)]
-        self._monkeypatch.setattr(sys, "argv", command)
-        code: object = 0
-        try:
-            main()
-        except SystemExit as error:
-            code = error.code
-        out, err = self._capsys.readouterr()
-        return int(str(code or 0)), out, err
+        command = ["models", "refresh", *arguments, "--store", str(store or self.store)]
+        return run(self._monkeypatch, self._capsys, *command)
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,25 @@
 """Mixtures: scorers that know more get more weight, whatever their scale, and no weight is judged on what it was learned from."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import sparse
 
+from bench.scale_data import Shape, write_interactions
 from tests.training.histories import checkerboard, fit_data, score_all
 from tests.training.small_jobs import offer_model, scorer_of, small_fold
 from training.bundle import Task
 from training.bundle.scorers import AnyScorer, Array, Personal, Popular
+from training.data.tables import Tables
 from training.evaluation import evaluate
 from training.evaluation.evaluation import join_halves
-from training.mixing import PooledCases, mix, pool_cases, select_weights, spreads
+from training.mixing import MixtureStage, PooledCases, mix, pool_cases, select_weights, spreads
 from training.mixing.cases import join_cases
+from training.problem import Problem
 from training.recommenders import Ease, ItemItem, Popularity
+from training.sources import from_tables
 
 
 def cases_of(scores: Array, truths: Array) -> PooledCases:
@@ -154,3 +159,35 @@ def test_halves_are_taken_from_the_evaluation_they_belong_to() -> None:
     assert values[inside].tolist() == first.cases["ndcg@5"][inside].tolist()
     assert values[~inside].tolist() == second.cases["ndcg@5"][~inside].tolist()
     assert second.metrics["ndcg@5"].value < joined.metrics["ndcg@5"].value < first.metrics["ndcg@5"].value
+
+
+def test_no_member_is_judged_by_weights_that_she_taught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each half of the members is ranked with the weights of the other half; what serves learns from all."""
+    write_interactions(Shape(5_000, 150, 40, 3), tmp_path / "t.parquet")
+    source = from_tables(
+        Tables(tmp_path / "t.parquet", "member_id", "offer_id", time_column="time"), None, seed=1
+    )
+    problem = Problem(source.purchases, source.split, (5,), "ndcg@5", 1)
+    (fold,) = problem.validation
+    scorers: list[AnyScorer] = [kind().fit(fold.data, seed=1) for kind in (Popularity, ItemItem)]
+    taught: list[set[int]] = []
+
+    def select(cases: PooledCases, *, k: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        del k, seed
+        taught.append(set(cases.members.tolist()))
+        return np.array([[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]][len(taught) - 1])
+
+    monkeypatch.setattr("training.mixing.stage.select_weights", select)
+    stage = MixtureStage(problem, {"popularity": [scorers[0]], "item_item": [scorers[1]]})
+    found = stage.validate()
+    everybody, first, second = taught
+    assert first | second == everybody
+    assert not first & second
+    assert min(len(first), len(second)) > 30
+    alone = [problem.evaluate([problem.model(fold.data, one)], [fold], 1000) for one in scorers]
+    for place, member in enumerate(found.members.tolist()):
+        judge = alone[1] if member in first else alone[0]
+        assert found.cases["ndcg@5"][place] == judge.cases["ndcg@5"][place]
+    assert stage.weights == {"popularity": 0.5, "item_item": 0.5}

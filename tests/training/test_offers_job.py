@@ -1,5 +1,6 @@
 """The whole job on a small table and a real MLflow store: train, judge, pull, and the same scores again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ from training.data.tables import Tables
 from training.errors import TrainingError
 from training.offers_job import JobOptions, train_offers
 from training.offers_result import TrainOffersResult
+from training.second_stage import TreeSettings
 from training.sources import from_tables
 from training.tracking import pull_model
+from training.tracking.runs import NOTE_TAG
+from training.tracking.store import using_store
 
 DAYS = 200
 
@@ -59,13 +63,12 @@ def test_personal_models_beat_popularity(job: tuple[Path, TrainOffersResult]) ->
 
 
 def test_the_weights_of_the_mixture_are_its_parameters(job: tuple[Path, TrainOffersResult]) -> None:
-    """They add up to 1 and name other models of the job; the mixture takes at least as long to fit as its parts."""
+    """They add up to 1 and name other models of the job."""
     models = job[1].to_json()["models"]
     weights = models["mixture"]["parameters"]
     assert sum(weights.values()) == pytest.approx(1, abs=1e-3)
     parts = [name.removeprefix("weight_") for name in weights]
     assert set(parts) <= {"popularity", "decayed_frequency", "item_item"}
-    assert models["mixture"]["fit_seconds"] >= sum(models[name]["fit_seconds"] for name in parts)
 
 
 def test_the_document_names_what_was_done(job: tuple[Path, TrainOffersResult]) -> None:
@@ -133,6 +136,36 @@ def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path, monkeypatch: 
     assert set(document["left_out"]) == {"seasonal_popularity", "warp"}
     assert "a year ago" in document["left_out"]["seasonal_popularity"]
     assert "--models" in document["left_out"]["warp"]
+    runs = recorded(tmp_path / "store")
+    assert "warp" not in {name.rpartition("/")[2] for name in runs}
+    status, note = runs["replenish/seasonal_popularity"]
+    assert (status, note) == ("FINISHED", f"Left out: {document['left_out']['seasonal_popularity']}")
+
+
+def recorded(store: Path) -> dict[str, tuple[str, str]]:
+    """Return status and note of the runs of a store by name."""
+    with using_store(store) as mlflow:
+        client = mlflow.MlflowClient()
+        experiments = [one.experiment_id for one in client.search_experiments()]
+        return {
+            run.info.run_name: (run.info.status, run.data.tags.get(NOTE_TAG, ""))
+            for run in client.search_runs(experiments)
+        }
+
+
+def test_the_second_stage_hears_all_but_those_that_learn_slowly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without named models ALS gives its scores and BPR does not; where ensembles are averaged, settings stay as they are."""
+    monkeypatch.setattr("training.job_options.MODELS", ("decayed_frequency", "als", "bpr", "ranker"))
+    source = from_tables(
+        Tables(table(tmp_path), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
+    )
+    source = replace(source, first_trees=(TreeSettings(ensembles=2, rounds=30, leaves=4),))
+    options = JobOptions(tmp_path / "store", ks=(5,), promote=False, time_budget=60.0)
+    ranker = train_offers(source, options).to_json()["models"]["ranker"]
+    assert ranker["parameters"]["components"].split(",") == ["decayed_frequency", "als"]
+    assert (ranker["parameters"]["rounds"], ranker["trial_count"]) == (30, 1)
 
 
 def test_a_spent_budget_leaves_out_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +174,8 @@ def test_a_spent_budget_leaves_out_the_rest(tmp_path: Path, monkeypatch: pytest.
     source = from_tables(
         Tables(table(tmp_path), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
     )
-    options = JobOptions(tmp_path / "store", ks=(5,), promote=False, time_budget=0.01)
+    monkeypatch.setattr(JobOptions, "is_spent", lambda *_: True)
+    options = JobOptions(tmp_path / "store", ks=(5,), promote=False)
     document = train_offers(source, options).to_json()
     assert set(document["models"]) == {"popularity", "decayed_frequency"}
     assert document["left_out"] == {"item_item": "The time budget was spent before its turn."}

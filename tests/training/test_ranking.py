@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from training.bundle.history import TRIPS
-from training.data.histories import build_history, merge_histories, season_trips
+from training.data.calendar import season_trips
+from training.data.histories import build_history, merge_histories
 from training.evaluation.ranking import RankedLists, best_positions, case_metrics
 
 
@@ -83,20 +84,19 @@ def test_todays_purchases_enter_without_the_raw_rows_of_the_past() -> None:
 
 
 def test_the_season_is_what_sold_a_year_before_the_days_ahead() -> None:
-    """Trips of the 28 days that begin 52 weeks before the moment; none where the purchases begin later."""
+    """Trips of the 28 whole days from 52 weeks before the moment on; none where the purchases begin on a later day."""
     rows = pl.DataFrame(
         {
             "member": [0, 0, 0, 1, 1, 1],
             "product": [0, 0, 1, 1, 1, 2],
             "trip": [0, 0, 1, 2, 3, 4],
-            "time": [36.0, 36.0, 37.0, 64.0, 64.5, 300.0],
+            "time": [36.0, 36.0, 37.0, 63.9, 64.0, 300.0],
         }
     )
-    found = season_trips(rows, 400.0, 28.0, 4)
+    found = season_trips(rows, 400.7, 28, 4)
     assert found is not None
-    assert found.tolist() == [0.0, 2.0, 0.0, 0.0]
-    found = season_trips(rows, 400.0 - 0.5, 28.0, 4)
-    assert found is None
+    assert found.tolist() == [1.0, 2.0, 0.0, 0.0]
+    assert season_trips(rows, 399.9, 28, 4) is None
 
 
 def test_rows_of_one_trip_count_once() -> None:

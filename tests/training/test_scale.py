@@ -1,6 +1,5 @@
 """What keeps large tables fast: shortcuts give what the long way gives, and samples are what they say."""
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -236,24 +235,3 @@ def test_the_inverse_is_scipys_bit_for_bit(dtype: type[np.floating]) -> None:
         assert invert_in_place(found)
     assert np.array_equal(np.tril(found), np.tril(wanted))
     assert not invert_in_place(np.asfortranarray(-np.eye(3, dtype=dtype)))
-
-
-def test_others_run_while_a_matrix_is_inverted() -> None:
-    """The interpreter is free meanwhile, so progress is shown and memory is watched."""
-    gram = np.asfortranarray(np.eye(1_500) + 0.5)
-    ticks, ended = [0], threading.Event()
-
-    def tick() -> None:
-        while not ended.wait(0.0005):
-            ticks[0] += 1
-
-    watcher = threading.Thread(target=tick)
-    watcher.start()
-    try:
-        before = ticks[0]
-        invert_in_place(gram)
-        during = ticks[0] - before
-    finally:
-        ended.set()
-        watcher.join()
-    assert during > 3

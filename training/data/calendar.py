@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from training.data.histories import YEAR_DAYS
+YEAR_DAYS = 364.0
+"""A year of whole weeks, so that Saturdays meet Saturdays."""
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +29,7 @@ class Calendar:
     @classmethod
     def of(cls, rows: pl.DataFrame, moment: float) -> Self:
         """Count the rows of the year before a moment; see ``build_history`` for the rows."""
-        inside = (pl.col("time") > np.floor(moment - YEAR_DAYS)) & (pl.col("time") <= moment)
+        inside = (pl.col("time") >= year_before(moment)) & (pl.col("time") <= moment)
         counted = (
             rows.lazy()
             .filter(inside)
@@ -47,23 +49,37 @@ class Calendar:
     def with_rows(self, rows: pl.DataFrame, moment: float) -> "Calendar":
         """Return the year before a later moment, with the rows that came since."""
         since = Calendar.of(rows, moment)
-        kept = self.days >= np.floor(moment - YEAR_DAYS)
+        kept = self.days >= year_before(moment)
         return Calendar(
             np.concatenate([self.days[kept], since.days]),
             np.concatenate([self.products[kept], since.products]),
             np.concatenate([self.trips[kept], since.trips]),
         )
 
-    def season(self, moment: float, days: float, product_count: int) -> npt.NDArray[np.float64]:
-        """Return float64[products], trips in the days a year before those after a moment; whole days, unlike ``season_trips``.
+    def season(self, moment: float, days: int, product_count: int) -> Floats:
+        """Return float64[products], trips in the whole days a year before those after a moment.
 
         Args:
             moment: In days since 1970.
-            days: How many days after it.
+            days: How many days, the moment's own a year before included.
             product_count: Number of products.
         """
-        start = np.floor(moment - YEAR_DAYS)
+        start = year_before(moment)
         inside = (self.days >= start) & (self.days < start + days)
-        return np.bincount(self.products[inside], weights=self.trips[inside], minlength=product_count).astype(
-            np.float64
-        )
+        weights = self.trips[inside]
+        return np.bincount(self.products[inside], weights, minlength=product_count).astype(np.float64)
+
+
+def season_trips(rows: pl.DataFrame, moment: float, days: int, product_count: int) -> Floats | None:
+    """Return what ``Calendar.season`` does, from the rows; ``None`` where they do not reach back a year."""
+    start = year_before(moment)
+    first = rows["time"].min()
+    if first is None or np.floor(float(first)) > start:  # type: ignore[arg-type]  # a float column
+        return None
+    window = rows.filter(pl.col("time") < start + days)
+    return Calendar.of(window, moment).season(moment, days, product_count)
+
+
+def year_before(moment: float) -> float:
+    """Return the day a year before a moment, in whole days since 1970."""
+    return float(np.floor(moment - YEAR_DAYS))

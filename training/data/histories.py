@@ -20,8 +20,6 @@ from training.bundle.history import (
 from training.errors import DatasetError
 
 DAY = 86_400.0
-YEAR_DAYS = 364.0
-"""A year of whole weeks, so that Saturdays meet Saturdays."""
 _MOST_KEYS = 2**63
 
 
@@ -70,29 +68,6 @@ def build_history(rows: pl.DataFrame, cutoff: float, *, member_count: int, produ
         members=members,
         product_count=product_count,
     )
-
-
-def season_trips(
-    rows: pl.DataFrame, cutoff: float, days: float, product_count: int
-) -> npt.NDArray[np.float64] | None:
-    """Return float64[products], trips with each product a year before the days after a moment.
-
-    Args:
-        rows: As for ``build_history``.
-        cutoff: The moment, in days since 1970.
-        days: How many days after it.
-        product_count: Number of products.
-
-    Returns:
-        ``None`` where the rows do not reach back so far.
-    """
-    start = cutoff - YEAR_DAYS
-    first = rows["time"].min()
-    if first is None or float(first) > start:  # type: ignore[arg-type]  # a float column
-        return None
-    then = rows.lazy().filter((pl.col("time") > start) & (pl.col("time") <= min(start + days, cutoff)))
-    products = then.select("member", "product", "trip").unique().collect()["product"]
-    return np.bincount(products.to_numpy(), minlength=product_count).astype(np.float64)
 
 
 def merge_histories(first: History, second: History, days: float) -> History:

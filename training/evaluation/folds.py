@@ -9,12 +9,14 @@ import polars as pl
 from scipy import sparse
 
 from training.bundle.task import Task
+from training.data.calendar import season_trips
 from training.data.fit_data import FitData
-from training.data.histories import build_history, season_trips
+from training.data.histories import build_history
 from training.data.purchases import Purchases
 from training.errors import DatasetError
 
 HORIZON_DAYS = 28.0
+SEASON_DAYS = 28
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +103,7 @@ def fit_data(purchases: Purchases, rows: pl.DataFrame, cutoff: float) -> FitData
         purchases.members.one_hot(),
         purchases.products.one_hot(),
         purchases.product_categories,
-        season_trips(rows, cutoff, HORIZON_DAYS, purchases.product_count) if purchases.has_times else None,
+        season_trips(rows, cutoff, SEASON_DAYS, purchases.product_count) if purchases.has_times else None,
     )
 
 

@@ -10,7 +10,7 @@ from training.bundle.scorers import AnyScorer
 from training.bundle.task import Task
 from training.data.fit_data import FitData
 from training.errors import TrainingError
-from training.evaluation.folds import HORIZON_DAYS
+from training.evaluation.folds import SEASON_DAYS
 from training.mixing import mix, spreads
 from training.problem import THREADS
 from training.recipe import Kind, Known, Recipe
@@ -38,7 +38,7 @@ def data_of(
         known.member_attributes(member_codes).one_hot(),
         known.product_attributes(recipe.product_codes).one_hot(),
         known.product_categories,
-        None if calendar is None else calendar.season(moment, HORIZON_DAYS, history.product_count),
+        None if calendar is None else calendar.season(moment, SEASON_DAYS, history.product_count),
     )
 
 
