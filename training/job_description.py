@@ -1,5 +1,6 @@
 """What a training job and its trials are called and described by."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from training.code_version import code_version
@@ -9,6 +10,9 @@ from training.job_options import JobOptions
 from training.offers_result import JobInfo, TrialRecord
 from training.problem import MOST_TEST_CASES, Problem
 from training.tuning import StudyRecord
+
+MOST_LISTED = 3
+"""Folds that are named one by one where people read what models were judged on."""
 
 
 def job_info(problem: Problem, options: JobOptions) -> JobInfo:
@@ -26,7 +30,7 @@ def job_info(problem: Problem, options: JobOptions) -> JobInfo:
         source=purchases.source,
         fingerprint=purchases.fingerprint,
         split=split.description,
-        judged_on=f"{'; '.join(fold.name for fold in judged)[:4000]}, of data {purchases.fingerprint[:16]}",
+        judged_on=f"{_listed([fold.name for fold in judged])}, of data {purchases.fingerprint[:16]}",
         notes=(
             *purchases.notes,
             *split.notes,
@@ -38,6 +42,13 @@ def job_info(problem: Problem, options: JobOptions) -> JobInfo:
         code_version=code_version(),
         feature_time=feature_time.isoformat().replace("+00:00", "Z"),
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return a few names, or the first and the last of many."""
+    if len(names) <= MOST_LISTED:
+        return "; ".join(names)
+    return f"{names[0]}; … {names[-1]} ({len(names)} in all)"
 
 
 def study_name(options: JobOptions, problem: Problem, name: str) -> str:

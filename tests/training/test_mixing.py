@@ -11,7 +11,7 @@ from bench.scale_data import Shape, write_interactions
 from tests.training.histories import checkerboard, fit_data, score_all
 from tests.training.small_jobs import offer_model, scorer_of, small_fold
 from training.bundle import Task
-from training.bundle.scorers import AnyScorer, Array, Personal, Popular
+from training.bundle.scorers import AnyScorer, Array, Mixture, Personal, Popular
 from training.data.tables import Tables
 from training.evaluation import evaluate
 from training.evaluation.evaluation import join_halves
@@ -72,6 +72,14 @@ def test_two_halves_of_the_knowledge_are_both_wanted() -> None:
     alone = max(fresh.ndcg(one, 10).mean() for one in np.eye(2))
     assert fresh.ndcg(learned, 10).mean() > alone + 0.03
     assert learned.min() > 0.25
+
+
+def test_who_knows_more_gets_more() -> None:
+    """Beside a scorer of half its noise the other one helps, with well under half of the weight."""
+    truths = choices(800)
+    scores = np.stack([noisy(truths, 0.45, 1), noisy(truths, 0.9, 2)])
+    better, worse = select_weights(cases_of(scores, truths), k=10, seed=0)
+    assert better > 2 * worse > 0.1
 
 
 def test_without_cases_weights_are_equal() -> None:
@@ -191,3 +199,7 @@ def test_no_member_is_judged_by_weights_that_she_taught(
         judge = alone[1] if member in first else alone[0]
         assert found.cases["ndcg@5"][place] == judge.cases["ndcg@5"][place]
     assert stage.weights == {"popularity": 0.5, "item_item": 0.5}
+    served = stage.model_on(fold.data, {"popularity": scorers[0], "item_item": scorers[1]}).scorer
+    assert isinstance(served, Mixture)
+    scales = spreads(scorers, fold.data, problem.split.task, seed=problem.seed)
+    assert served.weights == pytest.approx(0.5 / scales)
