@@ -32,6 +32,15 @@ def test_settings_are_chosen_before_the_first_test_campaign(folds: tuple[list[Fo
         assert np.all(fold.truth_times <= first)
 
 
+def test_each_campaign_is_learned_from_once() -> None:
+    """What the second stage learns from later are the campaigns that it does not learn from before validation."""
+    split = campaign_split(load_coupons())
+    assert split.learn is not None
+    train, later = ([make().name for make in folds] for folds in (split.train, split.learn))
+    everything = {fold().name for folds in (split.train, split.validate, split.test) for fold in folds}
+    assert sorted(train + later) == sorted(everything)
+
+
 def test_lines_are_one_makers_products_of_one_type() -> None:
     """Products of a line are of one type; there are more lines than types, and hardly a product has none."""
     purchases = load_coupons().purchases

@@ -200,14 +200,12 @@ def test_an_offer_scores_the_sum_of_its_products(recommender: Recommender, board
 
 @pytest.mark.parametrize("kind", RECOMMENDERS.values(), ids=RECOMMENDERS)
 def test_studies_propose_settings(kind: type[Recommender]) -> None:
-    """Optuna proposes settings that a recommender accepts; the space holds the defaults."""
+    """Optuna proposes settings that a recommender accepts."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     proposed = [kind.suggest(study.ask()) for _ in range(20)]
     for setting in proposed:
         assert all(type(value) in {str, int, float, bool} for value in setting.parameters.values())
     assert len({str(setting.parameters) for setting in proposed}) > 3
-    default = kind()
-    assert kind.suggest(optuna.trial.FixedTrial(default.parameters)) == default
 
 
 @pytest.mark.parametrize("kind", RECOMMENDERS.values(), ids=RECOMMENDERS)
@@ -243,3 +241,17 @@ def test_settings_that_cannot_be_are_refused(
     """A setting that makes no sense is named when the recommender is made, not when it is fitted."""
     with pytest.raises(ValueError, match=named_in_error):
         kind(**settings)
+
+
+@pytest.mark.parametrize("kind", RECOMMENDERS.values(), ids=RECOMMENDERS)
+def test_settings_to_begin_with_start_at_the_defaults_and_lie_in_the_space(kind: type[Recommender]) -> None:
+    """A study tries the defaults first; whatever else it begins with is something it could propose itself."""
+    starts = kind.starts()
+    assert starts[0] == kind()
+    for settings in starts:
+        assert kind.suggest(optuna.trial.FixedTrial(dict(settings.parameters))) == settings
+
+
+def test_als_begins_with_settings_for_repeats_and_for_clicks() -> None:
+    """Purchases that repeat and ratings that do not want different ones, and a job without time tries no more."""
+    assert [settings.weighting for settings in Als.starts()] == ["log_decayed_168", "binary"]

@@ -80,6 +80,7 @@ class Shop:
     def __init__(self, folder: Path) -> None:
         self.folder, self.store = folder, empty_store(folder / "store")
         source = from_tables(write(folder, "before", purchases()), Task.REPLENISH, seed=SEED)
+        source = replace(source, first_trees=tuple(replace(one, cold=False) for one in source.first_trees))
         models = ("decayed_frequency", "item_item", "als", "mixture", "ranker")
         options = JobOptions(self.store, models=models, ks=(5,), seed=SEED, promote=False)
         self.job = train_offers(source, options)
@@ -162,6 +163,8 @@ def test_a_refreshed_model_is_the_model_of_all_rows(
     if isinstance(ours.scorer, Ranker):
         trained = shop.job.model("ranker").model.scorer
         assert isinstance(trained, Ranker)
+        assert not trained.cold
+        assert not ours.scorer.cold
         assert ours.scorer.trees.leaves.tobytes() == trained.trees.leaves.tobytes()
         assert ours.scorer.calibration.weights.tolist() == trained.calibration.weights.tolist()
     settings = shop.registry.version(result.version).parameters

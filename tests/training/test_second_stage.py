@@ -1,16 +1,25 @@
 """Fitting the trees of the second stage: what settings promise holds in the trees that serve."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
 import pytest
 
+from bench.scale_data import Shape, write_interactions
 from training.bundle.feature_names import FALLING, RISING
+from training.data.tables import Tables
 from training.errors import TrainingError
-from training.second_stage import RankingRows, TreeSettings, fit_trees
+from training.first_stage import Chosen
+from training.problem import Problem
+from training.recommenders import DecayedFrequency
+from training.second_stage import FittedTrees, RankingRows, TreeSettings, fit_trees
 from training.second_stage.fitting import direction
-from training.sources import FEW_CASES
+from training.second_stage.stage import SecondStage
+from training.sources import FEW_CASES, from_tables
+from training.tuning import Budget
 
 NAMES = ("trips", "days_since_last", "offer_products")
 CASES, CANDIDATES = 80, 20
@@ -123,3 +132,31 @@ def test_a_study_keeps_what_is_tried_first() -> None:
     for settings in (*FEW_CASES, TreeSettings()):
         proposed = TreeSettings.suggest(optuna.trial.FixedTrial(dict(settings.parameters)))
         assert replace(proposed, rounds=settings.rounds, ensembles=settings.ensembles) == settings
+
+
+def test_what_serves_learns_from_validation_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings are chosen on trees of the training folds; the trees that serve also know how validation ended."""
+    write_interactions(Shape(5_000, 150, 40, 3), tmp_path / "t.parquet")
+    source = from_tables(
+        Tables(tmp_path / "t.parquet", "member_id", "offer_id", time_column="time"), None, seed=1
+    )
+    problem = Problem(source.purchases, source.split, (5,), "ndcg@5", 1, (TreeSettings(rounds=5),))
+    counting = DecayedFrequency()
+    scorers = tuple(counting.fit(fold.data, seed=1) for fold in problem.validation)
+    models = [problem.model(problem.validation[0].data, scorers[0])]
+    chosen = Chosen(counting, (), problem.evaluate(models, problem.validation, 100), scorers)
+    seen: list[int] = []
+
+    def fit(rows: RankingRows, *arguments: Any, **named: Any) -> FittedTrees:
+        seen.append(len(rows.sizes))
+        return fit_trees(rows, *arguments, **named)
+
+    monkeypatch.setattr("training.second_stage.stage.fit_trees", fit)
+    stage = SecondStage(problem, {counting.name: chosen}, lambda _: None)
+    stage.prepare()
+    learned = stage.choose(store=tmp_path, study="s", budget=Budget(1), done=lambda _: None)
+    before = seen[-1]
+    stage.refit(learned.settings, problem.validation[0].label_end)
+    validation = seen[-1] - before
+    assert validation == pytest.approx(len(problem.validation[0].members), rel=0.5)
+    assert validation > 50
