@@ -12,6 +12,7 @@ from training.data.tables import Tables
 from training.errors import TrainingError
 from training.offers_job import JobOptions, train_offers
 from training.offers_result import TrainOffersResult
+from training.recommenders import Als
 from training.second_stage import TreeSettings
 from training.sources import from_tables
 from training.tracking import pull_model
@@ -162,8 +163,10 @@ def test_the_second_stage_hears_all_but_those_that_learn_slowly(
         Tables(table(tmp_path), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
     )
     source = replace(source, first_trees=(TreeSettings(ensembles=2, rounds=30, leaves=4),))
-    options = JobOptions(tmp_path / "store", ks=(5,), promote=False, time_budget=60.0)
-    ranker = train_offers(source, options).to_json()["models"]["ranker"]
+    options = JobOptions(tmp_path / "store", ks=(5,), promote=False)
+    models = train_offers(source, options).to_json()["models"]
+    assert models["als"]["trial_count"] == len(Als.starts())
+    ranker = models["ranker"]
     assert ranker["parameters"]["components"].split(",") == ["decayed_frequency", "als"]
     assert (ranker["parameters"]["rounds"], ranker["trial_count"]) == (30, 1)
 
