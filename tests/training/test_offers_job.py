@@ -164,9 +164,10 @@ def test_the_second_stage_hears_all_but_those_that_learn_slowly(
     )
     source = replace(source, first_trees=(TreeSettings(ensembles=2, rounds=30, leaves=4),))
     options = JobOptions(tmp_path / "store", ks=(5,), promote=False)
-    models = train_offers(source, options).to_json()["models"]
-    assert models["als"]["trial_count"] == len(Als.starts())
-    ranker = models["ranker"]
+    result = train_offers(source, options)
+    tried = [trial.parameters for trial in result.model("als").trials]
+    assert tried == [settings.parameters for settings in Als.starts()]
+    ranker = result.to_json()["models"]["ranker"]
     assert ranker["parameters"]["components"].split(",") == ["decayed_frequency", "als"]
     assert (ranker["parameters"]["rounds"], ranker["trial_count"]) == (30, 1)
 
