@@ -18,7 +18,7 @@ from experiments.event_tables import (
 )
 
 _TIME = pl.Datetime("us", "UTC")
-_POLARS_TYPES: dict[str, pl.DataType] = {"TEXT": pl.String(), "INTEGER": pl.Int64()}
+_POLARS_TYPES: dict[str, pl.DataType] = {"TEXT": pl.String(), "INTEGER": pl.Int64(), "REAL": pl.Float64()}
 _TIME_COLUMNS = {
     "request_time",
     "receive_time",

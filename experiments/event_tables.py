@@ -6,12 +6,15 @@ that no cent is rounded. ``experiments.event_frames`` reads the same tables for 
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from experiments.errors import AnalysisError
 from experiments.events import (
+    OFFERS,
+    ActionChoice,
     AssignedVariant,
     Decision,
     Exposure,
@@ -45,8 +48,25 @@ DECISION_COLUMNS = {
     "degradations": "TEXT NOT NULL",
     "offers": "TEXT NOT NULL",
     "assignments": "TEXT NOT NULL",
+    "kind": "TEXT",
+    "actions": "TEXT",
+    "runner_up": "TEXT",
+    "channel_id": "TEXT",
+    "attributes": "TEXT",
+    "basket": "TEXT",
+    "member_version": "INTEGER",
+    "campaign_id": "TEXT",
+    "standing_arm": "TEXT",
+    "arbitration_id": "TEXT",
+    "exploration": "TEXT",
+    "slate_propensity": "REAL",
+    "budget_state": "TEXT",
+    "evidence_state": "TEXT",
+    "removed": "TEXT",
 }
-"""Columns of table ``decisions``. ``offers``, ``assignments`` and ``degradations`` are JSON arrays."""
+"""Columns of table ``decisions``. ``offers``, ``assignments``, ``degradations``, ``actions`` and ``basket`` are JSON arrays,
+``attributes``, ``runner_up`` and ``removed`` JSON objects; those from ``kind`` on are null where there is nothing to say, and
+in rows of older versions."""
 
 EXPOSURE_COLUMNS = {
     "programme": "TEXT NOT NULL",
@@ -73,14 +93,16 @@ OUTCOME_COLUMNS = {
     "outcome_time": "INTEGER NOT NULL",
     "receive_time": "INTEGER NOT NULL",
     "product_ids": "TEXT",
+    "channel_id": "TEXT",
+    "member_version": "INTEGER",
 }
 """Columns of table ``outcomes``. ``product_ids`` is a JSON array, null where the client named none."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the file's tables, kept in it (``PRAGMA user_version``). 2 added those of ``change_tables``, 3 the column
-``product_ids`` of ``outcomes``."""
+``product_ids`` of ``outcomes``, 4 what decisions with limits and policies need."""
 
-_READABLE_VERSIONS = (1, 2, 3)
+_READABLE_VERSIONS = (1, 2, 3, 4)
 """The server brings an older file up to date when it opens it; ``event_frames`` reads it as it is."""
 
 
@@ -111,9 +133,11 @@ INDEX_STATEMENTS = (
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
     """Add to an older file the columns that it lacks; rows that are there have none of their values."""
-    there = {row[1] for row in connection.execute("PRAGMA table_info(outcomes)")}
-    for name in OUTCOME_COLUMNS.keys() - there:
-        connection.execute(f"ALTER TABLE outcomes ADD COLUMN {name} {OUTCOME_COLUMNS[name]}")
+    for table, columns in (("decisions", DECISION_COLUMNS), ("outcomes", OUTCOME_COLUMNS)):
+        there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        for name, kind in columns.items():
+            if name not in there:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
 
 def decision_row(decision: Decision) -> tuple[object, ...]:
@@ -144,6 +168,7 @@ def decision_row(decision: Decision) -> tuple[object, ...]:
                     "score": o.score,
                     "propensity": o.propensity,
                     **({"reasons": [_reason(reason) for reason in o.reasons]} if o.reasons else {}),
+                    **({} if o.factors is None else {"factors": dict(o.factors)}),
                 }
                 for o in decision.offers
             ]
@@ -160,6 +185,21 @@ def decision_row(decision: Decision) -> tuple[object, ...]:
                 for a in decision.assignments
             ]
         ),
+        decision.kind,
+        _encode([_action_document(action) for action in decision.actions]) if decision.actions else None,
+        None if decision.runner_up is None else _encode(_action_document(decision.runner_up)),
+        decision.channel_id or None,
+        _encode(encoded_attributes(decision.attributes)) if decision.attributes else None,
+        _encode(decision.basket) if decision.basket else None,
+        decision.member_version,
+        decision.campaign_id or None,
+        decision.standing_arm or None,
+        decision.arbitration_id or None,
+        decision.exploration,
+        decision.slate_propensity,
+        decision.budget_state or None,
+        decision.evidence_state or None,
+        _encode(dict(decision.removed)) if decision.removed else None,
     )
 
 
@@ -186,6 +226,21 @@ def decision_from_row(row: Sequence[Any]) -> Decision:
         degradations=tuple(json.loads(values["degradations"])),
         offers=tuple(_offer(offer) for offer in json.loads(values["offers"])),
         assignments=tuple(AssignedVariant(**assigned) for assigned in json.loads(values["assignments"])),
+        kind=values["kind"] or OFFERS,
+        actions=tuple(ActionChoice(**action) for action in json.loads(values["actions"] or "[]")),
+        runner_up=None if values["runner_up"] is None else ActionChoice(**json.loads(values["runner_up"])),
+        channel_id=values["channel_id"] or "",
+        attributes=decoded_attributes(json.loads(values["attributes"] or "{}")),
+        basket=tuple(json.loads(values["basket"] or "[]")),
+        member_version=values["member_version"],
+        campaign_id=values["campaign_id"] or "",
+        standing_arm=values["standing_arm"] or "",
+        arbitration_id=values["arbitration_id"] or "",
+        exploration=values["exploration"] or "none",
+        slate_propensity=1.0 if values["slate_propensity"] is None else values["slate_propensity"],
+        budget_state=values["budget_state"] or "",
+        evidence_state=values["evidence_state"] or "",
+        removed=json.loads(values["removed"] or "{}"),
     )
 
 
@@ -218,7 +273,36 @@ def outcome_row(outcome: Outcome) -> tuple[object, ...]:
         to_micros(outcome.outcome_time),
         to_micros(outcome.receive_time),
         _encode(outcome.product_ids) if outcome.product_ids else None,
+        outcome.channel_id or None,
+        outcome.member_version,
     )
+
+
+def encoded_attributes(attributes: Mapping[str, object]) -> dict[str, object]:
+    """Return attributes as a JSON object; a time becomes ``{"micros": …}``, whole microseconds since the Unix epoch."""
+    return {
+        name: {"micros": to_micros(value)} if isinstance(value, datetime) else value
+        for name, value in attributes.items()
+    }
+
+
+def decoded_attributes(document: Mapping[str, Any]) -> dict[str, object]:
+    """Return the attributes that ``encoded_attributes`` made an object of."""
+    return {
+        name: from_micros(value["micros"]) if isinstance(value, dict) else value
+        for name, value in document.items()
+    }
+
+
+def _action_document(action: ActionChoice) -> dict[str, object]:
+    return {
+        "action_id": action.action_id,
+        "channel_id": action.channel_id,
+        "rank": action.rank,
+        "score": action.score,
+        "propensity": action.propensity,
+        **({} if action.factors is None else {"factors": dict(action.factors)}),
+    }
 
 
 def _reason(reason: OfferReason) -> dict[str, object]:

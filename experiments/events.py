@@ -1,8 +1,11 @@
 """The events of the loop as values: decisions, exposures, outcomes. All keys start with the programme."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+OFFERS, ACTIONS = "offers", "actions"
+"""What a decision chooses."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -48,8 +51,10 @@ class OfferChoice:
         offer_id: The offer.
         rank: Place in the answer, from 1.
         score: The ranking's score; comparable within one decision only.
-        propensity: Probability, in (0, 1], with which the policy put this offer at this rank.
+        propensity: Probability, in (0, 1], with which the policy put this offer at this rank, given the ranks above. The
+            product over an answer is the probability of the whole slate.
         reasons: Why, the strongest first.
+        factors: What the score was made of, by name, if the request asked for it; else none.
     """
 
     offer_id: str
@@ -57,6 +62,28 @@ class OfferChoice:
     score: float
     propensity: float
     reasons: tuple[OfferReason, ...] = ()
+    factors: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionChoice:
+    """One action of a decision.
+
+    Attributes:
+        action_id: The action.
+        channel_id: The channel it travels by, or empty.
+        rank: Place in the answer, from 1.
+        score: Expected incremental value in the catalogue's currency.
+        propensity: Probability, in (0, 1], with which the policy chose it.
+        factors: What the score was made of, by name, if the request asked for it; else none.
+    """
+
+    action_id: str
+    channel_id: str
+    rank: int
+    score: float
+    propensity: float
+    factors: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +129,22 @@ class Decision:
         degradations: What was missing, as codes; empty in the normal case.
         offers: The answer, best first.
         assignments: The experiments that shaped it.
+        kind: What was chosen: ``offers`` or ``actions``.
+        actions: The answer of a decision on actions: the one chosen.
+        runner_up: The action that would have been chosen without it; none if there was no other.
+        channel_id: The channel the answer travels by; empty where none matters, and for actions.
+        attributes: What the request said of the member.
+        basket: Products in her basket, as the request said.
+        member_version: Counts what the log has of the member, with this decision; none in logs of older versions. The
+            decision read her state of one version before.
+        campaign_id: The campaign it was made for, or empty.
+        standing_arm: The standing arm that the member was in, or empty.
+        arbitration_id: The arbitration that weighed, or empty.
+        exploration: How much was left to chance: ``none``, ``epsilon``, ``softmax``, ``thompson`` or ``uniform``.
+        slate_propensity: Probability, in (0, 1], of the whole answer.
+        budget_state: Names what budgets had closed; empty if nothing.
+        evidence_state: Names the evidence that was read; empty if none.
+        removed: How many candidates each gate removed, by reason code.
     """
 
     programme: str
@@ -123,6 +166,21 @@ class Decision:
     degradations: tuple[str, ...]
     offers: tuple[OfferChoice, ...]
     assignments: tuple[AssignedVariant, ...]
+    kind: str = OFFERS
+    actions: tuple[ActionChoice, ...] = ()
+    runner_up: ActionChoice | None = None
+    channel_id: str = ""
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    basket: tuple[str, ...] = ()
+    member_version: int | None = None
+    campaign_id: str = ""
+    standing_arm: str = ""
+    arbitration_id: str = ""
+    exploration: str = "none"
+    slate_propensity: float = 1.0
+    budget_state: str = ""
+    evidence_state: str = ""
+    removed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +214,9 @@ class Outcome:
         outcome_time: When it happened.
         receive_time: When the server heard of it.
         product_ids: What was bought, if the client says so.
+        channel_id: The channel it came by, or empty.
+        member_version: Counts what the log has of the member, with this outcome; none until it is logged, and in logs of
+            older versions.
     """
 
     programme: str
@@ -170,3 +231,5 @@ class Outcome:
     outcome_time: datetime
     receive_time: datetime
     product_ids: tuple[str, ...] = ()
+    channel_id: str = ""
+    member_version: int | None = None

@@ -1,115 +1,101 @@
-"""The catalogue: offers and placements, checked at construction, with a revision that names its content."""
+"""The catalogue of one programme: what there is to decide about and by which rules, with a revision that names its content."""
 
 import hashlib
 import json
 from datetime import date
-from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from training.bundle import Task
+from experiments.rules import AttributeType
+from server.catalogue.base import Identifier, Part, RuleText
+from server.catalogue.candidates import Action, Candidate, Group, Offer
+from server.catalogue.limits import ContactPolicy, CoolDown, QuietHours
+from server.catalogue.policy import Arbitration, Channel, Placement, StandingArms
 
-OFFER_COUNT_LIMIT = 100
-"""No placement answers with more offers than this."""
+AttributeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+AttributeKind = Literal["string", "int", "double", "bool", "timestamp", "list<string>"]
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+PROFILE_ATTRIBUTES = {
+    "tier": AttributeType.STRING,
+    "points_balance": AttributeType.INT,
+    "purchase_count": AttributeType.INT,
+    "redemption_count": AttributeType.INT,
+    "segments": AttributeType.STRINGS,
+}
+"""What rules may ask about every member, beside the attributes that the catalogue declares: her tier and points as the
+programme keeps them, purchases and redemptions in the log, the segments that she is in."""
+
+MOMENT_ATTRIBUTES = {
+    "days_since_purchase": AttributeType.INT,
+    "days_to_points_expiry": AttributeType.INT,
+    "local_hour": AttributeType.INT,
+    "local_weekday": AttributeType.INT,
+    "channel": AttributeType.STRING,
+    "placement": AttributeType.STRING,
+    "basket": AttributeType.STRINGS,
+}
+"""What rules may ask about the moment: whole days since her last purchase in the log (missing without one) and to the next
+expiry of points (missing without one), hour 0 to 23 and weekday 1 (Monday) to 7 in her time zone, the channel (missing where
+none matters) and placement of the decision, the products in her basket."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Money(_Model):
-    """An amount of money.
+class Segment(Part):
+    """A named rule over member attributes. Rules ask for it with ``"SEGMENT_ID" in segments``.
 
     Attributes:
-        amount: Decimal number with at most nine digits after the point; written as text in YAML to stay exact.
-        currency_code: ISO 4217 code, for example ``USD``.
-    """
-
-    amount: Annotated[Decimal, Field(decimal_places=9, max_digits=18)]
-    currency_code: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-
-
-class Placement(_Model):
-    """Where an answer is shown.
-
-    Attributes:
-        placement_id: Unique in the catalogue.
+        segment_id: Unique in the catalogue.
         description: For people.
-        default_offer_count: Offers in an answer when the request names no number.
-        max_offer_count: A request for more is cut to this.
-        ranking: How offers are ranked when no experiment says otherwise.
-        task: What the placement is for; says which model ranks, and which offers come into question for a member.
+        rule: In CEL, over declared attributes, tier, points and counts; not over the moment or other segments.
     """
 
-    placement_id: Identifier
+    segment_id: Identifier
     description: str = ""
-    default_offer_count: Annotated[int, Field(ge=1, le=OFFER_COUNT_LIMIT)] = 3
-    max_offer_count: Annotated[int, Field(ge=1, le=OFFER_COUNT_LIMIT)] = 10
-    ranking: Literal["champion", "popular"] = "champion"
-    task: Task = Task.REPLENISH
-
-    @model_validator(mode="after")
-    def _default_fits(self) -> "Placement":
-        if self.default_offer_count > self.max_offer_count:
-            raise ValueError(
-                f"default_offer_count {self.default_offer_count} is above max_offer_count {self.max_offer_count}"
-            )
-        return self
+    rule: RuleText
 
 
-class Offer(_Model):
-    """Something the programme can give.
-
-    Attributes:
-        offer_id: Unique in the catalogue.
-        title: For people.
-        kind: What it is.
-        valid_from: First day of validity, in the catalogue's time zone.
-        valid_until: Last day of validity, included.
-        discount: What it takes off, if known.
-        placements: Where it may be shown; everywhere if empty.
-        attributes: Further facts, for reports.
-    """
-
-    offer_id: Identifier
-    title: str = ""
-    kind: Literal["coupon", "discount", "points_multiplier", "perk", "product"] = "coupon"
-    valid_from: date = date.min
-    valid_until: date = date.max
-    discount: Money | None = None
-    placements: tuple[Identifier, ...] = ()
-    attributes: dict[str, str | int | float | bool] = {}
-
-    @model_validator(mode="after")
-    def _window_is_open(self) -> "Offer":
-        if self.valid_from > self.valid_until:
-            raise ValueError(f"valid_from {self.valid_from} is after valid_until {self.valid_until}")
-        return self
-
-
-class Catalogue(_Model):
-    """All offers and placements of one programme.
+class Catalogue(Part):
+    """Everything that one programme decides about, and by which rules.
 
     Attributes:
         programme: The loyalty programme.
         time_zone: IANA name of the zone in which days begin and end.
         note: A rule that shaped the catalogue, for reports.
+        currency_code: Of all money in it; needed once an offer, action or budget names money that counts.
+        attributes: What rules may ask about members and requests, with the types.
+        channels: How answers travel.
         placements: At least one.
+        groups: Rules and limits that offers and actions share.
+        segments: Named rules over members.
+        contact_policies: How often members are contacted.
+        quiet_hours: When they are not.
+        cool_downs: Rests after a refusal.
+        arbitrations: The formulas that placements and experiments name.
+        standing_arms: Slices of members that are decided differently, always.
         offers: In the order that breaks ties.
+        actions: In the order that breaks ties, after the offers; *no action* is always there and need not be listed.
     """
 
     programme: Identifier = "default"
     time_zone: str = "UTC"
     note: str = ""
+    currency_code: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
+    attributes: dict[AttributeName, AttributeKind] = Field(default_factory=dict)
+    channels: tuple[Channel, ...] = ()
     placements: Annotated[tuple[Placement, ...], Field(min_length=1)]
-    offers: tuple[Offer, ...]
+    groups: tuple[Group, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    contact_policies: tuple[ContactPolicy, ...] = ()
+    quiet_hours: tuple[QuietHours, ...] = ()
+    cool_downs: tuple[CoolDown, ...] = ()
+    arbitrations: tuple[Arbitration, ...] = ()
+    standing_arms: StandingArms = StandingArms()
+    offers: tuple[Offer, ...] = ()
+    actions: tuple[Action, ...] = ()
 
     @field_validator("time_zone")
     @classmethod
@@ -135,10 +121,22 @@ class Catalogue(_Model):
     @cached_property
     def revision(self) -> str:
         """Names the content: equal catalogues have equal revisions."""
-        content = json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
-        return "catalogue-" + hashlib.sha256(content.encode()).hexdigest()[:12]
+        return "catalogue-" + hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+
+    def to_json(self) -> str:
+        """Return the content as JSON text, defaults left out; equal catalogues give equal texts."""
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Catalogue":
+        """Return the catalogue that ``to_json`` wrote.
+
+        Raises:
+            ValidationError: It breaks the rules of today.
+        """
+        content: dict[str, Any] = json.loads(text)
+        return cls.model_validate(content)
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -154,6 +152,26 @@ class Catalogue(_Model):
     def offers_by_id(self) -> dict[str, Offer]:
         """Offers by id."""
         return {offer.offer_id: offer for offer in self.offers}
+
+    @cached_property
+    def candidates_by_id(self) -> dict[str, Candidate]:
+        """Offers and actions by id."""
+        return {one.candidate_id: one for one in (*self.offers, *self.actions)}
+
+    @cached_property
+    def groups_by_id(self) -> dict[str, Group]:
+        """Groups by id."""
+        return {group.group_id: group for group in self.groups}
+
+    @cached_property
+    def channels_by_id(self) -> dict[str, Channel]:
+        """Channels by id."""
+        return {channel.channel_id: channel for channel in self.channels}
+
+    @cached_property
+    def arbitrations_by_id(self) -> dict[str, Arbitration]:
+        """Arbitrations by id."""
+        return {one.arbitration_id: one for one in self.arbitrations}
 
     @cached_property
     def _first_days(self) -> npt.NDArray[np.int64]:
@@ -173,3 +191,12 @@ class Catalogue(_Model):
             if not self.offers[position].placements or placement_id in self.offers[position].placements
         ]
         return np.array(shown, dtype=np.int64)
+
+    def lineage(self, group_id: str) -> tuple[Group, ...]:
+        """Return a group and the groups that it belongs to, the nearest first; nothing for an empty id."""
+        found: list[Group] = []
+        while group_id:
+            group = self.groups_by_id[group_id]
+            found.append(group)
+            group_id = group.parent_id
+        return tuple(found)

@@ -1,0 +1,31 @@
+"""What every part of the catalogue is made of: strict immutable models, identifiers, money, rules."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+RuleText = Annotated[str, StringConstraints(max_length=15_000)]
+"""A rule in CEL over the catalogue's attributes; empty for none. What is supported stands in ``experiments.rules``."""
+Days = Annotated[float, Field(gt=0, le=3660)]
+EventKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+"""``decision``, or a type of outcome such as ``impression`` or ``redemption``."""
+
+
+class Part(BaseModel):
+    """Base of all parts of the catalogue."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Money(Part):
+    """An amount of money.
+
+    Attributes:
+        amount: Decimal number with at most nine digits after the point; written as text in YAML to stay exact.
+        currency_code: ISO 4217 code, for example ``USD``.
+    """
+
+    amount: Annotated[Decimal, Field(decimal_places=9, max_digits=18)]
+    currency_code: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
