@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from experiments.events import to_micros
-from server.purchases import Trip
+from server.members import Trip
 from training.bundle import OfferModel, Profile
 
 MOST_DAYS = 56
