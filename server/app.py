@@ -16,6 +16,7 @@ from server.handlers.assignments import AssignmentHandler
 from server.handlers.clock import Clock, system_clock
 from server.handlers.events import EventHandler
 from server.handlers.experiments import ExperimentHandler
+from server.handlers.members import MemberHandler
 from server.handlers.people import People
 from server.handlers.recommend import RecommendHandler
 from server.handlers.results import ResultsHandler
@@ -25,12 +26,14 @@ from server.metrics import Metrics, MetricsEndpoint
 from server.models import ModelWatcher
 from server.opening import StartError, open_parts, snapshot
 from server.programme import Programmes
-from server.servicers import ExperimentServicer, OutcomeServicer, RecommendationServicer
+from server.servicers import ExperimentServicer, MemberServicer, OutcomeServicer, RecommendationServicer
 from server.storage import SqliteEventLog
 from training.bundle import Bundle, Task
 from troth.v1 import (
     experiment_service_pb2,
     experiment_service_pb2_grpc,
+    member_service_pb2,
+    member_service_pb2_grpc,
     outcome_service_pb2,
     outcome_service_pb2_grpc,
     recommendation_service_pb2,
@@ -39,7 +42,12 @@ from troth.v1 import (
 
 _SERVICES = tuple(
     service.full_name
-    for module in (recommendation_service_pb2, experiment_service_pb2, outcome_service_pb2)
+    for module in (
+        recommendation_service_pb2,
+        experiment_service_pb2,
+        outcome_service_pb2,
+        member_service_pb2,
+    )
     for service in module.DESCRIPTOR.services_by_name.values()
 )
 _MOST_WAITING = 1024
@@ -143,6 +151,8 @@ class App:
         )
         events = EventHandler(self._programmes, self._log, self._metrics.took_events)
         outcome_service_pb2_grpc.add_OutcomeServiceServicer_to_server(OutcomeServicer(events, clock), server)
+        members = MemberHandler(self._programmes, self._log, self._states, clock)
+        member_service_pb2_grpc.add_MemberServiceServicer_to_server(MemberServicer(members), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
             (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
