@@ -197,7 +197,9 @@ class Tables:
         self, placement: Placement, day: date
     ) -> tuple[list[tuple[Candidate, str]], dict[str, Gate]]:
         # No action stands first, so that what is worth no more than nothing is not done.
-        rows: list[tuple[Candidate, str]] = [(Action(action_id=NO_ACTION, kind=NO_ACTION), "")]
+        rows: list[tuple[Candidate, str]] = [
+            (Action(action_id=NO_ACTION, kind=NO_ACTION, prior_probability=0.0), "")
+        ]
         outside: dict[str, Gate] = {}
         for action in self._catalogue.actions:
             ways = [one for one in placement.channels or ("",) if not one or _named(action.channels, one)]
