@@ -208,6 +208,30 @@ class ServerBusyError(RequestError):
         self.retry_s = retry_s
 
 
+class DecisionNotFoundError(RequestError):
+    """The log has no such decision."""
+
+    reason = "DECISION_NOT_FOUND"
+
+    def __init__(self, programme: str, decision_id: str) -> None:
+        super().__init__(
+            f"Programme {programme!r} has no decision {decision_id!r} in its log.",
+            programme=programme,
+            decision_id=decision_id,
+        )
+
+
+class ReplayImpossibleError(RequestError):
+    """What a decision was made from is not there any more."""
+
+    reason = "REPLAY_IMPOSSIBLE"
+
+    def __init__(self, decision_id: str, cause: str) -> None:
+        super().__init__(
+            f"Decision {decision_id!r} cannot be made again: {cause}.", decision_id=decision_id, cause=cause
+        )
+
+
 def _listed_problems(problems: Sequence[Problem]) -> str:
     listing = "; ".join(str(problem) for problem in problems[:_MOST_LISTED])
     if len(problems) > _MOST_LISTED:

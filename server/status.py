@@ -8,6 +8,8 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from experiments.errors import Problem
 from server.errors import (
+    DecisionNotFoundError,
+    ReplayImpossibleError,
     AnalysisImpossibleError,
     EtagMismatchError,
     ExperimentConflictError,
@@ -48,6 +50,8 @@ CODES: dict[type[RequestError], int] = {
     IdentityLinkedError: code_pb2.ALREADY_EXISTS,
     AnalysisImpossibleError: code_pb2.FAILED_PRECONDITION,
     ServerBusyError: code_pb2.RESOURCE_EXHAUSTED,
+    DecisionNotFoundError: code_pb2.NOT_FOUND,
+    ReplayImpossibleError: code_pb2.FAILED_PRECONDITION,
     StoreUnavailableError: code_pb2.UNAVAILABLE,
     StoreTimeoutError: code_pb2.DEADLINE_EXCEEDED,
 }

@@ -1,7 +1,8 @@
-"""A catalogue made ready for decisions: its rules and limits, compiled once for as long as it is in force."""
+"""A catalogue made ready for decisions: its rules, limits and accounts, compiled once for as long as it is in force."""
 
 from dataclasses import dataclass
 
+from server.budgets import Accounts
 from server.catalogue import Catalogue
 from server.decide.limits import Limits
 from server.decide.rules import RuleBook
@@ -14,10 +15,12 @@ class Compiled:
     Attributes:
         book: Its rules.
         limits: Its limits.
+        accounts: Its budgets and inventories.
     """
 
     book: RuleBook
     limits: Limits
+    accounts: Accounts
 
 
 def compile_catalogue(catalogue: Catalogue) -> Compiled:
@@ -26,4 +29,4 @@ def compile_catalogue(catalogue: Catalogue) -> Compiled:
     Raises:
         RuleError: A rule is no rule over the catalogue's attributes.
     """
-    return Compiled(RuleBook(catalogue), Limits(catalogue))
+    return Compiled(RuleBook(catalogue), Limits(catalogue), Accounts(catalogue))

@@ -1,6 +1,7 @@
 """The gRPC classes: convert, call the handler, convert."""
 
 from server.servicers.experiment import ExperimentServicer
-from server.servicers.services import OutcomeServicer, RecommendationServicer
+from server.servicers.outcome import OutcomeServicer
+from server.servicers.recommendation import RecommendationServicer
 
 __all__ = ["ExperimentServicer", "OutcomeServicer", "RecommendationServicer"]
