@@ -69,6 +69,19 @@ class ExperimentNotFoundError(RequestError):
         )
 
 
+class MemberNotFoundError(RequestError):
+    """Nothing was ever said of the member, and the log has nothing of her."""
+
+    reason = "MEMBER_NOT_FOUND"
+
+    def __init__(self, programme: str, member_id: str) -> None:
+        super().__init__(
+            f"Programme {programme!r} knows nothing of a member {member_id!r}; UpsertMembers tells it of one.",
+            programme=programme,
+            member_id=member_id,
+        )
+
+
 class RequestIdReusedError(RequestError):
     """The key of a retry was used before for another question."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from experiments.errors import Problem
 from experiments.events import Decision
 from server.members.change import ProfileChange, ProfileUpdate
 from server.members.state import MemberState
@@ -40,12 +41,14 @@ class UpdateResult:
         unchanged_count: Members of whom the same was said already; nothing was kept of them.
         request_digest: Digest of the request that did it: an earlier one if its ``request_id`` was known.
         changes: What was kept; empty for a request that was known.
+        problems: Why nothing was kept, by position in the batch: members who would have more than they may.
     """
 
     changed_count: int
     unchanged_count: int
     request_digest: str
     changes: tuple[ProfileChange, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class MemberStore(Protocol):

@@ -2,15 +2,16 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.errors import Problem
 from experiments.events import from_micros, to_micros
 from experiments.member_tables import MEMBER_CHANGE_COLUMNS, MEMBER_REQUEST_COLUMNS
 from server.members.change import ProfileChange
 from server.members.document import profile_from_json, profile_to_json
-from server.members.profile import MemberProfile
+from server.members.profile import MOST_ATTRIBUTES, MOST_CONSENTS, MemberProfile
 from server.storage.member_store import ProfileUpdates, UpdateResult
 from server.storage.rows import Row, RowInsert
 from server.storage.versions import MemberVersions
@@ -40,52 +41,70 @@ class ProfileWrite:
             known = cursor.execute(_SELECT_REQUEST, (updates.programme, updates.request_id)).fetchone()
             if known is not None:
                 return UpdateResult(*known)
-        changes = self._changes(cursor)
+        profiles = self._profiles(cursor)
+        problems = [
+            Problem(f"updates[{index}].member.{name}", message)
+            for index, (_, after) in enumerate(profiles)
+            for name, message in _excesses(after)
+        ]
+        if problems:
+            return UpdateResult(0, 0, updates.request_digest, problems=tuple(problems))
+        changes = self._changes(cursor, profiles)
         _INSERT_CHANGES.insert(cursor, [change_row(change) for change in changes])
-        unchanged = len(updates.updates) - len(changes)
+        unchanged = len(profiles) - len(changes)
         if updates.request_id:
             when = to_micros(updates.change_time)
-            row = (
-                updates.programme,
-                updates.request_id,
-                updates.request_digest,
-                when,
-                len(changes),
-                unchanged,
-            )
-            _INSERT_REQUEST.insert(cursor, [row])
+            request = (updates.programme, updates.request_id, updates.request_digest)
+            _INSERT_REQUEST.insert(cursor, [(*request, when, len(changes), unchanged)])
         return UpdateResult(len(changes), unchanged, updates.request_digest, tuple(changes))
 
-    def _changes(self, cursor: sqlite3.Cursor) -> list[ProfileChange]:
-        updates = self.updates
-        member_ids = [update.member_id for update in updates.updates]
-        texts: dict[str, str | None] = dict(
-            cursor.execute(_SELECT_PROFILES, (updates.programme, json.dumps(member_ids))).fetchall()
-        )
-        versions = MemberVersions(cursor, [(updates.programme, member_id) for member_id in member_ids])
-        changes = []
-        for update in updates.updates:
-            text = texts[update.member_id]
-            before = None if text is None else profile_from_json(text)
+    def _profiles(self, cursor: sqlite3.Cursor) -> list[tuple[MemberProfile | None, MemberProfile]]:
+        """Return what is said of each member before and after its update."""
+        member_ids = [update.member_id for update in self.updates.updates]
+        rows = cursor.execute(_SELECT_PROFILES, (self.updates.programme, json.dumps(member_ids))).fetchall()
+        known = {member_id: profile_from_json(text) for member_id, text in rows if text is not None}
+        profiles = []
+        for update in self.updates.updates:
+            before = known.get(update.member_id)
             after = update.applied_to(before or MemberProfile())
-            after_text = profile_to_json(after)
-            if after_text == text:
-                continue
-            texts[update.member_id] = after_text
-            changes.append(
-                ProfileChange(
-                    programme=updates.programme,
-                    member_id=update.member_id,
-                    member_version=versions.count((updates.programme, update.member_id)),
-                    change_time=updates.change_time,
-                    actor=updates.actor,
-                    request_id=updates.request_id,
-                    before=before,
-                    after=after,
-                )
+            known[update.member_id] = after
+            profiles.append((before, after))
+        return profiles
+
+    def _changes(
+        self, cursor: sqlite3.Cursor, profiles: Sequence[tuple[MemberProfile | None, MemberProfile]]
+    ) -> list[ProfileChange]:
+        updates = self.updates
+        versions = MemberVersions(cursor, [(updates.programme, one.member_id) for one in updates.updates])
+        changes = [
+            ProfileChange(
+                programme=updates.programme,
+                member_id=update.member_id,
+                member_version=versions.count((updates.programme, update.member_id)),
+                change_time=updates.change_time,
+                actor=updates.actor,
+                request_id=updates.request_id,
+                before=before,
+                after=after,
             )
+            for update, (before, after) in zip(updates.updates, profiles, strict=True)
+            if before != after
+        ]
         versions.keep()
         return changes
+
+
+def _excesses(profile: MemberProfile) -> Iterator[tuple[str, str]]:
+    """Yield the fields that hold more than one member may have."""
+    for name, values, most in (
+        ("attributes", profile.attributes, MOST_ATTRIBUTES),
+        ("consents", profile.consents, MOST_CONSENTS),
+    ):
+        if len(values) > most:
+            yield (
+                name,
+                f"the member would have {len(values)} in all; at most {most} are kept, so take some away",
+            )
 
 
 def change_row(change: ProfileChange) -> Row:

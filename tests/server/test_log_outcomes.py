@@ -44,6 +44,7 @@ def test_every_field_is_kept(server: Running, new_id: NewId) -> None:
             outcome_time=stamp,
             outcome_type="return",
             product_ids=["é", "b", "é"],
+            channel_id="email",
         ),
     )
 
@@ -51,6 +52,7 @@ def test_every_field_is_kept(server: Running, new_id: NewId) -> None:
     row = server.logged_outcome(event_id)
     assert before <= row.pop("receive_time") <= datetime.now(UTC)
     assert row.pop("value") == pytest.approx(-12.340000001, abs=1e-12)
+    assert row.pop("member_version") > 1
     assert row == {
         "programme": "default",
         "event_id": event_id,
@@ -63,6 +65,7 @@ def test_every_field_is_kept(server: Running, new_id: NewId) -> None:
         "currency_code": "USD",
         "outcome_time": happened,
         "product_ids": ["é", "b", "é"],
+        "channel_id": "email",
     }
 
 
@@ -82,6 +85,7 @@ def test_unset_fields_stay_unset(server: Running, new_id: NewId) -> None:
         "value",
         "currency_code",
         "product_ids",
+        "channel_id",
     }
 
 
