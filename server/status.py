@@ -9,6 +9,9 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from experiments.errors import Problem
 from server.errors import (
     AnalysisImpossibleError,
+    CatalogueConflictError,
+    CatalogueItemNotFoundError,
+    CatalogueRevisionNotFoundError,
     EtagMismatchError,
     ExperimentConflictError,
     ExperimentExistsError,
@@ -44,6 +47,9 @@ CODES: dict[type[RequestError], int] = {
     ExperimentReadOnlyError: code_pb2.FAILED_PRECONDITION,
     ExperimentStateError: code_pb2.FAILED_PRECONDITION,
     ExperimentConflictError: code_pb2.FAILED_PRECONDITION,
+    CatalogueItemNotFoundError: code_pb2.NOT_FOUND,
+    CatalogueRevisionNotFoundError: code_pb2.NOT_FOUND,
+    CatalogueConflictError: code_pb2.FAILED_PRECONDITION,
     EtagMismatchError: code_pb2.ABORTED,
     IdentityLinkedError: code_pb2.ALREADY_EXISTS,
     AnalysisImpossibleError: code_pb2.FAILED_PRECONDITION,

@@ -207,7 +207,7 @@ def names_of(node: Node) -> frozenset[str]:
     return frozenset().union(*(names_of(part) for part in parts_of(node)))
 
 
-def parts_of(node: Node) -> tuple[Node, ...]:
+def parts_of(node: Node) -> tuple[Node, ...]:  # noqa: PLR0911 - one case per node
     """Return the nodes that a node consists of, in the order of the rule; none for literals and attributes."""
     match node:
         case Literal() | Attribute() | Presence():

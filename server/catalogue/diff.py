@@ -83,7 +83,7 @@ def _fields(item: str, path: str, before: Any, after: Any) -> Iterator[Change]:
         for index in range(max(len(old), len(new))):
             pair = (list_[index] if index < len(list_) else None for list_ in (old, new))
             yield from _fields(item, f"{path}[{index}]", *pair)
-    else:
+    elif _text(before) != _text(after):
         yield Change(ChangeKind.CHANGED, item, path, _text(before), _text(after))
 
 
