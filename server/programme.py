@@ -116,6 +116,11 @@ class Programmes:
                 self._snapshots[programme], plan=plan, experiments=MappingProxyType(dict(experiments))
             )
 
+    def replace_catalogue(self, programme: str, catalogue: Catalogue) -> None:
+        """Let the next decisions use another catalogue."""
+        with self._replacing:
+            self._snapshots[programme] = replace(self._snapshots[programme], catalogue=catalogue)
+
     def has_model(self, programme: str) -> bool:
         """Tell whether a model of any task is loaded."""
         return bool(self._snapshots[programme].bundles)

@@ -11,6 +11,7 @@ from experiments.budget_tables import RELEASED, RESERVED
 from experiments.events import Decision, Outcome, to_micros
 from server.budgets import MOST_RELEASED, Changes, Draw, Spent, Totals
 from server.members.state import REDEMPTION
+from server.storage.budget_seam import BudgetWriter
 from server.storage.budget_statements import (
     COMMIT_OF_DECISION,
     EXPIRED,
@@ -308,9 +309,26 @@ class BudgetWrites:
         self._reservations.clear()
 
 
+@dataclass(frozen=True, slots=True)
+class ReleaseWrite:
+    """Reservations that have run out."""
+
+    programme: str
+    now_micros: int
+    budgets: BudgetWriter
+
+    def apply(self, cursor: sqlite3.Cursor) -> int:
+        """Release them, and return how many."""
+        return self.budgets.release_expired(cursor, self.programme, self.now_micros)
+
+
 def account_totals(connection: sqlite3.Connection, programme: str, after_version: int = 0) -> Totals:
     """Return what is spent of the accounts of a programme that changed after a version: of all of them by default."""
-    rows = connection.execute(SPENT, (after_version, programme)).fetchall()
+    return totals_of(connection.execute(SPENT, (after_version, programme)).fetchall(), after_version)
+
+
+def totals_of(rows: Sequence[tuple[Any, ...]], after_version: int) -> Totals:
+    """Return what the rows of ``SPENT`` say."""
     version = max((row[-1] for row in rows), default=after_version)
     return Totals(
         version, {(account_id, period): (units, micros) for account_id, period, units, micros, _ in rows}
