@@ -22,7 +22,6 @@ from server.storage import ExperimentStore
 from server.storage.catalogue_store import CatalogueStore
 from training.bundle import Bundle, BundleError, Task
 
-
 _TIMEOUT_S = 30.0
 
 

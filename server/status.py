@@ -8,12 +8,11 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from experiments.errors import Problem
 from server.errors import (
-    DecisionNotFoundError,
-    ReplayImpossibleError,
     AnalysisImpossibleError,
     CatalogueConflictError,
     CatalogueItemNotFoundError,
     CatalogueRevisionNotFoundError,
+    DecisionNotFoundError,
     EtagMismatchError,
     ExperimentConflictError,
     ExperimentExistsError,
@@ -26,6 +25,7 @@ from server.errors import (
     PlacementNotFoundError,
     PreconditionError,
     ProgrammeNotFoundError,
+    ReplayImpossibleError,
     RequestError,
     RequestIdReusedError,
     ServerBusyError,

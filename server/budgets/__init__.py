@@ -2,6 +2,7 @@
 
 from server.budgets.accounts import Account, Accounts
 from server.budgets.book import Book, Changes, Spent, Totals
+from server.budgets.books import Books
 from server.budgets.closed import NOTHING_CLOSED, Closed
 from server.budgets.draw import Draw
 from server.budgets.follower import MOST_RELEASED, BudgetFollower
@@ -12,6 +13,7 @@ __all__ = [
     "Account",
     "Accounts",
     "Book",
+    "Books",
     "BudgetFollower",
     "Changes",
     "Closed",

@@ -44,7 +44,9 @@ def catalogue_to_serve(
     return StartingCatalogue(Catalogue.from_json(standing.document), from_file=False)
 
 
-def change_from_file(catalogue: Catalogue, standing: CatalogueChange | None, now: datetime) -> CatalogueChange:
+def change_from_file(
+    catalogue: Catalogue, standing: CatalogueChange | None, now: datetime
+) -> CatalogueChange:
     """Return the change that the configured file makes.
 
     Args:

@@ -29,8 +29,8 @@ _DEGRADATIONS = {
     "TASK_EXHAUSTED": decision_pb2.DEGRADATION_TASK_EXHAUSTED,
     "PROBABILITY_UNCALIBRATED": decision_pb2.DEGRADATION_PROBABILITY_UNCALIBRATED,
 }
-_EXPLORATIONS = {
-    name: decision_pb2.ExplorationMethod.Value(f"EXPLORATION_METHOD_{name.upper()}")
+_CHANCES: dict[str, decision_pb2.ChanceMethod] = {
+    name: decision_pb2.ChanceMethod.Value(f"CHANCE_METHOD_{name.upper()}")
     for name in ("none", "epsilon", "softmax", "thompson", "uniform")
 }
 GATES = {gate.name: decision_pb2.Gate.Value(f"GATE_{gate.name}") for gate in Gate if gate is not Gate.OPEN}
@@ -154,7 +154,7 @@ def fill_decision(message: decision_pb2.Decision, decision: Decision, catalogue:
     message.campaign_id = decision.campaign_id
     message.standing_arm = decision.standing_arm
     message.arbitration_id = decision.arbitration_id
-    message.exploration = _EXPLORATIONS[decision.exploration]
+    message.exploration = _CHANCES[decision.exploration]
     message.slate_propensity = decision.slate_propensity
     for gate, count in decision.removed.items():
         message.removed_counts.add(gate=GATES[gate], candidate_count=count)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from experiments.answers import Assignment, AssignmentReason
-from experiments.events import Decision
+from experiments.events import ActionChoice, Decision, OfferChoice
 from server.budgets import Closed
 from server.catalogue import Placement
 from server.decide.choice import Choice, Considered
@@ -49,7 +49,7 @@ def question_of(
         closed: What budgets had closed.
         evidence: What was known of responses.
     """
-    chosen = (*decision.offers, *decision.actions)
+    chosen: tuple[OfferChoice | ActionChoice, ...] = (*decision.offers, *decision.actions)
     return Question(
         placement=placement,
         channel_id=decision.channel_id,

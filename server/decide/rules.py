@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from experiments.rules import AttributeType, Rule, compile_rule
-from server.catalogue import MOMENT_ATTRIBUTES, PROFILE_ATTRIBUTES, Candidate, Catalogue, Limited
+from experiments.rules import Rule
+from server.catalogue import MOMENT_ATTRIBUTES, Candidate, Catalogue, Limited
+from server.catalogue.rules import SEGMENTS, compiled, rule_attributes, segment_attributes
 from server.decide.gates import QUESTIONS, Gate
 from server.decide.visit import Visit
 
-SEGMENTS = "segments"
 _MOST_KEPT = 20_000
 
 Codes = npt.NDArray[np.uint8]
@@ -42,29 +42,35 @@ class _Kept:
     codes: Codes
 
 
-def attribute_types(catalogue: Catalogue) -> dict[str, AttributeType]:
-    """Return what the rules of a catalogue may ask about, with the types."""
-    declared = {name: AttributeType(kind) for name, kind in catalogue.attributes.items()}
-    return {**declared, **PROFILE_ATTRIBUTES, **MOMENT_ATTRIBUTES}
-
-
 class RuleBook:
     """All rules of a catalogue. Safe to share between threads.
 
     Args:
         catalogue: Checked.
+
+    Attributes:
+        tests: Every rule under every question that asks it.
+        segments: The rule of each segment, by its id.
+        weights: The context weights of each arbitration, with their rules.
+
+    Raises:
+        RuleError: A rule is no rule over the catalogue's attributes.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._types = attribute_types(catalogue)
-        self._compiled: dict[str, Rule] = {}
+        self._types = rule_attributes(catalogue)
+        segment_types = segment_attributes(catalogue)
         self._places: dict[tuple[str, Gate], int] = {}
         self.tests: list[Test] = []
-        self.segments = tuple((one.segment_id, self.rule(one.rule)) for one in catalogue.segments)
+        self.segments = tuple(
+            (one.segment_id, compiled(one.rule, segment_types)) for one in catalogue.segments
+        )
         self._chains = {one.candidate_id: self._chain(one) for one in catalogue.candidates_by_id.values()}
         self.weights = {
-            one.arbitration_id: tuple((weight, self.rule(weight.rule)) for weight in one.context_weights)
+            one.arbitration_id: tuple(
+                (weight, compiled(weight.rule, self._types)) for weight in one.context_weights
+            )
             for one in catalogue.arbitrations
         }
         self._momentary = [place for place, test in enumerate(self.tests) if test.momentary]
@@ -74,16 +80,6 @@ class RuleBook:
         )
         self._kept: dict[str, _Kept] = {}
         self._keeping = threading.Lock()
-
-    def rule(self, text: str) -> Rule:
-        """Return a rule of the catalogue, compiled once.
-
-        Raises:
-            RuleError: It is no rule over the catalogue's attributes.
-        """
-        if text not in self._compiled:
-            self._compiled[text] = compile_rule(text, self._types)
-        return self._compiled[text]
 
     def chain(self, candidate_id: str) -> tuple[int, ...]:
         """Return the places of the tests that a candidate must pass, in the order in which they are asked."""
@@ -147,7 +143,7 @@ class RuleBook:
     def _place(self, text: str, no: Gate, error: Gate) -> int:
         place = self._places.get((text, no))
         if place is None:
-            rule = self.rule(text)
+            rule = compiled(text, self._types)
             place = self._places[text, no] = len(self.tests)
             momentary = not rule.attributes.isdisjoint(MOMENT_ATTRIBUTES)
             self.tests.append(Test(rule, no, error, momentary))

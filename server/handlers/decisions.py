@@ -85,7 +85,14 @@ class DecisionMaker:
         now = self._clock()
         if not self._replay and (problem := request_time_problem(request.request_time, now)):
             raise InvalidRequestError([problem])
-        attempt = _Attempt(request, snapshot, placement, channel_id, now, self._time(request, now))
+        attempt = _Attempt(
+            request,
+            snapshot,
+            placement=placement,
+            channel_id=channel_id,
+            now=now,
+            decide_time=self._time(request, now),
+        )
         refused: frozenset[str] = frozenset()
         for _ in range(_MOST_ATTEMPTS):
             result = self._attempt(attempt, refused, due)
@@ -153,6 +160,7 @@ class _Attempt:
         self,
         request: DecisionRequest,
         snapshot: Snapshot,
+        *,
         placement: Placement,
         channel_id: str,
         now: datetime,

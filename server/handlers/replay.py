@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from experiments.catalogue_changes import CatalogueChange
 from experiments.events import Decision
 from experiments.plan import compile_plan
 from server.budgets import NOTHING_CLOSED, Closed
@@ -39,8 +40,8 @@ class ReplayStore(Protocol):
         """Return what decisions read under this id, if any did."""
         ...
 
-    def catalogue_at(self, programme: str, revision: str) -> Catalogue | None:
-        """Return the catalogue of a revision, if it was ever in force."""
+    def catalogue_at(self, programme: str, revision: str) -> CatalogueChange | None:
+        """Return the last change that led to a revision; none if none did."""
         ...
 
 
@@ -138,11 +139,12 @@ class ReplayHandler:
 
     def _made(self, decision: Decision) -> Snapshot:
         programme, revision = decision.programme, decision.catalogue_revision
-        catalogue = self._store.catalogue_at(programme, revision)
-        if catalogue is None:
+        change = self._store.catalogue_at(programme, revision)
+        if change is None:
             raise ReplayImpossibleError(
                 decision.decision_id, f"the log has no catalogue of revision {revision}"
             )
+        catalogue = Catalogue.from_json(change.document)
         task = catalogue.placements_by_id[decision.placement_id].task
         bundles: dict[Task, Bundle] = {}
         if decision.model_version:

@@ -6,6 +6,8 @@ the file once for a whole group of decisions.
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from experiments.budget_tables import RELEASED, RESERVED
 from experiments.events import Decision, Outcome, to_micros

@@ -27,6 +27,7 @@ from server.storage.budget_statements import SPENT
 from server.storage.budget_writes import ReleaseWrite, totals_of
 from server.storage.catalogue_store import CatalogueReads, CatalogueWrite
 from server.storage.decision_writes import DecisionWrite, DecisionWriter
+from server.storage.evidence_reads import EvidenceReads
 from server.storage.group_commit import GroupCommit, Ticket
 from server.storage.log import AppendResult, Chain, DecisionResult, StateDocument
 from server.storage.member_reads import MemberReads
@@ -44,7 +45,7 @@ _FAULTS_OF_A_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.Programmi
 Write: TypeAlias = DecisionWrite | OutcomeWrite | SingleWrite
 
 
-class SqliteEventLog(SqliteReads, MemberReads, CatalogueReads):
+class SqliteEventLog(SqliteReads, MemberReads, CatalogueReads, EvidenceReads):
     """An ``EventLog``, ``ExperimentStore``, ``MemberStore`` and ``CatalogueStore`` in one SQLite file.
 
     The file is created if there is none, and brought up to date if it is old.

@@ -27,14 +27,14 @@ class Degradation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEGRADATION_TASK_EXHAUSTED: _ClassVar[Degradation]
     DEGRADATION_PROBABILITY_UNCALIBRATED: _ClassVar[Degradation]
 
-class ExplorationMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class ChanceMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    EXPLORATION_METHOD_UNSPECIFIED: _ClassVar[ExplorationMethod]
-    EXPLORATION_METHOD_NONE: _ClassVar[ExplorationMethod]
-    EXPLORATION_METHOD_EPSILON: _ClassVar[ExplorationMethod]
-    EXPLORATION_METHOD_SOFTMAX: _ClassVar[ExplorationMethod]
-    EXPLORATION_METHOD_THOMPSON: _ClassVar[ExplorationMethod]
-    EXPLORATION_METHOD_UNIFORM: _ClassVar[ExplorationMethod]
+    CHANCE_METHOD_UNSPECIFIED: _ClassVar[ChanceMethod]
+    CHANCE_METHOD_NONE: _ClassVar[ChanceMethod]
+    CHANCE_METHOD_EPSILON: _ClassVar[ChanceMethod]
+    CHANCE_METHOD_SOFTMAX: _ClassVar[ChanceMethod]
+    CHANCE_METHOD_THOMPSON: _ClassVar[ChanceMethod]
+    CHANCE_METHOD_UNIFORM: _ClassVar[ChanceMethod]
 
 class Gate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -77,12 +77,12 @@ DEGRADATION_MEMBER_UNKNOWN: Degradation
 DEGRADATION_MODEL_MISSING: Degradation
 DEGRADATION_TASK_EXHAUSTED: Degradation
 DEGRADATION_PROBABILITY_UNCALIBRATED: Degradation
-EXPLORATION_METHOD_UNSPECIFIED: ExplorationMethod
-EXPLORATION_METHOD_NONE: ExplorationMethod
-EXPLORATION_METHOD_EPSILON: ExplorationMethod
-EXPLORATION_METHOD_SOFTMAX: ExplorationMethod
-EXPLORATION_METHOD_THOMPSON: ExplorationMethod
-EXPLORATION_METHOD_UNIFORM: ExplorationMethod
+CHANCE_METHOD_UNSPECIFIED: ChanceMethod
+CHANCE_METHOD_NONE: ChanceMethod
+CHANCE_METHOD_EPSILON: ChanceMethod
+CHANCE_METHOD_SOFTMAX: ChanceMethod
+CHANCE_METHOD_THOMPSON: ChanceMethod
+CHANCE_METHOD_UNIFORM: ChanceMethod
 GATE_UNSPECIFIED: Gate
 GATE_NOT_HERE: Gate
 GATE_NOT_VALID: Gate
@@ -156,10 +156,10 @@ class Decision(_message.Message):
     campaign_id: str
     standing_arm: str
     arbitration_id: str
-    exploration: ExplorationMethod
+    exploration: ChanceMethod
     slate_propensity: float
     removed_counts: _containers.RepeatedCompositeFieldContainer[RemovedCount]
-    def __init__(self, decision_id: _Optional[str] = ..., programme: _Optional[str] = ..., member_id: _Optional[str] = ..., placement_id: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[ChosenOffer, _Mapping]]] = ..., ranking: _Optional[_Union[Ranking, str]] = ..., degradations: _Optional[_Iterable[_Union[Degradation, str]]] = ..., model_version: _Optional[str] = ..., plan_revision: _Optional[str] = ..., catalogue_revision: _Optional[str] = ..., feature_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., eligible_count: _Optional[int] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[_assignment_pb2.Assignment, _Mapping]]] = ..., action: _Optional[_Union[ChosenAction, _Mapping]] = ..., runner_up: _Optional[_Union[ChosenAction, _Mapping]] = ..., channel_id: _Optional[str] = ..., campaign_id: _Optional[str] = ..., standing_arm: _Optional[str] = ..., arbitration_id: _Optional[str] = ..., exploration: _Optional[_Union[ExplorationMethod, str]] = ..., slate_propensity: _Optional[float] = ..., removed_counts: _Optional[_Iterable[_Union[RemovedCount, _Mapping]]] = ...) -> None: ...
+    def __init__(self, decision_id: _Optional[str] = ..., programme: _Optional[str] = ..., member_id: _Optional[str] = ..., placement_id: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[ChosenOffer, _Mapping]]] = ..., ranking: _Optional[_Union[Ranking, str]] = ..., degradations: _Optional[_Iterable[_Union[Degradation, str]]] = ..., model_version: _Optional[str] = ..., plan_revision: _Optional[str] = ..., catalogue_revision: _Optional[str] = ..., feature_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., eligible_count: _Optional[int] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., assignments: _Optional[_Iterable[_Union[_assignment_pb2.Assignment, _Mapping]]] = ..., action: _Optional[_Union[ChosenAction, _Mapping]] = ..., runner_up: _Optional[_Union[ChosenAction, _Mapping]] = ..., channel_id: _Optional[str] = ..., campaign_id: _Optional[str] = ..., standing_arm: _Optional[str] = ..., arbitration_id: _Optional[str] = ..., exploration: _Optional[_Union[ChanceMethod, str]] = ..., slate_propensity: _Optional[float] = ..., removed_counts: _Optional[_Iterable[_Union[RemovedCount, _Mapping]]] = ...) -> None: ...
 
 class ChosenAction(_message.Message):
     __slots__ = ("action_id", "channel_id", "score", "propensity", "title", "creative", "factors")
