@@ -18,6 +18,7 @@ from experiments.analysis.result import ExperimentResult
 from experiments.definition import Attribution, ExperimentDefinition
 from experiments.errors import AnalysisError
 from experiments.event_frames import EventFrames, as_members
+from experiments.standing_arms import is_standing, with_decisions_as_exposures
 from experiments.sufficient import Statistics, TableLayout, collect
 from experiments.sufficient.rows import MEMBERS
 
@@ -122,12 +123,14 @@ def analyze_decisions(
 def analyze_log(
     definition: ExperimentDefinition, frames: EventFrames, *, today: date | None = None
 ) -> ExperimentResult:
-    """Analyse the server's log as the definition attributes outcomes.
+    """Analyse the server's log as the definition attributes outcomes; of standing arms, every decision is an exposure.
 
     Raises:
         AnalysisError: Nobody was exposed, or a metric cannot be read from a log.
     """
     _refuse_table_columns(definition)
+    if is_standing(definition):
+        frames = with_decisions_as_exposures(definition, frames)
     exposures, outcomes = (
         as_members(events, frames.identities) for events in (frames.exposures, frames.outcomes)
     )
