@@ -31,12 +31,12 @@ GIVEN = "standing-arms.given"
 PeriodKind = Literal["month", "quarter", "year"]
 
 _NAMES = {
-    POLICY: "The policy as it is",
-    "random_eligible": "Chance among all that may be chosen",
-    "no_model": "Without the model",
-    "no_levers": "Without levers",
-    "no_personalisation": "What is popular, for everybody",
-    "holdout": "Nothing",
+    POLICY: "The policy",
+    "random_eligible": "Random choice",
+    "no_model": "The policy without model",
+    "no_levers": "The policy without levers",
+    "no_personalisation": "The same for everybody",
+    "holdout": "The holdout",
 }
 
 
@@ -130,9 +130,9 @@ def standing_definition(
                 ),
             ],
             "metrics": [
-                _metric("value", "Value of purchases per member", "purchase", "value"),
+                _metric("value", "Spend per member", "purchase", "value"),
                 _metric("redemptions", "Redemptions per member", "redemption", "count"),
-                _metric("given", "Offers and actions given per member", GIVEN, "count"),
+                _metric("given", "Offers given per member", GIVEN, "count"),
             ],
             "start_date": own.first_day,
             "end_date": own.last_day,
