@@ -28,13 +28,13 @@ class AttributedLog:
     credits: "pl.DataFrame"
     counts: Mapping[str, int]
 
-    def write(self, touches: Path, credits: Path | None) -> None:
+    def write(self, touches_path: Path, credits_path: Path | None) -> None:
         """Write the tables as Parquet.
 
         Raises:
             AnalysisError: One cannot be written.
         """
-        for table, path in ((self.touches, touches), (self.credits, credits)):
+        for table, path in ((self.touches, touches_path), (self.credits, credits_path)):
             if path is None:
                 continue
             try:

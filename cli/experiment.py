@@ -71,7 +71,9 @@ def analyze(
     ] = "",
     config: Annotated[
         Path | None,
-        typer.Option(help="The server's configuration: has the catalogue of standing-arms, and names the log."),
+        typer.Option(
+            help="The server's configuration: has the catalogue of standing-arms, and names the log."
+        ),
     ] = None,
     programme: Annotated[
         str, typer.Option(help="The programme of standing-arms, where the configuration has several.")

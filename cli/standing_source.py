@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 def asks_for_standing_arms(named: Path) -> bool:
     """Tell whether the name is ``standing-arms`` or ``standing-arms.PERIOD``, and no file."""
-    return named.parts == (named.name,) and named.name.partition(".")[0] == "standing-arms" and not named.exists()
+    return (
+        named.parts == (named.name,)
+        and named.name.partition(".")[0] == "standing-arms"
+        and not named.exists()
+    )
 
 
 def standing_experiment(

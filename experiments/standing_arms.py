@@ -83,7 +83,8 @@ def named_period(name: str) -> tuple[PeriodKind, date]:
         day = None
     if day is None or period_of(day, kind).name != name:
         raise AnalysisError(
-            f"{name!r} is no period; write a month as 2026-11, a quarter as 2026-Q4, a year as 2026.", period=name
+            f"{name!r} is no period; write a month as 2026-11, a quarter as 2026-Q4, a year as 2026.",
+            period=name,
         )
     return kind, day
 

@@ -60,9 +60,7 @@ def _by_decision(outcomes: pl.DataFrame, given: Decided, rules: AttributionRules
         "place", "window_end_time", "expose_time", owner="member_id", named_id="decision_id"
     )
     pairs = given.candidates.select("place", "candidate_id")
-    sole = pairs.group_by("place").agg(
-        sole_id=pl.when(pl.len() == 1).then(pl.col("candidate_id").first())
-    )
+    sole = pairs.group_by("place").agg(sole_id=pl.when(pl.len() == 1).then(pl.col("candidate_id").first()))
     hit = pairs.with_columns(offer_id="candidate_id")
     joined = (
         outcomes.select("row", "named_id", "offer_id", "member_id", "outcome_time")
@@ -99,9 +97,9 @@ def _latest(
     by itself; of those that can earn the credit the latest earns it.
     """
     asked = outcomes.select("row", "outcome_time", *keys).sort("outcome_time")
-    touched = touched.select(
-        "place", "decide_time", "window_end_time", "expose_time", *keys
-    ).with_columns(window=pl.col("window_end_time") - pl.col("decide_time"))
+    touched = touched.select("place", "decide_time", "window_end_time", "expose_time", *keys).with_columns(
+        window=pl.col("window_end_time") - pl.col("decide_time")
+    )
     found = [
         _latest_of_window(asked, own, keys, exposed=exposed).with_columns(_status(rules))
         for own in touched.partition_by("window", include_key=False)

@@ -67,7 +67,8 @@ class AttributionRules:
     def __post_init__(self) -> None:
         if self.rule not in tuple(Rule):
             raise AnalysisError(
-                f"There is no attribution rule {self.rule!r}; the rules are {', '.join(Rule)}.", rule=self.rule
+                f"There is no attribution rule {self.rule!r}; the rules are {', '.join(Rule)}.",
+                rule=self.rule,
             )
         named = {f"of placement {placement!r}": days for placement, days in self.windows.items()}
         for whose, days in {**named, "by default": self.default_window_days}.items():

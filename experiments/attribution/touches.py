@@ -10,24 +10,24 @@ from experiments.event_frames import EventFrames
 
 
 def touches(
-    frames: EventFrames, rules: AttributionRules, credits: pl.DataFrame | None = None
+    frames: EventFrames, rules: AttributionRules, credited: pl.DataFrame | None = None
 ) -> pl.DataFrame:
     """Return every candidate that was decided, with the sums of the outcomes credited to it.
 
     Args:
         frames: The log.
         rules: Windows, and which decisions can earn credit.
-        credits: What ``attribute`` gave for the same frames and rules; worked out if not given.
+        credited: What ``attribute`` gave for the same frames and rules; worked out if not given.
 
     Returns:
         Columns ``TOUCH_COLUMNS``, the earliest decision first, best candidate first.
     """
     given = decided(frames, rules)
-    credited = (credit(frames, given, rules) if credits is None else credits).filter(
+    earned = (credit(frames, given, rules) if credited is None else credited).filter(
         pl.col("status") == Status.ATTRIBUTED
     )
-    own = credited.drop_nulls("candidate_id")
-    whole = credited.filter(pl.col("candidate_id").is_null())
+    own = earned.drop_nulls("candidate_id")
+    whole = earned.filter(pl.col("candidate_id").is_null())
     by_candidate = ["decision_id", "candidate_id"]
     return (
         _rows(given)
@@ -41,7 +41,10 @@ def touches(
         )
         .with_columns(
             pl.col("responded").fill_null(value=False),
-            pl.when(pl.col("currencies") > 1).then(None).otherwise(pl.col("value").fill_null(0.0)).alias("value"),
+            pl.when(pl.col("currencies") > 1)
+            .then(None)
+            .otherwise(pl.col("value").fill_null(0.0))
+            .alias("value"),
             pl.col("outcomes", "decision_outcomes").fill_null(pl.lit([], OUTCOME_SUMS)),
         )
         .select(pl.col(name).cast(dtype) for name, dtype in TOUCH_COLUMNS.items())

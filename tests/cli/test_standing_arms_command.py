@@ -66,7 +66,11 @@ def test_the_report_is_written(analyze: Command, tmp_path: Path) -> None:
         (["standing-arms", "--config", "troth.toml", "--data", "t.csv"], 2, "read from the server's log"),
         (["standing-arms.may", "--config", "troth.toml"], 1, "'may' is no period; write a month as 2026-11"),
         (["standing-arms.2026", "--period", "2027", "--config", "troth.toml"], 2, "name two periods"),
-        (["standing-arms.2026-06", "--config", "troth.toml"], 1, "no exposure of experiment 'standing-arms.2026-06'"),
+        (
+            ["standing-arms.2026-06", "--config", "troth.toml"],
+            1,
+            "no exposure of experiment 'standing-arms.2026-06'",
+        ),
         (["e.yaml", "--period", "2026-05"], 2, "belong to standing-arms"),
     ],
 )

@@ -84,7 +84,11 @@ def test_members_are_drawn_anew_each_period() -> None:
     ]
 
     both = sum(pair == ("holdout", "holdout") for pair in zip(*drawn, strict=True))
-    for share, count in ((0.2, drawn[0].count("holdout")), (0.1, drawn[1].count("random_eligible")), (0.04, both)):
+    for share, count in (
+        (0.2, drawn[0].count("holdout")),
+        (0.1, drawn[1].count("random_eligible")),
+        (0.04, both),
+    ):
         assert count == pytest.approx(number * share, abs=3.29 * (number * share * (1 - share)) ** 0.5)
 
 
@@ -121,9 +125,7 @@ def test_the_lift_of_each_arm_is_recovered(tmp_path: Path) -> None:
     result = analyze_log(may(), simulated(tmp_path))
 
     assert result.diagnostics.counts["units_in_several_variants"] == 0
-    found = {
-        (one["metric_id"], one["variant_id"]): one for one in result.to_json()["results"]
-    }
+    found = {(one["metric_id"], one["variant_id"]): one for one in result.to_json()["results"]}
     truths = {
         ("value", "random_eligible"): 6.0 - 10.0,
         ("value", "holdout"): 4.0 - 10.0,

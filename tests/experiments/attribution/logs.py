@@ -26,7 +26,9 @@ def at(day: float) -> datetime:
     return START + timedelta(seconds=round(day * 86_400))
 
 
-def decision(decision_id: str, member_id: str, day: float, *offers: str, placement_id: str = "home") -> Decision:
+def decision(
+    decision_id: str, member_id: str, day: float, *offers: str, placement_id: str = "home"
+) -> Decision:
     """Return a decision that gave offers, each with the same probability."""
     return Decision(
         programme="default",
@@ -52,11 +54,15 @@ def decision(decision_id: str, member_id: str, day: float, *offers: str, placeme
 
 
 def action(
-    decision_id: str, member_id: str, day: float, action_id: str, channel_id: str = "", placement_id: str = "home"
+    decision_id: str,
+    member_id: str,
+    day: float,
+    action_id: str,
+    channel_id: str = "",
 ) -> Decision:
     """Return a decision that chose an action."""
     return replace(
-        decision(decision_id, member_id, day, placement_id=placement_id),
+        decision(decision_id, member_id, day),
         kind="actions",
         actions=(ActionChoice(action_id, channel_id, 1, 2.5, 0.25),),
     )

@@ -110,7 +110,10 @@ def test_a_purchase_goes_to_the_latest_decision_as_a_whole(tmp_path: Path) -> No
             action("d2", "ann", 1, "care", "email"),
             decision("d3", "ann", 2),
         ],
-        [outcome("bought", "ann", 3, "purchase", value=20), outcome("returned", "ann", 9, "return", value=-20)],
+        [
+            outcome("bought", "ann", 3, "purchase", value=20),
+            outcome("returned", "ann", 9, "return", value=-20),
+        ],
     )
 
     assert credited(frames, WEEK) == {"bought": ("attributed", "d2", None), "returned": ("late", None, None)}
@@ -215,7 +218,10 @@ def test_an_event_that_is_there_twice_counts_once(tmp_path: Path) -> None:
         ({"windows": {"home": 0}}, "of placement 'home' is 0 days"),
         ({"windows": {"home": float("nan")}}, "nan days"),
         ({"default_window_days": 400}, "by default is 400 days; it must be above 0 and at most 366"),
-        ({"rule": "first_touch"}, "no attribution rule 'first_touch'; the rules are last_touch, exposed_last"),
+        (
+            {"rule": "first_touch"},
+            "no attribution rule 'first_touch'; the rules are last_touch, exposed_last",
+        ),
     ],
 )
 def test_rules_that_make_no_sense_are_refused(changes: dict[str, object], sentence: str) -> None:

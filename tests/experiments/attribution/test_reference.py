@@ -69,7 +69,9 @@ def frames(decisions: list[Decided], outcomes: list[Happened]) -> EventFrames:
                     propensity=pl.lit(0.5),
                 )
             ),
-            actions=pl.lit(None, pl.List(pl.Struct({"action_id": TEXT, "channel_id": TEXT, "rank": pl.Int64}))).cast(
+            actions=pl.lit(
+                None, pl.List(pl.Struct({"action_id": TEXT, "channel_id": TEXT, "rank": pl.Int64}))
+            ).cast(
                 pl.List(
                     pl.Struct(
                         {
@@ -86,7 +88,14 @@ def frames(decisions: list[Decided], outcomes: list[Happened]) -> EventFrames:
             programme=pl.lit("default"),
             **{
                 name: pl.lit(None, TEXT)
-                for name in ("kind", "channel_id", "campaign_id", "standing_arm", "model_version", "catalogue_revision")
+                for name in (
+                    "kind",
+                    "channel_id",
+                    "campaign_id",
+                    "standing_arm",
+                    "model_version",
+                    "catalogue_revision",
+                )
             },
         ),
         empty["exposures"].with_columns(expose_time=pl.lit(None, pl.Datetime("us", "UTC"))),
@@ -186,13 +195,13 @@ def test_attribution_is_what_a_plain_search_finds(
     log = frames(*story)
     rules = AttributionRules(WINDOWS, rule, exposure_types=("view",))
 
-    credits = attribute(log, rules)
+    credited = attribute(log, rules)
 
-    assert credits.select("status", "decision_id", "candidate_id").rows() == searched(*story, rule)
-    touched = touches(log, rules, credits)
+    assert credited.select("status", "decision_id", "candidate_id").rows() == searched(*story, rule)
+    touched = touches(log, rules, credited)
     earned = sum(count["count"] for row in touched["outcomes"] for count in row)
     whole = sum(count["count"] for row in touched.unique("decision_id")["decision_outcomes"] for count in row)
-    assert earned + whole == (credits["status"] == "attributed").sum()
+    assert earned + whole == (credited["status"] == "attributed").sum()
     assert touched.height == sum(len(decision.offers) for decision in story[0])
 
 
@@ -208,7 +217,9 @@ def starbucks() -> tuple[EventFrames, dict[str, float], pl.DataFrame]:
     durations = {offer["id"]: float(offer["duration"]) for offer in map(json.loads, lines)}
     transcript = pl.read_parquet(STARBUCKS / "transcript.parquet").with_row_index("number")
     moment = (pl.lit(START) + pl.duration(hours=pl.col("time_hours"))).cast(pl.Datetime("us", "UTC"))
-    received = transcript.filter(pl.col("event") == "offer received").with_columns(moment.alias("decide_time"))
+    received = transcript.filter(pl.col("event") == "offer received").with_columns(
+        moment.alias("decide_time")
+    )
     viewed = transcript.filter(pl.col("event") == "offer viewed").with_columns(moment.alias("outcome_time"))
     # A view says which offer was seen, and that is the one received last before it.
     views = viewed.sort("outcome_time").join_asof(
@@ -282,9 +293,9 @@ def test_completed_offers_of_starbucks_are_credited(
                     for since, receipt in given
                 )
 
-    credits = attribute(log, AttributionRules(durations, rule, exposure_types=("view",)))
+    credited = attribute(log, AttributionRules(durations, rule, exposure_types=("view",)))
 
-    redeemed = credits.filter(pl.col("outcome_type") == "redemption")
+    redeemed = credited.filter(pl.col("outcome_type") == "redemption")
     earned = redeemed.filter(pl.col("status") == "attributed")
     assert redeemed.height == 33_579
     assert earned.height == expected
