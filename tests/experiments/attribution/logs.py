@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from experiments.change_tables import CREATE_STATEMENTS as LINK_STATEMENTS
 from experiments.event_frames import EventFrames, read_log
@@ -108,7 +109,7 @@ def write_log(
     links: Iterable[tuple[str, str]] = (),
 ) -> Path:
     """Write a log file as the server would leave it."""
-    rows = {
+    rows: dict[str, list[tuple[Any, ...]]] = {
         "decisions": [decision_row(one) for one in decisions],
         "outcomes": [outcome_row(one) for one in outcomes],
         "exposures": [exposure_row(one) for one in exposures],
