@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cli import demo_command, experiment, models, serve, train
+from cli import demo_command, experiment, models, policy, serve, train
 from experiments.errors import DomainError
 from training.bundle import BundleError
 
@@ -20,6 +20,7 @@ app.command("serve")(serve.serve)
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")
 app.add_typer(experiment.app, name="experiment")
+app.add_typer(policy.app, name="policy")
 
 
 def main() -> None:

@@ -168,16 +168,49 @@ class ExperimentConflictError(PreconditionError):
     reason = "EXPERIMENT_CONFLICT"
 
 
+class CatalogueConflictError(PreconditionError):
+    """The catalogue would take from experiments what they need."""
+
+    reason = "CATALOGUE_CONFLICT"
+
+
 class EtagMismatchError(RequestError):
-    """Somebody changed the experiment since it was read."""
+    """Somebody changed the experiment or the catalogue since it was read."""
 
     reason = "ETAG_MISMATCH"
 
-    def __init__(self, experiment_id: str, etag: str) -> None:
+    def __init__(self, what: str, etag: str, **names: str) -> None:
         super().__init__(
-            f"Experiment {experiment_id!r} was changed meanwhile; its etag is {etag!r}. Read it again and decide anew.",
-            experiment_id=experiment_id,
+            f"{what} was changed meanwhile; its etag is {etag!r}. Read it again and decide anew.",
             etag=etag,
+            **names,
+        )
+
+
+class CatalogueItemNotFoundError(RequestError):
+    """The catalogue has no such offer, action or segment."""
+
+    reason = "CATALOGUE_ITEM_NOT_FOUND"
+
+    def __init__(self, programme: str, kind: str, item_id: str) -> None:
+        super().__init__(
+            f"The catalogue of programme {programme!r} has no {kind} {item_id!r}.",
+            programme=programme,
+            kind=kind,
+            item_id=item_id,
+        )
+
+
+class CatalogueRevisionNotFoundError(RequestError):
+    """The programme's catalogue never had this revision."""
+
+    reason = "CATALOGUE_REVISION_NOT_FOUND"
+
+    def __init__(self, programme: str, revision: str) -> None:
+        super().__init__(
+            f"The catalogue of programme {programme!r} never had the revision {revision!r}; ListCatalogueChanges names them.",
+            programme=programme,
+            revision=revision,
         )
 
 
@@ -219,6 +252,30 @@ class ServerBusyError(RequestError):
             retry_s=str(retry_s),
         )
         self.retry_s = retry_s
+
+
+class DecisionNotFoundError(RequestError):
+    """The log has no such decision."""
+
+    reason = "DECISION_NOT_FOUND"
+
+    def __init__(self, programme: str, decision_id: str) -> None:
+        super().__init__(
+            f"Programme {programme!r} has no decision {decision_id!r} in its log.",
+            programme=programme,
+            decision_id=decision_id,
+        )
+
+
+class ReplayImpossibleError(RequestError):
+    """What a decision was made from is not there any more."""
+
+    reason = "REPLAY_IMPOSSIBLE"
+
+    def __init__(self, decision_id: str, cause: str) -> None:
+        super().__init__(
+            f"Decision {decision_id!r} cannot be made again: {cause}.", decision_id=decision_id, cause=cause
+        )
 
 
 def _listed_problems(problems: Sequence[Problem]) -> str:

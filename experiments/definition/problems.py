@@ -16,7 +16,9 @@ _MESSAGES = {
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
     "float_type": "must be a number",
+    "float_parsing": "must be a number",
     "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "finite_number": "must be a finite number",
     "date_type": "must be a day such as 2017-12-31",
     "date_from_datetime_parsing": "must be a day such as 2017-12-31",
@@ -75,6 +77,8 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], pattern_words: Mappin
     if kind == "extra_forbidden":
         return Problem(field_path(location), "there is no such field" + _hint(location, model))
     shown = _shown(detail["input"])
+    if location[-1:] == ("[key]",):
+        return Problem(field_path(location[:-1]), _message(detail, shown, pattern_words))
     for free_form in ("parameters", "attributes"):
         if free_form in location[:-1] and kind != "literal_error":
             # One problem per type that was tried; the caller drops the repetitions.

@@ -200,27 +200,31 @@ Node: TypeAlias = Union[  # noqa: UP007 - the nodes name their union before it e
 ]
 
 
-def names_of(node: Node) -> frozenset[str]:  # noqa: C901 - one case per node
+def names_of(node: Node) -> frozenset[str]:
     """Return the names of all attributes that a node asks about."""
+    if isinstance(node, Attribute | Presence):
+        return frozenset({node.name})
+    return frozenset().union(*(names_of(part) for part in parts_of(node)))
+
+
+def parts_of(node: Node) -> tuple[Node, ...]:  # noqa: PLR0911 - one case per node
+    """Return the nodes that a node consists of, in the order of the rule; none for literals and attributes."""
     match node:
-        case Literal():
-            return frozenset()
-        case Attribute(name=name) | Presence(name=name):
-            return frozenset({name})
+        case Literal() | Attribute() | Presence():
+            return ()
         case All(terms=terms) | AnyOf(terms=terms):
-            parts = terms
+            return terms
         case InList(needle=needle, items=items):
-            parts = (needle, *items)
+            return (needle, *items)
         case InAttribute(needle=needle, texts=texts):
-            parts = (needle, texts)
+            return (needle, texts)
         case Comparison(left=left, right=right) | Arithmetic(left=left, right=right):
-            parts = (left, right)
+            return (left, right)
         case Choice(condition=condition, chosen=chosen, otherwise=otherwise):
-            parts = (condition, chosen, otherwise)
+            return (condition, chosen, otherwise)
         case TextTest(text=text, part=part):
-            parts = (text, part)
+            return (text, part)
         case Matches(text=operand) | Opposite(operand=operand) | ToDouble(operand=operand):
-            parts = (operand,)
+            return (operand,)
         case Not(operand=operand) | Size(operand=operand):
-            parts = (operand,)
-    return frozenset().union(*(names_of(part) for part in parts))
+            return (operand,)

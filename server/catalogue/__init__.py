@@ -2,6 +2,8 @@
 
 from server.catalogue.base import Money
 from server.catalogue.candidates import NO_ACTION, Action, Candidate, Group, Limited, Offer
+from server.catalogue.checks import catalogue_problems
+from server.catalogue.diff import catalogue_changes
 from server.catalogue.limits import DECISION, Budget, Cap, ContactPolicy, CoolDown, QuietHours
 from server.catalogue.load import dump_catalogue, load_catalogue
 from server.catalogue.model import MOMENT_ATTRIBUTES, PROFILE_ATTRIBUTES, Catalogue, Segment
@@ -14,6 +16,7 @@ from server.catalogue.policy import (
     Placement,
     StandingArms,
 )
+from server.catalogue.start import StartingCatalogue, catalogue_to_serve
 
 __all__ = [
     "DECISION",
@@ -40,6 +43,10 @@ __all__ = [
     "QuietHours",
     "Segment",
     "StandingArms",
+    "StartingCatalogue",
+    "catalogue_changes",
+    "catalogue_problems",
+    "catalogue_to_serve",
     "dump_catalogue",
     "load_catalogue",
 ]

@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+OptionalIdentifier = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]{0,127})?$")]
+"""An identifier, or empty for none."""
 RuleText = Annotated[str, StringConstraints(max_length=15_000)]
 """A rule in CEL over the catalogue's attributes; empty for none. What is supported stands in ``experiments.rules``."""
 Days = Annotated[float, Field(gt=0, le=3660)]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from experiments.rules import AttributeType
 from server.catalogue.base import Identifier, Part, RuleText
@@ -61,6 +61,8 @@ class Segment(Part):
 class Catalogue(Part):
     """Everything that one programme decides about, and by which rules.
 
+    Only its parts are checked when it is made; ``catalogue_problems`` tells whether they fit together.
+
     Attributes:
         programme: The loyalty programme.
         time_zone: IANA name of the zone in which days begin and end.
@@ -103,20 +105,6 @@ class Catalogue(Part):
         if value not in available_timezones():
             raise ValueError(f"{value!r} is not an IANA time zone such as America/New_York")
         return value
-
-    @model_validator(mode="after")
-    def _ids_are_unique_and_known(self) -> "Catalogue":
-        placement_ids = {placement.placement_id for placement in self.placements}
-        if len(placement_ids) < len(self.placements):
-            raise ValueError("two placements have the same placement_id")
-        seen: set[str] = set()
-        for offer in self.offers:
-            if offer.offer_id in seen:
-                raise ValueError(f"offer_id {offer.offer_id!r} is there twice")
-            seen.add(offer.offer_id)
-            if unknown := set(offer.placements) - placement_ids:
-                raise ValueError(f"offer {offer.offer_id!r} names unknown placements {sorted(unknown)}")
-        return self
 
     @cached_property
     def revision(self) -> str:
@@ -191,6 +179,11 @@ class Catalogue(Part):
             if not self.offers[position].placements or placement_id in self.offers[position].placements
         ]
         return np.array(shown, dtype=np.int64)
+
+    @cached_property
+    def asks_evidence(self) -> bool:
+        """Whether any placement weighs what members responded to."""
+        return any(one.arbitration or one.decides == "actions" for one in self.placements)
 
     def lineage(self, group_id: str) -> tuple[Group, ...]:
         """Return a group and the groups that it belongs to, the nearest first; nothing for an empty id."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from server.catalogue.base import Identifier, Money, Part, RuleText
+from server.catalogue.base import Identifier, Money, OptionalIdentifier, Part, RuleText
 from server.catalogue.candidates import Lever, Probability
 from training.bundle import Task
 
@@ -172,7 +172,7 @@ class Placement(Part):
     max_offer_count: Annotated[int, Field(ge=1, le=OFFER_COUNT_LIMIT)] = 10
     ranking: Literal["champion", "popular"] = "champion"
     task: Task = Task.REPLENISH
-    arbitration: Identifier | Literal[""] = ""
+    arbitration: OptionalIdentifier = ""
     exploration: Exploration = Exploration()
     most_per_category: Annotated[int, Field(ge=1, le=OFFER_COUNT_LIMIT)] | None = None
     fallback_offer_ids: tuple[Identifier, ...] = ()

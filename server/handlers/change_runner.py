@@ -124,7 +124,7 @@ class ChangeRunner:
             # Another process writes into the same store.
             if kept.request_id and kept.request_id == provenance.request_id:
                 return self._repeated(kept, provenance)
-            raise EtagMismatchError(wanted.experiment_id, KnownExperiment(kept.definition).etag)
+            raise experiment_changed(wanted.experiment_id, KnownExperiment(kept.definition).etag)
         before = snapshot.experiments.get(wanted.experiment_id)
         known = KnownExperiment(
             after,
@@ -145,3 +145,8 @@ class ChangeRunner:
             raise RequestIdReusedError(provenance.request_id)
         (first,) = self._store.changes(earlier.programme, earlier.experiment_id, 0, 1)
         return KnownExperiment(earlier.definition, earlier.position, first.change_time, earlier.change_time)
+
+
+def experiment_changed(experiment_id: str, etag: str) -> EtagMismatchError:
+    """Return the error that says that somebody changed the experiment, which now has this etag."""
+    return EtagMismatchError(f"Experiment {experiment_id!r}", etag, experiment_id=experiment_id)

@@ -8,7 +8,6 @@ from experiments.definition import ExperimentDefinition, State, change_problems,
 from experiments.definition.lifecycle import transition_problem
 from experiments.errors import DefinitionError, Problem
 from server.errors import (
-    EtagMismatchError,
     ExperimentExistsError,
     ExperimentNotFoundError,
     ExperimentReadOnlyError,
@@ -16,7 +15,7 @@ from server.errors import (
     InvalidRequestError,
 )
 from server.experiment_checks import targeting_problems
-from server.handlers.change_runner import ChangeRunner, Provenance, Target
+from server.handlers.change_runner import ChangeRunner, Provenance, Target, experiment_changed
 from server.handlers.clock import Clock
 from server.programme import KnownExperiment, Programmes, Snapshot
 from server.storage import ExperimentStore
@@ -197,7 +196,7 @@ def _changeable(snapshot: Snapshot, target: Target) -> KnownExperiment:
     if known.read_only:
         raise ExperimentReadOnlyError(target.experiment_id)
     if target.etag and target.etag != known.etag:
-        raise EtagMismatchError(target.experiment_id, known.etag)
+        raise experiment_changed(target.experiment_id, known.etag)
     return known
 
 

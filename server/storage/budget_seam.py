@@ -11,13 +11,21 @@ from server.budgets import Draw
 class BudgetWriter(Protocol):
     """Keeps reservations in the transactions of the log. Called from one thread only."""
 
+    def begin(self, cursor: sqlite3.Cursor) -> None:
+        """Hear that a transaction is open."""
+        ...
+
+    def release_expired(self, cursor: sqlite3.Cursor, programme: str, now_micros: int) -> int:
+        """Release reservations that have run out, and return how many."""
+        ...
+
     def reserve(
         self, cursor: sqlite3.Cursor, programme: str, draws: Sequence[Draw], decision: Decision
     ) -> tuple[str, ...]:
         """Reserve all draws of a decision, or none; return the candidates for which an account has not enough left."""
         ...
 
-    def redeemed(self, cursor: sqlite3.Cursor, outcomes: Sequence[Outcome]) -> None:
+    def redeemed(self, cursor: sqlite3.Cursor, outcomes: Sequence[Outcome]) -> object:
         """Commit what the decisions of these new redemptions reserved."""
         ...
 
@@ -36,6 +44,14 @@ class BudgetWriter(Protocol):
 
 class NoBudgets:
     """A log without budgets: nothing can be drawn from it."""
+
+    def begin(self, cursor: sqlite3.Cursor) -> None:
+        """Do nothing."""
+
+    def release_expired(self, cursor: sqlite3.Cursor, programme: str, now_micros: int) -> int:
+        """Release nothing."""
+        del cursor, programme, now_micros
+        return 0
 
     def reserve(
         self, cursor: sqlite3.Cursor, programme: str, draws: Sequence[Draw], decision: Decision

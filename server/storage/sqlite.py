@@ -7,7 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from experiments import change_tables, member_tables
+from experiments import budget_tables, catalogue_tables, change_tables, member_tables
+from experiments.catalogue_changes import CatalogueChange
 from experiments.changes import ExperimentChange
 from experiments.event_tables import (
     CREATE_STATEMENTS,
@@ -19,10 +20,14 @@ from experiments.event_tables import (
     exposure_row,
 )
 from experiments.events import Decision, Exposure, Outcome
-from server.budgets import Draw
+from server.budgets import Draw, Totals
 from server.errors import StoreUnavailableError
 from server.storage.budget_seam import BudgetWriter, NoBudgets
+from server.storage.budget_statements import SPENT
+from server.storage.budget_writes import ReleaseWrite, totals_of
+from server.storage.catalogue_store import CatalogueReads, CatalogueWrite
 from server.storage.decision_writes import DecisionWrite, DecisionWriter
+from server.storage.evidence_reads import EvidenceReads
 from server.storage.group_commit import GroupCommit, Ticket
 from server.storage.log import AppendResult, Chain, DecisionResult, StateDocument
 from server.storage.member_reads import MemberReads
@@ -40,8 +45,8 @@ _FAULTS_OF_A_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.Programmi
 Write: TypeAlias = DecisionWrite | OutcomeWrite | SingleWrite
 
 
-class SqliteEventLog(SqliteReads, MemberReads):
-    """An ``EventLog``, ``ExperimentStore`` and ``MemberStore`` in one SQLite file.
+class SqliteEventLog(SqliteReads, MemberReads, CatalogueReads, EvidenceReads):
+    """An ``EventLog``, ``ExperimentStore``, ``MemberStore`` and ``CatalogueStore`` in one SQLite file.
 
     The file is created if there is none, and brought up to date if it is old.
 
@@ -111,6 +116,34 @@ class SqliteEventLog(SqliteReads, MemberReads):
         result: LinkResult = self._group.submit(LinkWrite(programme, links, link_time), timeout)
         return result
 
+    def append_catalogue_change(self, change: CatalogueChange, timeout: float) -> CatalogueChange:
+        """See ``CatalogueStore.append_catalogue_change``."""
+        kept: CatalogueChange = self._group.submit(CatalogueWrite(change), timeout)
+        return kept
+
+    def release_expired(self, programme: str, now_micros: int, timeout: float) -> int:
+        """Release reservations that have run out by a time, ``MOST_RELEASED`` at most; return how many.
+
+        Args:
+            programme: The loyalty programme.
+            now_micros: Microseconds since the Unix epoch.
+            timeout: Seconds to wait at most.
+
+        Raises:
+            StoreUnavailableError: The log cannot be written; nothing was released.
+            StoreTimeoutError: It was not confirmed in time; it may still happen.
+        """
+        released: int = self._group.submit(ReleaseWrite(programme, now_micros, self._budgets), timeout)
+        return released
+
+    def budget_totals(self, programme: str, after_version: int = 0) -> Totals:
+        """Return what is spent of the accounts of a programme that changed after a version: of all by default.
+
+        Raises:
+            StoreUnavailableError: The log cannot be read.
+        """
+        return totals_of(self._rows(SPENT, after_version, programme), after_version)
+
     def close(self) -> None:
         """Write what is waiting, then release the file. Closing twice does nothing."""
         self._group.close()
@@ -121,6 +154,7 @@ class SqliteEventLog(SqliteReads, MemberReads):
         try:
             cursor = self._writing.cursor()
             cursor.execute("BEGIN IMMEDIATE")
+            self._budgets.begin(cursor)
             for _, run in groupby(group, lambda ticket: type(ticket.item)):
                 self._write(cursor, list(run))
             self._budgets.flush(cursor)
@@ -215,6 +249,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         *CREATE_STATEMENTS,
         *change_tables.CREATE_STATEMENTS,
         *member_tables.CREATE_STATEMENTS,
+        *budget_tables.CREATE_STATEMENTS,
+        *catalogue_tables.CREATE_STATEMENTS,
     ):
         connection.execute(statement)
     bring_up_to_date(connection)

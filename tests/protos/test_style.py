@@ -20,7 +20,7 @@ ENUMS: list[Any] = [enum for file in FILES for enum in file.enum_types_by_name.v
 METHODS: list[Any] = [
     method for file in FILES for service in file.services_by_name.values() for method in service.methods
 ]
-READING = ("Get", "List", "Stream")
+READING = ("Get", "List", "Measure", "Stream")
 """Methods whose names begin so change nothing."""
 KEYED_BY_CONTENT = {"LinkIdentities"}
 """Methods that write pairs which are keys themselves, so that a repeat changes nothing."""

@@ -9,6 +9,9 @@ from google.rpc import error_details_pb2
 from experiments.errors import Problem
 from server.errors import (
     AnalysisImpossibleError,
+    CatalogueConflictError,
+    CatalogueItemNotFoundError,
+    CatalogueRevisionNotFoundError,
     EtagMismatchError,
     ExperimentConflictError,
     ExperimentExistsError,
@@ -43,7 +46,10 @@ ERRORS: tuple[RequestError, ...] = (
     ExperimentReadOnlyError(LONGEST),
     ExperimentStateError("It cannot start", PROBLEMS, LONGEST),
     ExperimentConflictError("It cannot start", PROBLEMS, LONGEST),
-    EtagMismatchError(LONGEST, "0123456789abcdef"),
+    CatalogueItemNotFoundError(LONGEST, "offer", LONGEST),
+    CatalogueRevisionNotFoundError(LONGEST, LONGEST),
+    CatalogueConflictError("The catalogue cannot be so", PROBLEMS, LONGEST),
+    EtagMismatchError(f"Experiment {LONGEST}", "0123456789abcdef", experiment_id=LONGEST),
     IdentityLinkedError(("a" * 256, "b" * 256)),
     AnalysisImpossibleError(LONGEST, LONGEST * 9),
     ServerBusyError("analyses", 5),
