@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cli import demo_command, experiment, models, policy, serve, train
+from cli import demo_command, experiment, member, models, policy, serve, train
 from experiments.errors import DomainError
 from training.bundle import BundleError
 
@@ -21,6 +21,7 @@ app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(policy.app, name="policy")
+app.add_typer(member.app, name="member")
 
 
 def main() -> None:
