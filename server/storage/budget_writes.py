@@ -6,6 +6,7 @@ the file once for a whole group of decisions.
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from experiments.budget_tables import RELEASED, RESERVED
 from experiments.events import Decision, Outcome, to_micros
@@ -39,33 +40,22 @@ _Key = tuple[str, str, int]
 """Programme, account, period."""
 
 
+@dataclass(slots=True)
 class _Account:
     """An account in one period, as the open transaction sees it.
 
     ``next_expiry`` is a time before which none of its open reservations runs out; none if nothing is known.
     """
 
-    __slots__ = ("committed_micros", "committed_units", "next_expiry", "reserved_micros", "reserved_units")
-
-    def __init__(
-        self,
-        reserved_units: int = 0,
-        reserved_micros: int = 0,
-        committed_units: int = 0,
-        committed_micros: int = 0,
-    ) -> None:
-        self.reserved_units = reserved_units
-        self.reserved_micros = reserved_micros
-        self.committed_units = committed_units
-        self.committed_micros = committed_micros
-        self.next_expiry: int | None = None
+    reserved_units: int = 0
+    reserved_micros: int = 0
+    committed_units: int = 0
+    committed_micros: int = 0
+    next_expiry: int | None = None
 
     @property
     def spent(self) -> Spent:
-        return (
-            self.reserved_units + self.committed_units,
-            self.reserved_micros + self.committed_micros,
-        )
+        return self.reserved_units + self.committed_units, self.reserved_micros + self.committed_micros
 
     def reserve(self, units: int, micros: int) -> None:
         self.reserved_units += units
