@@ -1,7 +1,7 @@
 """The composition root: builds the server from its configuration, starts and stops it."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from experiments.errors import DomainError
+from experiments.events import Outcome
 from server.config import Config
 from server.handlers.assignments import AssignmentHandler
 from server.handlers.clock import Clock, system_clock
@@ -19,11 +20,11 @@ from server.handlers.people import People
 from server.handlers.recommend import RecommendHandler
 from server.handlers.results import ResultsHandler
 from server.interceptors import ErrorInterceptor, RequestLogInterceptor
+from server.members.cache import MemberStates
 from server.metrics import Metrics, MetricsEndpoint
 from server.models import ModelWatcher
 from server.opening import StartError, open_parts, snapshot
 from server.programme import Programmes
-from server.purchases import Purchase, RecentPurchases
 from server.servicers import ExperimentServicer, OutcomeServicer, RecommendationServicer
 from server.storage import SqliteEventLog
 from training.bundle import Bundle, Task
@@ -61,12 +62,10 @@ class App:
             settings = config.server
             self._metrics = Metrics()
             parts = [open_parts(name, section) for name, section in config.programmes.items()]
-            self._purchases = RecentPurchases(self._read_purchases)
-            self._log = _open_log(Path(config.store.path), self._metrics, self._purchases)
+            self._log = _open_log(Path(config.store.path), self._metrics, self._took)
+            self._states = MemberStates(self._log)
             opened.append(self._log.close)
             self._programmes = Programmes({part.programme: snapshot(part, self._log) for part in parts})
-            for name in config.programmes:
-                self._keep_purchases(name)
             self._experiments = ExperimentHandler(self._programmes, self._log, clock)
             opened.append(self._experiments.close)
             self._results = ResultsHandler(self._programmes, self._log, Path(config.store.path), clock)
@@ -125,7 +124,7 @@ class App:
         recommend = RecommendHandler(
             self._programmes,
             people,
-            self._purchases,
+            self._states,
             self._log,
             clock,
             replay=self._config.server.replay,
@@ -150,6 +149,9 @@ class App:
         )
         return server
 
+    def _took(self, outcomes: Sequence[Outcome]) -> None:
+        self._states.took(outcomes)
+
     def _model_watcher(self) -> ModelWatcher:
         folders = {
             name: Path(section.models) for name, section in self._config.programmes.items() if section.models
@@ -162,22 +164,9 @@ class App:
         return ModelWatcher(folders, opened, self._swap_model, self._config.server.watch_interval)
 
     def _swap_model(self, programme: str, task: Task, bundle: Bundle) -> None:
-        # An older model needs older purchases before it decides; with a newer one they go once it does.
-        self._keep_purchases(programme, bundle)
         self._programmes.replace_bundle(programme, task, bundle)
-        self._keep_purchases(programme)
         self._metrics.serves(programme, task, bundle.manifest.model_version)
         self._update_health()
-
-    def _read_purchases(self, programme: str, micros: int) -> Iterable[Purchase]:
-        return self._log.purchases_since(programme, micros)
-
-    def _keep_purchases(self, programme: str, *coming: Bundle) -> None:
-        """Keep in memory what was bought since the oldest feature time of the programme's models."""
-        bundles = (*self._programmes.current(programme).bundles.values(), *coming)
-        if bundles:
-            oldest = min(bundle.manifest.feature_instant for bundle in bundles)
-            self._purchases.keep_since(programme, oldest)
 
     def _update_health(self) -> None:
         ready = all(
@@ -202,13 +191,15 @@ def build(config: Config, clock: Clock = system_clock) -> App:
     return App(config, clock)
 
 
-def _open_log(path: Path, metrics: Metrics, purchases: RecentPurchases) -> SqliteEventLog:
+def _open_log(
+    path: Path, metrics: Metrics, on_outcomes: Callable[[Sequence[Outcome]], None]
+) -> SqliteEventLog:
     if not path.parent.is_dir():
         raise StartError(
             f"The folder of the event log, {path.parent}, does not exist; make it or set [store] path."
         )
     try:
-        return SqliteEventLog(path, metrics.committed, purchases.took)
+        return SqliteEventLog(path, metrics.committed, on_outcomes)
     except DomainError as error:
         cause = error.metadata.get("cause", error.message)
         raise StartError(

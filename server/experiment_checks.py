@@ -6,7 +6,7 @@ from experiments.definition import ExperimentDefinition, State, together_problem
 from experiments.errors import DefinitionError, Problem
 from experiments.plan import compile_plan
 from server.catalogue import Catalogue
-from server.decide.decide import RANKING_PARAMETER
+from server.decide.policy import RANKING_PARAMETER
 from server.decide.score import CHAMPION, POPULAR
 
 

@@ -10,7 +10,8 @@ from experiments.changes import etag
 from experiments.definition import ExperimentDefinition, State
 from experiments.plan import Plan
 from server.catalogue import Catalogue, Placement
-from server.decide.candidates import CandidateIndex
+from server.decide.compiled import Compiled, compile_catalogue
+from server.decide.table import Tables
 from server.errors import ProgrammeNotFoundError
 from training.bundle import Bundle, Task
 
@@ -51,6 +52,8 @@ class Snapshot:
         plan: Experiments in force, compiled.
         bundles: The champion model of each task that has one; read-only.
         experiments: The experiments of the plan by id, in the order of ids; read-only.
+        compiled: Rules and limits of the catalogue; worked out from it unless given.
+        tables: The candidates of each placement and day.
         sticky: The running experiments in which members keep the variant of their first exposure.
     """
 
@@ -59,7 +62,8 @@ class Snapshot:
     bundles: Mapping[Task, Bundle] = field(default_factory=lambda: MappingProxyType({}))
     experiments: Mapping[str, KnownExperiment] = field(default_factory=lambda: MappingProxyType({}))
     sticky: frozenset[str] = field(init=False)
-    candidates: CandidateIndex = field(init=False)
+    compiled: Compiled = None  # type: ignore[assignment]  # compiled where it is not given
+    tables: Tables = field(init=False)
 
     def __post_init__(self) -> None:
         sticky = frozenset(
@@ -68,7 +72,9 @@ class Snapshot:
             if known.definition.sticky and known.definition.state is State.RUNNING
         )
         object.__setattr__(self, "sticky", sticky)
-        object.__setattr__(self, "candidates", CandidateIndex(self.catalogue, self.bundles))
+        if self.compiled is None:
+            object.__setattr__(self, "compiled", compile_catalogue(self.catalogue))
+        object.__setattr__(self, "tables", Tables(self.catalogue, self.compiled.book, self.bundles))
 
     def bundle_at(self, placement: Placement) -> Bundle | None:
         """Return the model that ranks at a placement: the one of its task, if there is one."""

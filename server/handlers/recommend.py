@@ -1,6 +1,7 @@
 """Recommending offers: decide, log, answer."""
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +14,9 @@ from server.errors import InvalidRequestError, PlacementNotFoundError, RequestId
 from server.handlers.clock import Clock, request_time_problem
 from server.handlers.people import People, Person
 from server.identifiers import new_decision_id
+from server.members.cache import MemberStates
+from server.members.events import after_decision
 from server.programme import Programmes
-from server.purchases import RecentPurchases
 from server.storage import EventLog
 
 
@@ -49,7 +51,7 @@ class RecommendHandler:
     Args:
         programmes: Catalogue, plan and models of each programme.
         people: Assigns members.
-        purchases: What members bought lately.
+        states: What the log has of members.
         log: Where decisions go before they are answered.
         clock: The server's clock.
         replay: Decide as of the request's time instead of the server's.
@@ -60,7 +62,7 @@ class RecommendHandler:
         self,
         programmes: Programmes,
         people: People,
-        purchases: RecentPurchases,
+        states: MemberStates,
         log: EventLog,
         clock: Clock,
         *,
@@ -69,7 +71,7 @@ class RecommendHandler:
     ) -> None:
         self._programmes = programmes
         self._people = people
-        self._purchases = purchases
+        self._states = states
         self._log = log
         self._clock = clock
         self._replay = replay
@@ -101,32 +103,42 @@ class RecommendHandler:
         decide_time = request.request_time if self._replay and request.request_time else now
         person = Person(request.member_id, attributes=request.attributes)
         assigned = self._people.assign_placed(snapshot, person, placement.placement_id)
-        trips = self._purchases.of(request.programme, request.member_id)
-        visit = Visit(request.member_id, request.attributes, request.basket, trips)
-        choice = decide(snapshot, placement, visit, assigned, count=count, time=decide_time)
-        bundle = snapshot.bundle_at(placement)
-        decision = Decision(
-            programme=request.programme,
-            decision_id=new_decision_id(),
-            request_id=request.request_id,
-            request_digest=_digest(request),
-            member_id=request.member_id,
-            placement_id=request.placement_id,
-            requested_count=count,
-            request_time=request.request_time,
-            receive_time=now,
-            decide_time=decide_time,
-            ranking=choice.ranking,
-            model_version="" if bundle is None else bundle.manifest.model_version,
-            plan_revision=snapshot.plan.revision,
-            catalogue_revision=snapshot.catalogue.revision,
-            feature_time=None if bundle is None else datetime.fromisoformat(bundle.manifest.feature_time),
-            eligible_count=choice.eligible_count,
-            degradations=choice.degradations,
-            offers=choice.offers,
-            assignments=choice.assignments,
-        )
-        logged = self._log.append_decision(decision, timeout)
+        due = time.monotonic() + timeout
+        result = None
+        while result is None or result.stale:
+            with self._states.hold(request.programme, request.member_id) as held:
+                visit = Visit(request.member_id, request.attributes, request.basket, held.state.trips)
+                choice = decide(snapshot, placement, visit, assigned, count=count, time=decide_time)
+                bundle = snapshot.bundle_at(placement)
+                decision = Decision(
+                    programme=request.programme,
+                    decision_id=new_decision_id(),
+                    request_id=request.request_id,
+                    request_digest=_digest(request),
+                    member_id=request.member_id,
+                    placement_id=request.placement_id,
+                    requested_count=count,
+                    request_time=request.request_time,
+                    receive_time=now,
+                    decide_time=decide_time,
+                    ranking=choice.ranking,
+                    model_version="" if bundle is None else bundle.manifest.model_version,
+                    plan_revision=snapshot.plan.revision,
+                    catalogue_revision=snapshot.catalogue.revision,
+                    feature_time=None
+                    if bundle is None
+                    else datetime.fromisoformat(bundle.manifest.feature_time),
+                    eligible_count=choice.eligible_count,
+                    degradations=choice.degradations,
+                    offers=choice.offers,
+                    assignments=choice.assignments,
+                    member_version=held.state.version + 1,
+                )
+                pending = self._log.submit_decision(decision, chain=held.chain)
+                held.advance(after_decision(held.state, decision))
+            result = pending.result(due - time.monotonic())
+        logged = result.decision
+        assert logged is not None
         if logged.request_digest != decision.request_digest:
             raise RequestIdReusedError(request.request_id)
         self._on_decision(logged)
