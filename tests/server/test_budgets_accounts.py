@@ -155,13 +155,13 @@ def test_midnight_that_does_not_exist() -> None:
     assert allowed(budget, utc(2017, 10, 15, 3), zone) == 1
     assert draw_of(budget, utc(2017, 10, 15, 2, 59), zone).period == to_micros(utc(2017, 10, 14, 3))
     assert allowed(budget, utc(2017, 10, 16, 1, 59), zone) == 23
-    assert allowed(budget, utc(2017, 10, 16, 2), zone) == 0  # 23 × 1/24
+    assert allowed(budget, utc(2017, 10, 16, 2), zone) == 0  # 23 * 1/24
 
 
 @pytest.mark.parametrize(
     ("time", "units"),
     [
-        # 24 hours from 05:00 UTC: 100 × 1/24 = 4.17, 2/24 = 8.33
+        # 24 hours from 05:00 UTC: 100 * 1/24 = 4.17, 2/24 = 8.33
         (utc(2017, 12, 5, 5), 4),
         (utc(2017, 12, 5, 5, 59), 4),
         (utc(2017, 12, 5, 6), 8),
@@ -172,7 +172,7 @@ def test_midnight_that_does_not_exist() -> None:
         (utc(2017, 11, 6, 3, 59), 96),
         (utc(2017, 11, 6, 4), 100),
         (utc(2017, 11, 6, 5), 4),
-        # 23 hours from 05:00 UTC on the day on which it goes forward: 100 × 1/23 = 4.35, 8/23 = 34.78, 22/23 = 95.65
+        # 23 hours from 05:00 UTC on the day on which it goes forward: 100 * 1/23 = 4.35, 8/23 = 34.78, 22/23 = 95.65
         (utc(2017, 3, 12, 5), 4),
         (utc(2017, 3, 12, 12, 30), 34),
         (utc(2017, 3, 13, 2, 59), 95),
@@ -190,15 +190,15 @@ def test_even_over_a_day(time: datetime, units: int) -> None:
     [
         # Tuesday 12:30 in New York: 36 hours of 168 have passed
         ("week", utc(2017, 12, 5, 17, 30), 37),
-        # The week of the change has 169 hours: 168 × 1/169 is less than one unit
+        # The week of the change has 169 hours: 168 * 1/169 is less than one unit
         ("week", utc(2017, 10, 30, 4), 0),
         ("week", utc(2017, 10, 30, 5), 1),
         ("week", utc(2017, 11, 6, 4, 59), 168),
-        # November has 721 hours there: 168 × 722/721 would be too much, 168 × 360/721 = 83.88
+        # November has 721 hours there: 168 * 722/721 would be too much, 168 * 360/721 = 83.88
         ("month", utc(2017, 11, 16, 3, 59), 83),
         ("month", utc(2017, 12, 1, 4, 59), 168),
         ("month", utc(2017, 12, 1, 5), 0),
-        # December has 744 hours: 168 × 5/744 = 1.13
+        # December has 744 hours: 168 * 5/744 = 1.13
         ("month", utc(2017, 12, 1, 9), 1),
     ],
 )
@@ -265,4 +265,7 @@ def test_inventory_is_never_paced() -> None:
 
     draws = Accounts(catalogue(offer)).draws(["a"], utc(2017, 12, 5))
 
-    assert [(draw.account_id, draw.allowed_units) for draw in draws] == [("candidate:a:0", 1), ("inventory:a", 0)]
+    assert [(draw.account_id, draw.allowed_units) for draw in draws] == [
+        ("candidate:a:0", 1),
+        ("inventory:a", 0),
+    ]

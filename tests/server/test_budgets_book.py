@@ -105,9 +105,7 @@ def test_what_closed_says() -> None:
 def test_a_dear_offer_closes_before_a_cheap_one() -> None:
     """A budget of money closes those that cost more than is left, and opens them again when a reservation runs out."""
     group = Group(group_id="g", budgets=(Budget(money=money("10")),))
-    offers = (
-        Offer(offer_id=f"{cost}", group_id="g", cost=money(f"{cost}")) for cost in (0, 1, 2, 5)
-    )
+    offers = (Offer(offer_id=f"{cost}", group_id="g", cost=money(f"{cost}")) for cost in (0, 1, 2, 5))
     book = Book(Accounts(catalogue(*offers, groups=(group,))))
 
     def closed_at(micros: int) -> tuple[str, ...]:

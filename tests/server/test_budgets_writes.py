@@ -76,7 +76,6 @@ class Store:
         """Run steps in one transaction and commit it."""
         cursor = self.connection.cursor()
         cursor.execute("BEGIN IMMEDIATE")
-        self.writes.begin(cursor)
         results = [step(cursor) for step in steps]
         self.writes.flush(cursor)
         cursor.execute("COMMIT")
@@ -90,16 +89,15 @@ class Store:
         return tuple(refused)
 
     def redeem(self, *outcomes: Outcome) -> int:
-        """Commit redemptions."""
-        (late,) = self.run(lambda cursor: self.writes.redeemed(cursor, outcomes))
-        return int(late)
+        """Commit redemptions; return how many were late."""
+        before = self.writes.late_redemptions
+        self.run(lambda cursor: self.writes.redeemed(cursor, outcomes))
+        return self.writes.late_redemptions - before
 
     def release(self, time: Any, most: int = 1000) -> int:
         """Release what has run out."""
         micros = to_micros(time)
-        (released,) = self.run(
-            lambda cursor: self.writes.release_expired(cursor, "default", micros, most)
-        )
+        (released,) = self.run(lambda cursor: self.writes.release_expired(cursor, "default", micros, most))
         return int(released)
 
     def account(self, account_id: str = "x") -> tuple[int, ...]:
@@ -129,7 +127,9 @@ def test_reserves_until_nothing_is_left(store: Store) -> None:
     assert store.account() == (2, 2_000_000, 0, 0)
     assert store.states() == [("d1", "reserved"), ("d2", "reserved")]
     # What the third was refused on is told again, for those who do not know yet.
-    assert store.told == [("default", {("x", 0): spent}) for spent in ((1, 1_000_000), (2, 2_000_000), (2, 2_000_000))]
+    assert store.told == [
+        ("default", {("x", 0): spent}) for spent in ((1, 1_000_000), (2, 2_000_000), (2, 2_000_000))
+    ]
 
 
 def test_all_or_nothing(store: Store) -> None:
@@ -157,10 +157,7 @@ def test_decisions_of_one_transaction_see_each_other(store: Store) -> None:
     reserve = store.writes.reserve
 
     results = store.run(
-        *(
-            lambda cursor, one=one: reserve(cursor, "default", [draw()], one)
-            for one in (first, second, third)
-        )
+        *(lambda cursor, one=one: reserve(cursor, "default", [draw()], one) for one in (first, second, third))
     )
 
     assert results == [(), (), ("a",)]
@@ -183,7 +180,6 @@ def test_rolled_back_is_forgotten(store: Store) -> None:
     store.reserve(1, draw())
     cursor = store.connection.cursor()
     cursor.execute("BEGIN IMMEDIATE")
-    store.writes.begin(cursor)
     assert store.writes.reserve(cursor, "default", [draw()], asked(2)) == ()
     store.writes.flush(cursor)
     cursor.execute("ROLLBACK")
@@ -201,14 +197,21 @@ def test_another_writer_is_noticed(tmp_path: Path) -> None:
         known = account_totals(one.connection, "default")
         assert known == Totals(0, {})
         results = [(one, 1, 4), (two, 2, 4), (one, 3, 4), (two, 4, 4), (one, 5, 4), (two, 6, 4)]
-        assert [
-            by.reserve(number, draw(allowed_units=most)) for by, number, most in results
-        ] == [(), (), (), (), ("a",), ("a",)]
+        assert [by.reserve(number, draw(allowed_units=most)) for by, number, most in results] == [
+            (),
+            (),
+            (),
+            (),
+            ("a",),
+            ("a",),
+        ]
 
         known = account_totals(one.connection, "default", known.version)
         assert known == Totals(4, {("x", 0): (4, 4_000_000)})
         two.reserve(7, draw("b", "y"))
-        assert account_totals(one.connection, "default", known.version) == Totals(5, {("y", 0): (1, 1_000_000)})
+        assert account_totals(one.connection, "default", known.version) == Totals(
+            5, {("y", 0): (1, 1_000_000)}
+        )
         assert account_totals(one.connection, "default", 5) == Totals(5, {})
 
 
@@ -244,7 +247,11 @@ def test_what_runs_out_within_one_transaction(store: Store) -> None:
 def test_release_takes_the_oldest_first(store: Store) -> None:
     """At most so many, the oldest first; what is still open, redeemed or released is left alone; other accounts too."""
     for number in range(1, 6):
-        store.reserve(number, draw(allowed_units=9, expire_micros=to_micros(START) + number), draw("b", "y"))
+        store.reserve(
+            number,
+            draw(allowed_units=9, expire_micros=to_micros(START) + number),
+            draw("b", "y", allowed_units=9),
+        )
     store.redeem(redemption(1, decision_id="d1"))
     now = START + timedelta(microseconds=4)
 
@@ -298,7 +305,12 @@ def test_a_redemption_without_decision(store: Store) -> None:
     late = [store.redeem(redemption(number)) for number in range(5)]
 
     assert late == [0, 0, 1, 0, 0]
-    assert store.states() == [("d1", "committed"), ("d2", "committed"), ("d3", "reserved"), ("d4", "committed")]
+    assert store.states() == [
+        ("d1", "committed"),
+        ("d2", "committed"),
+        ("d3", "reserved"),
+        ("d4", "committed"),
+    ]
 
 
 def test_a_late_redemption_is_a_fact(store: Store) -> None:
@@ -319,7 +331,9 @@ def test_a_group_costs_few_statements(store: Store) -> None:
 
     def reserve_all(first: int, most: int) -> None:
         def one(number: int) -> Callable[[sqlite3.Cursor], Any]:
-            draws = [draw(f"c{part}", f"x{(number * 3 + part) % 30}", allowed_units=most) for part in range(3)]
+            draws = [
+                draw(f"c{part}", f"x{(number * 3 + part) % 30}", allowed_units=most) for part in range(3)
+            ]
             return lambda cursor: store.writes.reserve(cursor, "default", draws, asked(number))
 
         store.run(*(one(number) for number in range(first, first + 500)))
@@ -371,14 +385,25 @@ class _Story:
 
 
 _MADE = catalogue(
-    Offer(offer_id="a", group_id="g", cost=money("1"), budgets=(Budget(units=2, period="day", hold_days=0.4),)),
-    Offer(offer_id="b", group_id="g", cost=money("2.5"), budgets=(Budget(units=30, period="week", pacing="even"),)),
+    Offer(
+        offer_id="a", group_id="g", cost=money("1"), budgets=(Budget(units=2, period="day", hold_days=0.4),)
+    ),
+    Offer(
+        offer_id="b",
+        group_id="g",
+        cost=money("2.5"),
+        budgets=(Budget(units=30, period="week", pacing="even"),),
+    ),
     Offer(offer_id="c", inventory=3, discount=money("0.3")),
-    groups=(Group(group_id="g", budgets=(Budget(money=money("9"), hold_days=1), Budget(units=5, hold_days=2))),),
+    groups=(
+        Group(group_id="g", budgets=(Budget(money=money("9"), hold_days=1), Budget(units=5, hold_days=2))),
+    ),
 )
 _STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["decide"] * 5 + ["redeem", "redeem unnamed", "release", "commit", "commit", "roll back"]),
+        st.sampled_from(
+            ["decide"] * 5 + ["redeem", "redeem unnamed", "release", "commit", "commit", "roll back"]
+        ),
         st.sampled_from([0.0, 0.01, 1.0, 6.0, 24.0]),
         st.lists(st.sampled_from("abc"), min_size=1, unique=True),
         st.integers(0, 30),
@@ -401,8 +426,7 @@ def test_any_sequence_of_events(steps: list[tuple[str, float, list[str], int]]) 
     with closing(store.connection) as connection:
         cursor = connection.cursor()
         cursor.execute("BEGIN IMMEDIATE")
-        store.writes.begin(cursor)
-        kept = dict(story.rows)
+        kept, late, late_kept = dict(story.rows), 0, 0
         for what, hours, candidate_ids, number in [*steps, ("commit", 0.0, [], 0)]:
             time += timedelta(hours=hours)
             if what == "decide":
@@ -422,29 +446,35 @@ def test_any_sequence_of_events(steps: list[tuple[str, float, list[str], int]]) 
                 candidate_id, decision_id = candidate_ids[0], f"d{number}"
                 named = what == "redeem"
                 event = redemption(
-                    0, member_id=f"m{number % 3}", offer_id=candidate_id, decision_id=decision_id if named else ""
+                    0,
+                    member_id=f"m{number % 3}",
+                    offer_id=candidate_id,
+                    decision_id=decision_id if named else "",
                 )
                 if not named:
                     decision_id = _latest(story, event.member_id, candidate_id)
-                assert store.writes.redeemed(cursor, [event]) == story.redeem(decision_id, candidate_id)
+                store.writes.redeemed(cursor, [event])
+                late += story.redeem(decision_id, candidate_id)
             elif what == "release":
-                assert store.writes.release_expired(cursor, "default", to_micros(time)) == story.release(to_micros(time))
+                assert store.writes.release_expired(cursor, "default", to_micros(time)) == story.release(
+                    to_micros(time)
+                )
             else:
                 if what == "commit":
                     store.writes.flush(cursor)
                     cursor.execute("COMMIT")
                     store.writes.committed()
-                    kept = dict(story.rows)
+                    kept, late_kept = dict(story.rows), late
                 else:
                     cursor.execute("ROLLBACK")
                     store.writes.rolled_back()
-                    story.rows = dict(kept)
+                    story.rows, late = dict(kept), late_kept
+                assert store.writes.late_redemptions == late
                 totals = account_totals(connection, "default").spent
                 assert totals == story.spent()
                 assert connection.execute(_KEPT).fetchall() == connection.execute(_SUMS).fetchall()
                 assert book.closed(time).candidate_ids == closed_by_force(story.accounts, dict(totals), time)
                 cursor.execute("BEGIN IMMEDIATE")
-                store.writes.begin(cursor)
 
 
 def _expected(story: _Story, draws: list[Draw], now: int) -> tuple[str, ...]:
