@@ -1,29 +1,14 @@
 """What a decision draws from which account, and what budgets let out over time: all calculated by hand."""
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from experiments.events import to_micros
 from server.budgets import Accounts, Draw
-from server.catalogue import Action, Budget, Catalogue, Group, Money, Offer, Placement
-
-NOON = datetime(2017, 12, 5, 12, 0, tzinfo=UTC)
-
-
-def money(amount: str) -> Money:
-    """Return an amount of dollars."""
-    return Money(amount=Decimal(amount), currency_code="USD")
-
-
-def catalogue(*offers: Offer, **fields: Any) -> Catalogue:
-    """Return a catalogue of one placement."""
-    plain: dict[str, Any] = {
-        "placements": (Placement(placement_id="till"),), "currency_code": "USD", "offers": offers,
-    }  # fmt: skip
-    return Catalogue(**plain | fields)
+from server.catalogue import Action, Budget, Group, Offer
+from tests.server.budget_process import START, catalogue, money
 
 
 def draw_of(budget: Budget, time: datetime, zone: str = "UTC", **fields: Any) -> Draw:
@@ -58,7 +43,7 @@ def test_which_accounts() -> None:
         )
     )
 
-    draws = accounts.draws(["survey", "free", "unknown", "a"], NOON)
+    draws = accounts.draws(["survey", "free", "unknown", "a"], START)
 
     assert [(draw.candidate_id, draw.account_id, draw.allowed_units) for draw in draws] == [
         ("survey", "group:outer:0", 9),
@@ -71,7 +56,7 @@ def test_which_accounts() -> None:
         ("a", "inventory:a", 5),
     ]
     assert {draw.units for draw in draws} == {1}
-    holds = {draw.account_id: draw.expire_micros - to_micros(NOON) for draw in draws}
+    holds = {draw.account_id: draw.expire_micros - to_micros(START) for draw in draws}
     day = 86_400_000_000
     assert (holds["candidate:a:0"], holds["candidate:a:1"], holds["inventory:a"]) == (7 * day, day, 7 * day)
 
@@ -81,7 +66,7 @@ def test_a_catalogue_without_budgets_draws_nothing() -> None:
     accounts = Accounts(catalogue(Offer(offer_id="a", cost=money("1"))))
 
     assert accounts.by_candidate == {}
-    assert accounts.draws(["a"], NOON) == []
+    assert accounts.draws(["a"], START) == []
 
 
 @pytest.mark.parametrize(
@@ -101,7 +86,7 @@ def test_a_catalogue_without_budgets_draws_nothing() -> None:
 )
 def test_what_a_decision_costs(fields: dict[str, Any], micros: int) -> None:
     """Cost, what a response costs (else the discount) and points are added exactly and rounded up once; never below 0."""
-    draw = draw_of(Budget(money=money("5.0000019")), NOON, **fields)
+    draw = draw_of(Budget(money=money("5.0000019")), START, **fields)
 
     assert (draw.units, draw.micros) == (1, micros)
     assert (draw.allowed_units, draw.allowed_micros) == (None, 5_000_001)
@@ -221,8 +206,8 @@ def test_even_over_a_week_and_a_month(period: Any, time: datetime, units: int) -
 )
 def test_even_over_a_total(time: datetime, units: int) -> None:
     """A total is let out between its first and last day, 48 hours here: nothing before, all after."""
-    days = {"first_day": date(2017, 12, 1), "last_day": date(2017, 12, 2)}
-    budget = Budget(units=96, pacing="even", **days)  # type: ignore[arg-type]  # fields by name
+    days: dict[str, Any] = {"first_day": date(2017, 12, 1), "last_day": date(2017, 12, 2)}
+    budget = Budget(units=96, pacing="even", **days)
 
     draw = draw_of(budget, time, valid_from=date(2017, 1, 1), valid_until=date(2018, 1, 1))
 
@@ -232,8 +217,8 @@ def test_even_over_a_total(time: datetime, units: int) -> None:
 def test_a_total_lasts_as_long_as_what_it_is_for() -> None:
     """Without days of its own a total is paced over the validity of its offer; of a group, over that of all its offers."""
     even = Budget(units=96, pacing="even")
-    first = {"valid_from": date(2017, 12, 1), "valid_until": date(2017, 12, 1)}
-    second = {"valid_from": date(2017, 12, 2), "valid_until": date(2017, 12, 2)}
+    first: dict[str, Any] = {"valid_from": date(2017, 12, 1), "valid_until": date(2017, 12, 1)}
+    second: dict[str, Any] = {"valid_from": date(2017, 12, 2), "valid_until": date(2017, 12, 2)}
     accounts = Accounts(
         catalogue(
             Offer(offer_id="a", group_id="g", budgets=(even,), **first),
@@ -249,14 +234,14 @@ def test_a_total_lasts_as_long_as_what_it_is_for() -> None:
 
 def test_a_total_without_end_is_not_paced() -> None:
     """A total that never ends cannot be spread over its time, so all of it is allowed."""
-    assert allowed(Budget(units=96, pacing="even"), NOON, valid_from=date(2018, 1, 1)) == 96
+    assert allowed(Budget(units=96, pacing="even"), START, valid_from=date(2018, 1, 1)) == 96
 
 
 def test_money_is_paced_like_units() -> None:
     """Half a day and one hour: 13/24 of 1 dollar is 541,666.67 millionths, rounded down."""
     budget = Budget(money=money("1"), period="day", pacing="even")
 
-    assert draw_of(budget, NOON + timedelta(minutes=59)).allowed_micros == 541_666
+    assert draw_of(budget, START + timedelta(minutes=59)).allowed_micros == 541_666
 
 
 def test_inventory_is_never_paced() -> None:

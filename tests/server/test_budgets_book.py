@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.budgets import NOTHING_CLOSED, Accounts, Book, BudgetFollower, Closed, Totals
+from server.budgets import NOTHING_CLOSED, Accounts, Book, BudgetFollower, Closed, Draw, Totals
 from server.budgets import book as book_module
 from server.catalogue import Budget, Catalogue, Group, Offer
-from tests.server.test_budgets_accounts import catalogue, money
+from tests.server.budget_process import START, catalogue, money
 
-START = datetime(2017, 12, 5, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 _BUDGETS = st.builds(
@@ -74,9 +73,10 @@ def test_closed_is_what_a_look_at_every_account_finds(data: st.DataObject, made:
     time = START
     for _ in range(data.draw(st.integers(1, 12))):
         time += timedelta(minutes=data.draw(st.sampled_from([0, 0, 7, 60, 60 * 24, -60])))
+        spends: bool = data.draw(st.booleans())
         draws = accounts.draws("abcdef", time)
-        if draws and data.draw(st.booleans()):
-            drawn = data.draw(st.sampled_from(draws))
+        if draws and spends:
+            drawn: Draw = data.draw(st.sampled_from(draws))
             new = (data.draw(st.integers(0, 4)), data.draw(st.integers(0, 4_000_000)))
             spent[drawn.account_id, drawn.period] = new
             book.spent({(drawn.account_id, drawn.period): new})

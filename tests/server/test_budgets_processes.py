@@ -6,55 +6,15 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 from typing import IO
 
 import pytest
 
-from server.budgets import Accounts
-from server.catalogue import Budget, Group, Offer
-from server.storage.budget_writes import BudgetWrites, account_totals
+from server.storage.budget_writes import account_totals
+from tests.server.budget_process import BUDGET, STUCK, open_file, reserve
 from tests.server.process import ROOT
-from tests.server.test_budgets_accounts import catalogue, money
-from tests.server.test_budgets_book import START
-from tests.server.test_budgets_writes import _KEPT, _SUMS, asked, open_file
-
-BUDGET = 1_000
-_GROUP_SIZE = 7
-_ACCOUNTS = Accounts(
-    catalogue(
-        *(
-            Offer(offer_id=one, group_id="g", cost=money("1"), budgets=(Budget(units=10**6),))
-            for one in ("a", "b")
-        ),
-        groups=(Group(group_id="g", budgets=(Budget(units=BUDGET), Budget(money=money("2000")))),),
-    )
-)
-
-
-def reserve(path: Path, name: str, decisions: int) -> None:
-    """Reserve for decisions in groups, and print after each group how many were reserved in it."""
-    writes = BudgetWrites()
-    numbers = iter(range(decisions))
-    with closing(open_file(path)) as connection:
-        cursor = connection.cursor()
-        while group := list(islice(numbers, _GROUP_SIZE)):
-            cursor.execute("BEGIN IMMEDIATE")
-            reserved = 0
-            for number in group:
-                time = START + timedelta(seconds=number)
-                one = asked(number, decision_id=f"{name}-{number}", decide_time=time)
-                draws = _ACCOUNTS.draws(["ab"[number % 2]], time)
-                reserved += not writes.reserve(cursor, "default", draws, one)
-            writes.flush(cursor)
-            if name == "stuck":
-                print("stuck", flush=True)
-                sys.stdin.read()
-            cursor.execute("COMMIT")
-            writes.committed()
-            print(reserved, flush=True)
+from tests.server.test_budgets_writes import KEPT, SUMS
 
 
 @pytest.fixture
@@ -66,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 def start(path: Path, name: str, decisions: int) -> "subprocess.Popen[str]":
     """Start a process that reserves."""
-    command = [sys.executable, "-m", __name__, str(path), name, str(decisions)]
+    command = [sys.executable, "-m", "tests.server.budget_process", str(path), name, str(decisions)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
@@ -88,7 +48,7 @@ def check(path: Path) -> tuple[int, int]:
     """Check that nothing is half there; return units that are reserved of the group's budget, and decisions."""
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert connection.execute(_KEPT).fetchall() == connection.execute(_SUMS).fetchall()
+        assert connection.execute(KEPT).fetchall() == connection.execute(SUMS).fetchall()
         by_decision = "SELECT count(*) FROM reservations GROUP BY decision_id"
         draws = [count for (count,) in connection.execute(by_decision)]
         # Each decision draws from its offer's budget and both of the group.
@@ -112,9 +72,9 @@ def test_a_thousand_for_four_processes(path: Path) -> None:
 
 def test_killed_before_commit(path: Path) -> None:
     """A process that dies with an open transaction leaves nothing of it, and does not hinder the next."""
-    stuck = start(path, "stuck", 400)
+    stuck = start(path, STUCK, 400)
     try:
-        assert next(lines(stuck)) == "stuck\n"
+        assert next(lines(stuck)) == f"{STUCK}\n"
     finally:
         stop([stuck])
 
@@ -143,7 +103,3 @@ def test_killed_at_any_moment(path: Path) -> None:
 
     reserve(path, "last", 10**4)
     assert check(path) == (BUDGET, BUDGET)
-
-
-if __name__ == "__main__":
-    reserve(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

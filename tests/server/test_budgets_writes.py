@@ -13,35 +13,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import budget_tables
-from experiments.events import Decision, Outcome, to_micros
+from experiments.events import Outcome, to_micros
 from server.budgets import Accounts, Book, Draw, Totals
 from server.catalogue import Budget, Catalogue, Group, Offer
 from server.storage.budget_writes import BudgetWrites, account_totals
-from tests.server.test_budgets_accounts import catalogue, money
-from tests.server.test_budgets_book import START, closed_by_force
-from tests.server.test_storage import decision, outcome
+from tests.server.budget_process import START, asked, catalogue, money, open_file
+from tests.server.test_budgets_book import closed_by_force
+from tests.server.test_storage import outcome
 
 DAY = timedelta(days=1)
-_SUMS = """
+SUMS = """
     SELECT account_id, period, sum(units * (state = 'reserved')), sum(micros * (state = 'reserved')),
            sum(units * (state = 'committed')), sum(micros * (state = 'committed'))
     FROM reservations WHERE programme = 'default' GROUP BY account_id, period ORDER BY account_id, period
 """
-_KEPT = """
+KEPT = """
     SELECT account_id, period, reserved_units, reserved_micros, committed_units, committed_micros
     FROM budget_accounts WHERE programme = 'default' ORDER BY account_id, period
 """
-
-
-def open_file(path: Path | str) -> sqlite3.Connection:
-    """Return a connection to a file with the tables of budgets."""
-    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = OFF")
-    for statement in budget_tables.CREATE_STATEMENTS:
-        connection.execute(statement)
-    return connection
 
 
 def draw(candidate_id: str = "a", account_id: str = "x", **changes: Any) -> Draw:
@@ -51,11 +40,6 @@ def draw(candidate_id: str = "a", account_id: str = "x", **changes: Any) -> Draw
         "allowed_units": 2, "allowed_micros": None, "expire_micros": to_micros(START + 7 * DAY),
     }  # fmt: skip
     return Draw(**(values | changes))  # type: ignore[arg-type]  # fields by name
-
-
-def asked(number: int, **changes: Any) -> Decision:
-    """Return a decision of member m at the start."""
-    return decision(number, **({"member_id": "m", "decide_time": START} | changes))
 
 
 def redemption(number: int, **changes: Any) -> Outcome:
@@ -84,7 +68,7 @@ class Store:
 
     def reserve(self, number: int, *draws: Draw, **changes: Any) -> tuple[str, ...]:
         """Reserve for one decision in a transaction of its own."""
-        one = asked(number, **changes)
+        one = asked(f"d{number}", **changes)
         (refused,) = self.run(lambda cursor: self.writes.reserve(cursor, "default", draws, one))
         return tuple(refused)
 
@@ -102,7 +86,7 @@ class Store:
 
     def account(self, account_id: str = "x") -> tuple[int, ...]:
         """Return units and micros reserved, units and micros committed."""
-        rows = [row[2:] for row in self.connection.execute(_KEPT) if row[0] == account_id]
+        rows = [row[2:] for row in self.connection.execute(KEPT) if row[0] == account_id]
         return tuple(rows[0]) if rows else (0, 0, 0, 0)
 
     def states(self) -> list[tuple[str, str]]:
@@ -153,7 +137,7 @@ def test_candidates_of_one_decision_share_what_is_left(store: Store) -> None:
 
 def test_decisions_of_one_transaction_see_each_other(store: Store) -> None:
     """Within one group the second decision finds what the first took, and each account is written once."""
-    first, second, third = (asked(number) for number in (1, 2, 3))
+    first, second, third = (asked(f"d{number}") for number in (1, 2, 3))
     reserve = store.writes.reserve
 
     results = store.run(
@@ -169,7 +153,7 @@ def test_programmes_and_periods_are_apart(store: Store) -> None:
     lone = draw(allowed_units=1)
     assert store.reserve(1, lone) == ()
     assert store.reserve(2, draw(allowed_units=1, period=86_400_000_000)) == ()
-    (other,) = store.run(lambda cursor: store.writes.reserve(cursor, "other", [lone], asked(1)))
+    (other,) = store.run(lambda cursor: store.writes.reserve(cursor, "other", [lone], asked("d1")))
 
     assert other == ()
     assert account_totals(store.connection, "other").spent == {("x", 0): (1, 1_000_000)}
@@ -180,7 +164,7 @@ def test_rolled_back_is_forgotten(store: Store) -> None:
     store.reserve(1, draw())
     cursor = store.connection.cursor()
     cursor.execute("BEGIN IMMEDIATE")
-    assert store.writes.reserve(cursor, "default", [draw()], asked(2)) == ()
+    assert store.writes.reserve(cursor, "default", [draw()], asked("d2")) == ()
     store.writes.flush(cursor)
     cursor.execute("ROLLBACK")
     store.writes.rolled_back()
@@ -221,8 +205,8 @@ def test_what_ran_out_is_released_before_anything_is_refused(store: Store) -> No
     for number in (1, 2):
         store.reserve(number, draw(expire_micros=to_micros(ends)))
 
-    assert store.reserve(3, draw(), decide_time=ends - timedelta(microseconds=1)) == ("a",)
-    assert store.reserve(4, draw(), decide_time=ends) == ()
+    assert store.reserve(3, draw(), time=ends - timedelta(microseconds=1)) == ("a",)
+    assert store.reserve(4, draw(), time=ends) == ()
 
     assert store.states() == [("d1", "released"), ("d2", "released"), ("d4", "reserved")]
     assert store.account() == (1, 1_000_000, 0, 0)
@@ -232,11 +216,11 @@ def test_what_runs_out_within_one_transaction(store: Store) -> None:
     """A reservation that is not yet in the file can make room too, if the next decision is made for a later time."""
     reserve = store.writes.reserve
     short = draw(allowed_units=1, expire_micros=to_micros(START) + 1)
-    later = asked(2, decide_time=START + DAY)
+    later = asked("d2", time=START + DAY)
 
     results = store.run(
-        lambda cursor: reserve(cursor, "default", [short], asked(1)),
-        lambda cursor: reserve(cursor, "default", [short], asked(3)),
+        lambda cursor: reserve(cursor, "default", [short], asked("d1")),
+        lambda cursor: reserve(cursor, "default", [short], asked("d3")),
         lambda cursor: reserve(cursor, "default", [draw(allowed_units=1)], later),
     )
 
@@ -299,7 +283,7 @@ def test_a_redemption_without_decision(store: Store) -> None:
     for number, member in ((1, "m"), (2, "m"), (3, "another"), (4, "m")):
         ends = to_micros(START) + (1 if number == 4 else 10**12)
         time = START + timedelta(seconds=number)
-        store.reserve(number, draw(allowed_units=9, expire_micros=ends), member_id=member, decide_time=time)
+        store.reserve(number, draw(allowed_units=9, expire_micros=ends), time=time, member_id=member)
     store.release(START + timedelta(seconds=9))
 
     late = [store.redeem(redemption(number)) for number in range(5)]
@@ -334,7 +318,7 @@ def test_a_group_costs_few_statements(store: Store) -> None:
             draws = [
                 draw(f"c{part}", f"x{(number * 3 + part) % 30}", allowed_units=most) for part in range(3)
             ]
-            return lambda cursor: store.writes.reserve(cursor, "default", draws, asked(number))
+            return lambda cursor: store.writes.reserve(cursor, "default", draws, asked(f"d{number}"))
 
         store.run(*(one(number) for number in range(first, first + 500)))
 
@@ -430,7 +414,7 @@ def test_any_sequence_of_events(steps: list[tuple[str, float, list[str], int]]) 
         for what, hours, candidate_ids, number in [*steps, ("commit", 0.0, [], 0)]:
             time += timedelta(hours=hours)
             if what == "decide":
-                one = asked(next(numbers), member_id=f"m{number % 3}", decide_time=time)
+                one = asked(f"d{next(numbers)}", time, f"m{number % 3}")
                 draws = story.accounts.draws(candidate_ids, time)
                 refused = store.writes.reserve(cursor, "default", draws, one)
                 assert refused == _expected(story, draws, to_micros(time))
@@ -472,7 +456,7 @@ def test_any_sequence_of_events(steps: list[tuple[str, float, list[str], int]]) 
                 assert store.writes.late_redemptions == late
                 totals = account_totals(connection, "default").spent
                 assert totals == story.spent()
-                assert connection.execute(_KEPT).fetchall() == connection.execute(_SUMS).fetchall()
+                assert connection.execute(KEPT).fetchall() == connection.execute(SUMS).fetchall()
                 assert book.closed(time).candidate_ids == closed_by_force(story.accounts, dict(totals), time)
                 cursor.execute("BEGIN IMMEDIATE")
 
