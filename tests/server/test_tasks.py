@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.decide.candidates import fill_unknown
+from server.decide.table import fill_unknown
 from server.decide.score import score
 from server.decide.visit import Visit
 from server.programme import Snapshot
