@@ -345,7 +345,7 @@ def test_concurrent_upserts(server: Running) -> None:
 
 def test_next_decision_sees_the_change(server: Running) -> None:
     """A profile that was acknowledged is in the state that the very next decision reads."""
-    states = server.app._states
+    states = server.app._engine._states
     server.decide("anna")
 
     upsert(server, update(tier="gold"))
