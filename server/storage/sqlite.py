@@ -154,7 +154,6 @@ class SqliteEventLog(SqliteReads, MemberReads, CatalogueReads, EvidenceReads):
         try:
             cursor = self._writing.cursor()
             cursor.execute("BEGIN IMMEDIATE")
-            self._budgets.begin(cursor)
             for _, run in groupby(group, lambda ticket: type(ticket.item)):
                 self._write(cursor, list(run))
             self._budgets.flush(cursor)
