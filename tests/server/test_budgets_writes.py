@@ -228,6 +228,44 @@ def test_what_runs_out_within_one_transaction(store: Store) -> None:
     assert store.account() == (1, 1_000_000, 0, 0)
 
 
+def test_a_shorter_reservation_is_not_overlooked(store: Store) -> None:
+    """What is reserved after a refusal can run out before all that was open then, and makes room too."""
+    soon = START + timedelta(hours=1)
+    store.reserve(1, draw(allowed_units=1))
+    assert store.reserve(2, draw(allowed_units=1)) == ("a",)
+    store.reserve(3, draw(expire_micros=to_micros(soon)))
+
+    assert store.reserve(4, draw(), time=soon) == ()
+
+
+def test_released_in_the_transaction_that_reserved(store: Store) -> None:
+    """What is not yet in the file can be released."""
+    one = draw(expire_micros=to_micros(START) + 1)
+
+    results = store.run(
+        lambda cursor: store.writes.reserve(cursor, "default", [one], asked("d1")),
+        lambda cursor: store.writes.release_expired(cursor, "default", to_micros(START + DAY)),
+    )
+
+    assert results == [(), 1]
+    assert store.account() == (0, 0, 0, 0)
+
+
+def test_accounts_read_together_leave_others_alone(store: Store) -> None:
+    """Reading one account and another one's period does not undo what this transaction took from the first in that period."""
+    later = 86_400_000_000
+    store.reserve(1, draw("a", "x"))
+
+    store.run(
+        lambda cursor: store.writes.reserve(cursor, "default", [draw("a", "x")], asked("d2")),
+        lambda cursor: store.writes.reserve(
+            cursor, "default", [draw("a", "x", period=later), draw("b", "y")], asked("d3")
+        ),
+    )
+
+    assert store.account("x") == (2, 2_000_000, 0, 0)
+
+
 def test_release_takes_the_oldest_first(store: Store) -> None:
     """At most so many, the oldest first; what is still open, redeemed or released is left alone; other accounts too."""
     for number in range(1, 6):
@@ -241,6 +279,8 @@ def test_release_takes_the_oldest_first(store: Store) -> None:
 
     assert store.release(now, most=2) == 2
     assert store.account() == (2, 2_000_000, 1, 1_000_000)
+    released = {decision_id for decision_id, state in store.states() if state == "released"}
+    assert released == {"d2", "d3"}
     assert [store.release(now, most=2), store.release(now, most=2)] == [1, 0]
     assert store.account() == (1, 1_000_000, 1, 1_000_000)
     assert store.told[-1] == ("default", {("x", 0): (2, 2_000_000)})
@@ -282,13 +322,13 @@ def test_a_redemption_without_decision(store: Store) -> None:
     """It belongs to the member's latest open reservation of the offer; without an open one to the latest released."""
     for number, member in ((1, "m"), (2, "m"), (3, "another"), (4, "m")):
         ends = to_micros(START) + (1 if number == 4 else 10**12)
-        time = START + timedelta(seconds=number)
+        time = START + timedelta(seconds=-number if number < 3 else number)
         store.reserve(number, draw(allowed_units=9, expire_micros=ends), time=time, member_id=member)
     store.release(START + timedelta(seconds=9))
 
-    late = [store.redeem(redemption(number)) for number in range(5)]
-
-    assert late == [0, 0, 1, 0, 0]
+    assert store.redeem(redemption(1)) == 0
+    assert store.states()[:2] == [("d1", "committed"), ("d2", "reserved")]
+    assert [store.redeem(redemption(number)) for number in (2, 3, 4)] == [0, 1, 0]
     assert store.states() == [
         ("d1", "committed"),
         ("d2", "committed"),
@@ -390,8 +430,9 @@ _STEPS = st.lists(
         ),
         st.sampled_from([0.0, 0.01, 1.0, 6.0, 24.0]),
         st.lists(st.sampled_from("abc"), min_size=1, unique=True),
-        st.integers(0, 30),
+        st.integers(0, 12),
     ),
+    min_size=20,
     max_size=60,
 )
 
