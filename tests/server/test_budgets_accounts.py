@@ -143,6 +143,18 @@ def test_midnight_that_does_not_exist() -> None:
     assert allowed(budget, utc(2017, 10, 16, 2), zone) == 0  # 23 * 1/24
 
 
+def test_half_an_hour_at_the_end() -> None:
+    """On Lord Howe Island the clock moves by half an hour: a day of 23.5 hours lets out all in its last half hour, no more."""
+    budget = Budget(units=47, period="day", pacing="even")
+    zone = "Australia/Lord_Howe"
+
+    assert allowed(budget, utc(2017, 9, 30, 13, 30), zone) == 2
+    assert allowed(budget, utc(2017, 10, 1, 12, 29), zone) == 46
+    assert allowed(budget, utc(2017, 10, 1, 12, 30), zone) == 47
+    assert allowed(budget, utc(2017, 10, 1, 12, 59), zone) == 47
+    assert allowed(budget, utc(2017, 10, 1, 13), zone) == 1
+
+
 @pytest.mark.parametrize(
     ("time", "units"),
     [
