@@ -95,7 +95,7 @@ def test_reflection(server: Running) -> None:
     messages = {message.name: message for message in file.message_type}
     numbers = {field.name: field.number for field in messages["RecommendOffersRequest"].field}
     assert numbers["member_id"] == 2
-    assert [method.name for method in file.service[0].method] == ["RecommendOffers"]
+    assert "RecommendOffers" in [method.name for method in file.service[0].method]
 
 
 def test_metrics_count_what_happened(fresh: Running) -> None:
