@@ -1,6 +1,5 @@
 """Messages that create, change, move and read experiments."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -17,6 +16,7 @@ from server.convert.definition import (
     experiment_message,
 )
 from server.convert.pages import Page, next_page_token, page
+from server.convert.provenance import provenance_of
 from server.convert.times import set_time
 from server.handlers.change_runner import Provenance, Target
 from server.programme import KnownExperiment
@@ -56,11 +56,6 @@ class _Move(Protocol):
     request_id: str
 
 
-class _Change(Protocol):
-    actor: str
-    request_id: str
-
-
 def create_request(message: experiment_service_pb2.CreateExperimentRequest) -> WriteRequest:
     """Return the checked request to create.
 
@@ -69,7 +64,7 @@ def create_request(message: experiment_service_pb2.CreateExperimentRequest) -> W
     """
     check = Checker()
     programme, fields = _written(check, message)
-    provenance = _provenance(check, message)
+    provenance = provenance_of(check, message)
     check.done()
     return WriteRequest(Target(programme, message.experiment.experiment_id), fields, (), provenance)
 
@@ -86,7 +81,7 @@ def update_request(message: experiment_service_pb2.UpdateExperimentRequest) -> W
         check.add("experiment.experiment_id", "is required")
     names = _masked(check, message.update_mask.paths, fields)
     check.identifier("etag", message.etag)
-    provenance = _provenance(check, message)
+    provenance = provenance_of(check, message)
     check.done()
     target = Target(programme, message.experiment.experiment_id, message.etag)
     return WriteRequest(target, fields, names, provenance)
@@ -103,7 +98,7 @@ def move_request(message: _Move) -> WriteRequest:
     check.identifier("programme", message.programme)
     check.identifier("experiment_id", message.experiment_id)
     check.identifier("etag", message.etag)
-    provenance = _provenance(check, message)
+    provenance = provenance_of(check, message)
     check.done()
     target = Target(message.programme or DEFAULT_PROGRAMME, message.experiment_id, message.etag)
     return WriteRequest(target, {}, (), provenance)
@@ -255,13 +250,3 @@ def _masked(check: Checker, paths: Sequence[str], fields: dict[str, Any]) -> tup
         elif path not in known:
             check.add(where, f"an experiment has no field {path[:64]!r}")
     return tuple(path for path in paths if path not in fixed)
-
-
-def _provenance(check: Checker, message: _Change) -> Provenance:
-    check.member_id("actor", message.actor)
-    check.identifier("request_id", message.request_id)
-    asked = type(cast(Message, message))()
-    asked.CopyFrom(cast(Message, message))
-    asked.ClearField("request_id")
-    content = f"{asked.DESCRIPTOR.full_name}\0".encode() + asked.SerializeToString(deterministic=True)
-    return Provenance(message.actor, message.request_id, hashlib.sha256(content).hexdigest()[:32])

@@ -1,0 +1,25 @@
+"""Who asks for a change, and what tells a retry from another request."""
+
+import hashlib
+from typing import Protocol, cast
+
+from google.protobuf.message import Message
+
+from server.convert.checks import Checker
+from server.handlers.change_runner import Provenance
+
+
+class _Change(Protocol):
+    actor: str
+    request_id: str
+
+
+def provenance_of(check: Checker, message: _Change) -> Provenance:
+    """Return where a change comes from, with a digest of everything that the request says but its id."""
+    check.member_id("actor", message.actor)
+    check.identifier("request_id", message.request_id)
+    asked = type(cast(Message, message))()
+    asked.CopyFrom(cast(Message, message))
+    asked.ClearField("request_id")
+    content = f"{asked.DESCRIPTOR.full_name}\0".encode() + asked.SerializeToString(deterministic=True)
+    return Provenance(message.actor, message.request_id, hashlib.sha256(content).hexdigest()[:32])
