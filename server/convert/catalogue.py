@@ -6,9 +6,10 @@ from typing import Any, Protocol, TypeVar, cast
 
 from google.protobuf.message import Message
 
-from experiments.catalogue_changes import CatalogueChange, ChangeSource
+from experiments.catalogue_changes import CatalogueChange, Change, ChangeKind, ChangeSource
 from server.catalogue import Catalogue
 from server.catalogue.base import Part
+from server.catalogue.load import parse_catalogue
 from server.catalogue.sizing import SegmentSize
 from server.convert.catalogue_parts import part_fields, part_message
 from server.convert.checks import DEFAULT_PROGRAMME, Checker
@@ -251,3 +252,44 @@ def _edit(
 def _programme(check: Checker, programme: str) -> str:
     check.identifier("programme", programme)
     return programme or DEFAULT_PROGRAMME
+
+
+def apply_message(
+    catalogue: Catalogue, actor: str, *, request_id: str, validate_only: bool
+) -> pb.ApplyCatalogueRequest:
+    """Return the request of the command line to put a catalogue in force."""
+    request = pb.ApplyCatalogueRequest(
+        programme=catalogue.programme,
+        actor=actor,
+        request_id=request_id,
+        validate_only=validate_only,
+        source=pb.CATALOGUE_SOURCE_CLI,
+    )
+    part_message(request.catalogue, catalogue)
+    return request
+
+
+def catalogue_of(response: pb.GetCatalogueResponse) -> Catalogue:
+    """Return the catalogue that a server answered with.
+
+    Raises:
+        DefinitionError: It breaks the rules of this version.
+    """
+    check = Checker()
+    fields = part_fields(check, "catalogue", response.catalogue)
+    check.done()
+    return parse_catalogue(fields, "The server's catalogue")
+
+
+def change_values(message: pb.CatalogueChange) -> tuple[Change, ...]:
+    """Return the differences that a change lists."""
+    return tuple(
+        Change(
+            ChangeKind(enum_word(_KIND, one.kind) or ""),
+            one.item,
+            one.path,
+            one.before_text,
+            one.after_text,
+        )
+        for one in message.items
+    )
