@@ -24,6 +24,7 @@ from troth.v1.outcome_service_pb2 import Exposure, LogExposuresRequest, LogOutco
 from troth.v1.recommendation_service_pb2 import RecommendOffersRequest
 
 SERVICES = (
+    "troth.v1.CatalogService",
     "troth.v1.ExperimentService",
     "troth.v1.MemberService",
     "troth.v1.OutcomeService",
