@@ -79,7 +79,7 @@ def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Tab
         scores = weighed.scores
         least = policy.arbitration.least_score
         if least is not None:
-            left = np.flatnonzero(scores >= least)
+            left = np.flatnonzero((scores >= least) | table.of_nothing(scored.places))
             _mark(codes, scored.places, scored.places[left], Gate.BELOW_LEAST_SCORE)
     if policy.exploration.cold_share < 1 and not policy.uniform:
         playing = in_play(
