@@ -122,7 +122,7 @@ class Limits:
         return ()
 
     def _is_quiet(self, quiet: QuietHours, visit: Visit, now: datetime) -> bool:
-        local = now.astimezone(visit.zone(self._zone)).strftime("%H:%M")
+        local = visit.local_time(now, self._zone).strftime("%H:%M")
         if quiet.start < quiet.end:
             return quiet.start <= local < quiet.end
         return local >= quiet.start or local < quiet.end
