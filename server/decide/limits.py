@@ -99,11 +99,13 @@ class Limits:
             return
         micros = to_micros(now)
         group_tallies: dict[tuple[str, Cap], int] = defaultdict(int)
+        # Rests before caps, whatever happened first: the reason must not depend on the order in which a state was folded.
         for (event, candidate_id), tally in state.by_candidate.items():
             for cool in self._cool_downs:
                 if event in cool.outcome_types and _is_recent(tally, cool, micros):
                     yield self._resting(cool, table, candidate_id), Gate.COOL_DOWN
-            key = (event, candidate_id)
+        for key, tally in state.by_candidate.items():
+            candidate_id = key[1]
             for cap in self._caps.get(key, ()):
                 if _counted(tally, cap, micros) >= cap.most:
                     yield table.places.get(candidate_id, ()), Gate.CAP_REACHED
