@@ -137,7 +137,7 @@ def _filled(slate: Slate, fallback: Sequence[int], count: int, table: Table, pla
     most = placement.most_per_category
     for place in fallback:
         same = sum(table.categories[one] == table.categories[place] for one in places)
-        if most is None or same < most:
+        if place not in places and (most is None or same < most):
             places.append(place)
             propensities.append(1.0)
         if len(places) == count:

@@ -33,7 +33,9 @@ class Limits:
     def __init__(self, catalogue: Catalogue) -> None:
         outbound = tuple(one.channel_id for one in catalogue.channels if one.outbound)
         self._zone = catalogue.zone
-        self._policies = tuple((one.channels or outbound, one) for one in catalogue.contact_policies)
+        self._policies = tuple(
+            (frozenset(one.channels or outbound), one) for one in catalogue.contact_policies
+        )
         self._quiet = tuple((one.channels or outbound, one) for one in catalogue.quiet_hours)
         self._cool_downs = catalogue.cool_downs
         self._groups: dict[str, str] = {}
@@ -53,7 +55,7 @@ class Limits:
             for cap in caps:
                 self._caps[cap.count, candidate.candidate_id].append(cap)
             for group in lineage:
-                for cap in group.caps:
+                for cap in dict.fromkeys(group.caps):
                     self._group_caps[cap.count, candidate.candidate_id].append(_GroupCap(group.group_id, cap))
 
     def of_way(self, way: Way, visit: Visit, now: datetime) -> Gate:
