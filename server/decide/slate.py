@@ -119,7 +119,8 @@ def _shortlist(
     new = others[best(scores[others], popularity[others], exploration.cold_places)]
     more = [one for one in shortlist.tolist() if one not in kept and one not in new]
     room = exploration.shortlist - len(kept) - len(new)
-    chosen = np.concatenate((kept, new, np.array(more[:room], dtype=np.int64)))
+    # Ascending, so that ties go by the catalogue.
+    chosen = np.sort(np.concatenate((kept, new, np.array(more[:room], dtype=np.int64))))
     return chosen[best(scores[chosen], popularity[chosen], len(chosen))]
 
 
