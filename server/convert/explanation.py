@@ -1,7 +1,7 @@
 """Messages of ``ExplainDecision`` and ``ReplayDecision``."""
 
 from server.convert.checks import DEFAULT_PROGRAMME, Checker
-from server.convert.recommendation import GATES, fill_decision
+from server.convert.recommendation import GATES, factors_message, fill_decision
 from server.decide.gates import Gate
 from server.handlers.replay import Replayed
 from troth.v1 import decision_pb2, recommendation_service_pb2
@@ -40,7 +40,7 @@ def explain_response(replayed: Replayed) -> recommendation_service_pb2.ExplainDe
             score=one.score,
         )
         if one.factors is not None:
-            added.factors.CopyFrom(decision_pb2.Factors(**one.factors))
+            added.factors.CopyFrom(factors_message(one.factors))
     return response
 
 

@@ -1,5 +1,6 @@
 """Messages of ``RecommendationService``."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -29,9 +30,12 @@ _DEGRADATIONS = {
     "TASK_EXHAUSTED": decision_pb2.DEGRADATION_TASK_EXHAUSTED,
     "PROBABILITY_UNCALIBRATED": decision_pb2.DEGRADATION_PROBABILITY_UNCALIBRATED,
 }
-_CHANCES: dict[str, decision_pb2.ChanceMethod] = {
-    name: decision_pb2.ChanceMethod.Value(f"CHANCE_METHOD_{name.upper()}")
-    for name in ("none", "epsilon", "softmax", "thompson", "uniform")
+_CHANCES = {
+    "none": decision_pb2.CHANCE_METHOD_NONE,
+    "epsilon": decision_pb2.CHANCE_METHOD_EPSILON,
+    "softmax": decision_pb2.CHANCE_METHOD_SOFTMAX,
+    "thompson": decision_pb2.CHANCE_METHOD_THOMPSON,
+    "uniform": decision_pb2.CHANCE_METHOD_UNIFORM,
 }
 GATES = {gate.name: decision_pb2.Gate.Value(f"GATE_{gate.name}") for gate in Gate if gate is not Gate.OPEN}
 LARGEST_CAMPAIGN = 100_000
@@ -160,6 +164,17 @@ def fill_decision(message: decision_pb2.Decision, decision: Decision, catalogue:
         message.removed_counts.add(gate=GATES[gate], candidate_count=count)
 
 
+def factors_message(factors: Mapping[str, float]) -> decision_pb2.Factors:
+    """Return what a score is made of as a message."""
+    return decision_pb2.Factors(
+        probability=factors["probability"],
+        value_factor=factors["value"],
+        context_factor=factors["context"],
+        lever_factor=factors["lever"],
+        cost_term=factors["cost"],
+    )
+
+
 def _add_offer(message: decision_pb2.Decision, chosen: OfferChoice, offer: Offer | None) -> None:
     added = message.offers.add(
         offer_id=chosen.offer_id, rank=chosen.rank, score=chosen.score, propensity=chosen.propensity
@@ -174,7 +189,7 @@ def _add_offer(message: decision_pb2.Decision, chosen: OfferChoice, offer: Offer
             product_id=reason.product_id,
         )
     if chosen.factors is not None:
-        added.factors.CopyFrom(decision_pb2.Factors(**chosen.factors))
+        added.factors.CopyFrom(factors_message(chosen.factors))
     if offer is not None:
         added.title = offer.title
         added.creative = offer.creative
@@ -188,7 +203,7 @@ def _fill_action(message: decision_pb2.ChosenAction, action: ActionChoice, catal
     message.score = action.score
     message.propensity = action.propensity
     if action.factors is not None:
-        message.factors.CopyFrom(decision_pb2.Factors(**action.factors))
+        message.factors.CopyFrom(factors_message(action.factors))
     described = catalogue.candidates_by_id.get(action.action_id)
     if described is not None:
         message.title = described.title

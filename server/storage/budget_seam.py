@@ -11,10 +11,6 @@ from server.budgets import Draw
 class BudgetWriter(Protocol):
     """Keeps reservations in the transactions of the log. Called from one thread only."""
 
-    def begin(self, cursor: sqlite3.Cursor) -> None:
-        """Hear that a transaction is open."""
-        ...
-
     def release_expired(self, cursor: sqlite3.Cursor, programme: str, now_micros: int) -> int:
         """Release reservations that have run out, and return how many."""
         ...
@@ -44,9 +40,6 @@ class BudgetWriter(Protocol):
 
 class NoBudgets:
     """A log without budgets: nothing can be drawn from it."""
-
-    def begin(self, cursor: sqlite3.Cursor) -> None:
-        """Do nothing."""
 
     def release_expired(self, cursor: sqlite3.Cursor, programme: str, now_micros: int) -> int:
         """Release nothing."""

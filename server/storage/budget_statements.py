@@ -34,9 +34,10 @@ READ_ACCOUNTS = {
     for size in (16, 8, 4, 2, 1)
 }
 LAST_VERSION = "SELECT coalesce(max(version), 0) FROM budget_accounts"
+# The plus keeps SQLite from reading all accounts of the programme instead of the new versions.
 SPENT = """
     SELECT account_id, period, reserved_units + committed_units, reserved_micros + committed_micros, version
-    FROM budget_accounts WHERE version > ? AND programme = ?
+    FROM budget_accounts WHERE version > ? AND +programme = ?
 """
 _OF_ACCOUNT = "programme = ? AND account_id = ? AND period = ? AND state = 'reserved'"
 _EXPIRED_OF_ACCOUNT = f"FROM reservations WHERE {_OF_ACCOUNT} AND expire_time <= ?"

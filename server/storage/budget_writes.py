@@ -42,33 +42,22 @@ _Key = tuple[str, str, int]
 """Programme, account, period."""
 
 
+@dataclass(slots=True)
 class _Account:
     """An account in one period, as the open transaction sees it.
 
     ``next_expiry`` is a time before which none of its open reservations runs out; none if nothing is known.
     """
 
-    __slots__ = ("committed_micros", "committed_units", "next_expiry", "reserved_micros", "reserved_units")
-
-    def __init__(
-        self,
-        reserved_units: int = 0,
-        reserved_micros: int = 0,
-        committed_units: int = 0,
-        committed_micros: int = 0,
-    ) -> None:
-        self.reserved_units = reserved_units
-        self.reserved_micros = reserved_micros
-        self.committed_units = committed_units
-        self.committed_micros = committed_micros
-        self.next_expiry: int | None = None
+    reserved_units: int = 0
+    reserved_micros: int = 0
+    committed_units: int = 0
+    committed_micros: int = 0
+    next_expiry: int | None = None
 
     @property
     def spent(self) -> Spent:
-        return (
-            self.reserved_units + self.committed_units,
-            self.reserved_micros + self.committed_micros,
-        )
+        return self.reserved_units + self.committed_units, self.reserved_micros + self.committed_micros
 
     def reserve(self, units: int, micros: int) -> None:
         self.reserved_units += units
@@ -82,27 +71,26 @@ class _Account:
 class BudgetWrites:
     """Keeps the tables of budgets. Called by the log's writing thread only, within its transactions.
 
-    In each transaction: ``begin`` first, ``flush`` last; after it ``committed`` or ``rolled_back``.
+    In each transaction ``flush`` comes last; after it ``committed`` or ``rolled_back``.
 
     Args:
         on_spent: Told after each commit. It must not raise.
+
+    Attributes:
+        late_redemptions: Redemptions, since the start, that came after their reservation was released.
     """
 
     def __init__(self, on_spent: OnSpent = lambda _programme, _changes: None) -> None:
         self._on_spent = on_spent
         self._accounts: dict[_Key, _Account] = {}
         self._data_version: int | None = None
+        self._checked = False
         self._version: int | None = None
         self._reservations: list[Row] = []
         self._changed: set[_Key] = set()
         self._told: set[_Key] = set()
-
-    def begin(self, cursor: sqlite3.Cursor) -> None:
-        """Forget what is in memory if another process has written since; call it within each new transaction."""
-        if self._accounts and (
-            len(self._accounts) > _MOST_REMEMBERED or _data_version(cursor) != self._data_version
-        ):
-            self.rolled_back()
+        self._late = 0
+        self.late_redemptions = 0
 
     def reserve(
         self, cursor: sqlite3.Cursor, programme: str, draws: Sequence[Draw], decision: Decision
@@ -139,17 +127,15 @@ class BudgetWrites:
             self._add(programme, draw, decision, now)
         return ()
 
-    def redeemed(self, cursor: sqlite3.Cursor, outcomes: Sequence[Outcome]) -> int:
+    def redeemed(self, cursor: sqlite3.Cursor, outcomes: Sequence[Outcome]) -> None:
         """Commit what was reserved for the redemptions among some outcomes that are new in the log.
 
         A redemption that names no decision belongs to the member's latest open reservation of its offer, or to her latest
         released one. What was released already is spent again: the offer has been used.
-
-        Returns:
-            How many redemptions came after their reservation was released.
         """
-        redemptions = [one for one in outcomes if one.outcome_type == REDEMPTION and one.offer_id]
-        return sum(self._redeem(cursor, one) for one in redemptions)
+        for outcome in outcomes:
+            if outcome.outcome_type == REDEMPTION and outcome.offer_id:
+                self._redeem(cursor, outcome)
 
     def release_expired(
         self, cursor: sqlite3.Cursor, programme: str, now_micros: int, most: int = MOST_RELEASED
@@ -194,6 +180,9 @@ class BudgetWrites:
 
     def committed(self) -> None:
         """Tell what is spent now; call it after the transaction is on disk."""
+        self._checked = False
+        self.late_redemptions += self._late
+        self._late = 0
         changes: dict[str, dict[tuple[str, int], Spent]] = {}
         for programme, account_id, period in self._told:
             spent = self._accounts[programme, account_id, period].spent
@@ -204,6 +193,8 @@ class BudgetWrites:
 
     def rolled_back(self) -> None:
         """Forget everything in memory; call it after a transaction that was not kept."""
+        self._checked = False
+        self._late = 0
         self._accounts.clear()
         self._version = None
         self._reservations.clear()
@@ -249,7 +240,7 @@ class BudgetWrites:
             )
         )  # fmt: skip
 
-    def _redeem(self, cursor: sqlite3.Cursor, outcome: Outcome) -> bool:
+    def _redeem(self, cursor: sqlite3.Cursor, outcome: Outcome) -> None:
         self._write_reservations(cursor)
         programme, decision_id = outcome.programme, outcome.decision_id
         if not decision_id:
@@ -257,12 +248,12 @@ class BudgetWrites:
                 LATEST_OF_MEMBER, (programme, outcome.member_id, outcome.offer_id)
             ).fetchone()
             if found is None:
-                return False
+                return
             decision_id = found[0]
         key = (programme, decision_id, outcome.offer_id)
         rows = cursor.execute(OF_DECISION, key).fetchall()
         if not rows:
-            return False
+            return
         cursor.execute(COMMIT_OF_DECISION, key)
         self._read(cursor, programme, {(account_id, period) for account_id, period, *_ in rows})
         for account_id, period, units, micros, state in rows:
@@ -270,7 +261,7 @@ class BudgetWrites:
             account.commit(units, micros)
             if state == RESERVED:
                 account.reserve(-units, -micros)
-        return any(row[-1] == RELEASED for row in rows)
+        self._late += any(row[-1] == RELEASED for row in rows)
 
     def _release(self, cursor: sqlite3.Cursor, key: _Key, now: int) -> bool:
         """Release what has run out of one account; tell whether that was anything."""
@@ -291,10 +282,19 @@ class BudgetWrites:
         self._told.add(key)
         return self._accounts[key]
 
+    def _check(self, cursor: sqlite3.Cursor) -> None:
+        """Forget what is in memory if another process has written since the last transaction."""
+        (data_version,) = cursor.execute("PRAGMA data_version").fetchone()
+        if data_version != self._data_version or len(self._accounts) > _MOST_REMEMBERED:
+            self._accounts.clear()
+            self._version = None
+        self._data_version = data_version
+        self._checked = True
+
     def _read(self, cursor: sqlite3.Cursor, programme: str, wanted: set[tuple[str, int]]) -> None:
         """Have these accounts in memory."""
-        if not self._accounts:
-            self._data_version = _data_version(cursor)
+        if not self._checked:
+            self._check(cursor)
         missing = [one for one in sorted(wanted) if (programme, *one) not in self._accounts]
         while missing:
             size = next(size for size in READ_ACCOUNTS if size <= len(missing))
@@ -335,7 +335,3 @@ def totals_of(rows: Sequence[tuple[Any, ...]], after_version: int) -> Totals:
     return Totals(
         version, {(account_id, period): (units, micros) for account_id, period, units, micros, _ in rows}
     )
-
-
-def _data_version(cursor: sqlite3.Cursor) -> int:
-    return int(cursor.execute("PRAGMA data_version").fetchone()[0])

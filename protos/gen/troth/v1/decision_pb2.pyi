@@ -180,18 +180,18 @@ class ChosenAction(_message.Message):
     def __init__(self, action_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., score: _Optional[float] = ..., propensity: _Optional[float] = ..., title: _Optional[str] = ..., creative: _Optional[str] = ..., factors: _Optional[_Union[Factors, _Mapping]] = ...) -> None: ...
 
 class Factors(_message.Message):
-    __slots__ = ("probability", "value", "context", "lever", "cost")
+    __slots__ = ("probability", "value_factor", "context_factor", "lever_factor", "cost_term")
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
-    VALUE_FIELD_NUMBER: _ClassVar[int]
-    CONTEXT_FIELD_NUMBER: _ClassVar[int]
-    LEVER_FIELD_NUMBER: _ClassVar[int]
-    COST_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    LEVER_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    COST_TERM_FIELD_NUMBER: _ClassVar[int]
     probability: float
-    value: float
-    context: float
-    lever: float
-    cost: float
-    def __init__(self, probability: _Optional[float] = ..., value: _Optional[float] = ..., context: _Optional[float] = ..., lever: _Optional[float] = ..., cost: _Optional[float] = ...) -> None: ...
+    value_factor: float
+    context_factor: float
+    lever_factor: float
+    cost_term: float
+    def __init__(self, probability: _Optional[float] = ..., value_factor: _Optional[float] = ..., context_factor: _Optional[float] = ..., lever_factor: _Optional[float] = ..., cost_term: _Optional[float] = ...) -> None: ...
 
 class RemovedCount(_message.Message):
     __slots__ = ("gate", "candidate_count")

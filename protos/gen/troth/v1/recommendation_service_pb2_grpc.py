@@ -85,7 +85,9 @@ class RecommendationServiceServicer:
         """Decides which action comes next for a member, over which channel, and logs it; no action is always one of them. The
         score is the expected incremental value.
 
-        Idempotent by `request_id`, and errors, as RecommendOffers.
+        Idempotent by `request_id`.
+
+        Errors: as RecommendOffers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,8 +98,9 @@ class RecommendationServiceServicer:
         A stream, because a campaign may have a million members and each decision is of use as soon as it is made.
 
         Idempotent by `campaign_id` and member: a member who was decided for gets the same decision, so after a break the call
-        can be made again with the same members. Errors as RecommendOffers; those of a single member do not end the stream but
-        are its answer.
+        can be made again with the same members.
+
+        Errors: as RecommendOffers; those of a single member do not end the stream but are its answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,7 +118,9 @@ class RecommendationServiceServicer:
 
     def ReplayDecision(self, request, context):
         """Makes a decision again from the log, the catalogue's revision and the model's version, and compares every bit. Logs
-        nothing. Errors as ExplainDecision.
+        nothing.
+
+        Errors: as ExplainDecision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
