@@ -62,7 +62,7 @@ def send_members(
             except grpc.RpcError as error:
                 done = changed + unchanged
                 raise ImportFailedError(
-                    f"The server at {server} took {done} members and refused the next {len(batch)}: {error.details()}",  # type: ignore[attr-defined]  # the stub's errors are calls
+                    f"The server at {server} took {done} members and refused the next {len(batch)}: {error.details()}",
                     server=server,
                 ) from None
             changed += response.changed_count
