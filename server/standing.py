@@ -17,6 +17,4 @@ def standing_experiment(catalogue: Catalogue, day: date) -> ExperimentDefinition
     if not arms:
         return None
     placements = [placement.placement_id for placement in catalogue.placements]
-    return standing_definition(
-        catalogue.programme, arms, catalogue.standing_arms.period, day, placements
-    )
+    return standing_definition(catalogue.programme, arms, catalogue.standing_arms.period, day, placements)
