@@ -36,7 +36,7 @@ class Limits:
         self._policies = tuple(
             (frozenset(one.channels or outbound), one) for one in catalogue.contact_policies
         )
-        self._quiet = tuple((one.channels or outbound, one) for one in catalogue.quiet_hours)
+        self._quiet = tuple((frozenset(one.channels or outbound), one) for one in catalogue.quiet_hours)
         self._cool_downs = catalogue.cool_downs
         self._groups: dict[str, str] = {}
         self._caps: dict[tuple[str, str], list[Cap]] = defaultdict(list)
@@ -100,17 +100,26 @@ class Limits:
         if not state.by_candidate:
             return
         micros = to_micros(now)
-        group_tallies: dict[tuple[str, Cap], int] = defaultdict(int)
         # Rests before caps, whatever happened first: the reason must not depend on the order in which a state was folded.
+        yield from self._closed_by_rests(table, state, micros)
+        yield from self._closed_by_caps(table, state, micros)
+
+    def _closed_by_rests(
+        self, table: Table, state: MemberState, micros: int
+    ) -> Iterator[tuple[Sequence[int], Gate]]:
         for (event, candidate_id), tally in state.by_candidate.items():
             for cool in self._cool_downs:
                 if event in cool.outcome_types and _is_recent(tally, cool, micros):
                     yield self._resting(cool, table, candidate_id), Gate.COOL_DOWN
+
+    def _closed_by_caps(
+        self, table: Table, state: MemberState, micros: int
+    ) -> Iterator[tuple[Sequence[int], Gate]]:
+        group_tallies: dict[tuple[str, Cap], int] = defaultdict(int)
         for key, tally in state.by_candidate.items():
-            candidate_id = key[1]
             for cap in self._caps.get(key, ()):
                 if _counted(tally, cap, micros) >= cap.most:
-                    yield table.places.get(candidate_id, ()), Gate.CAP_REACHED
+                    yield table.places.get(key[1], ()), Gate.CAP_REACHED
             for one in self._group_caps.get(key, ()):
                 group_tallies[one.group_id, one.cap] += _counted(tally, one.cap, micros)
         for (group_id, cap), count in group_tallies.items():

@@ -73,7 +73,7 @@ def gates(case: Case, row: Row) -> set[str]:
 
 def _gates(case: Case, candidate: Candidate, channel_id: str) -> Iterator[set[str]]:
     facts = facts_of(case)
-    holders = [candidate, *groups_of(case, candidate)]
+    holders: list[Candidate | Group] = [candidate, *groups_of(case, candidate)]
     for question, no, error in QUESTIONS:
         said = {RULES[rule](facts) for holder in holders if (rule := getattr(holder, question))}
         yield {no if one is False else error for one in said if one is not True}
