@@ -5,8 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
 from experiments.events import to_micros
 from server.catalogue import DECISION, Cap, Catalogue, CoolDown, Offer, QuietHours
+from server.decide.explore import Quota
 from server.decide.gates import Gate
 from server.decide.table import Table, Way
 from server.decide.visit import Visit
@@ -58,6 +61,13 @@ class Limits:
                 for cap in dict.fromkeys(group.caps):
                     self._group_caps[cap.count, candidate.candidate_id].append(_GroupCap(group.group_id, cap))
 
+        self._given_caps = tuple(
+            _GroupCap(group.group_id, cap)
+            for group in catalogue.groups
+            for cap in dict.fromkeys(group.caps)
+            if cap.count == DECISION
+        )
+
     def of_way(self, way: Way, visit: Visit, now: datetime) -> Gate:
         """Return the gate that is closed to everything that travels this way, or ``OPEN``."""
         state, channel_id = visit.state, way.channel_id
@@ -103,6 +113,34 @@ class Limits:
         # Rests before caps, whatever happened first: the reason must not depend on the order in which a state was folded.
         yield from self._closed_by_rests(table, state, micros)
         yield from self._closed_by_caps(table, state, micros)
+
+    def quotas(self, table: Table, state: MemberState, now: datetime, count: int) -> list[Quota]:
+        """Return what caps of groups leave for one slate, where that is less than the slate's length.
+
+        A slate gives several offers of a group at once, each of which counts; so what a cap has left limits the slate.
+
+        Args:
+            table: The candidates.
+            state: The member.
+            now: The moment of the decision.
+            count: Length of the slate.
+        """
+        if not self._given_caps:
+            return []
+        micros = to_micros(now)
+        left = {(one.group_id, one.cap): one.cap.most for one in self._given_caps}
+        for key, tally in state.by_candidate.items():
+            if key[0] == DECISION:
+                for one in self._group_caps.get(key, ()):
+                    left[one.group_id, one.cap] -= _counted(tally, one.cap, micros)
+        found = []
+        for (group_id, _), most in left.items():
+            # A cap that is reached has closed its rows already.
+            if 0 < most < count and group_id in table.group_places:
+                kinds = np.full(len(table), -1, dtype=np.int64)
+                kinds[table.group_places[group_id]] = 0
+                found.append(Quota(kinds, most))
+        return found
 
     def _closed_by_rests(
         self, table: Table, state: MemberState, micros: int
