@@ -21,6 +21,7 @@ from server.catalogue import (
     ContextWeight,
     CoolDown,
     Exploration,
+    Factor,
     Group,
     Money,
     Offer,
@@ -204,9 +205,9 @@ class _Maker:
         trips = None
         if known and chance.random() < 0.8:
             trips = {one: chance.randint(1, 3) for one in known if chance.random() < 0.7}
-        arms = ("no_levers", "no_model", "no_personalisation")
+        arms = ["no_levers", "no_model", "no_personalisation"]
         if not plain:
-            arms = ("random_eligible", *arms, "holdout")
+            arms += ["random_eligible", "holdout"]
         return Case(
             catalogue=catalogue,
             placement=placement,
@@ -325,7 +326,7 @@ class _Maker:
 
     def _arbitration(self) -> Arbitration:
         chance = self._chance
-        every = ["probability", "value", "context", "lever", "cost"]
+        every: list[Factor] = ["probability", "value", "context", "lever", "cost"]
         factors = every if chance.random() < 0.6 else chance.sample(every, chance.randint(1, 4))
         return Arbitration(
             arbitration_id="formula",

@@ -1,5 +1,6 @@
 """Nothing is ever chosen that may not be: decisions over random catalogues against a reference in plain Python."""
 
+import math
 from collections import Counter
 
 from hypothesis import HealthCheck, given, settings
@@ -33,6 +34,9 @@ def test_nothing_is_chosen_that_may_not_be(case: Case) -> None:
         assert has_room(case, slate, row)
         slate.append(row)
     assert len(slate) <= case.count
+    propensities = [*(one.propensity for one in choice.offers), *(one.propensity for one in choice.actions)]
+    assert all(0 < one <= 1 for one in propensities)
+    assert choice.slate_propensity == math.prod(propensities)
     if choice.runner_up is not None:
         assert (choice.runner_up.action_id, choice.runner_up.channel_id) in able
 
