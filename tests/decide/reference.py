@@ -7,7 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from server.catalogue import Candidate, Cap, CoolDown, Group, Offer
-from tests.decide.cases import RULES, SEGMENTS, Case, Event
+from tests.decide.cases import Case, Event
+from tests.decide.rules import RULES, SEGMENTS
 
 QUESTIONS = (("eligible", "NOT_ELIGIBLE", "ELIGIBILITY_ERROR"), ("applicable", "NOT_APPLICABLE", "APPLICABILITY_ERROR"),
              ("suitable", "NOT_SUITABLE", "SUITABILITY_ERROR"))  # fmt: skip

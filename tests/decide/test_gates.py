@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from server.decide.choice import Choice, Considered
 from server.decide.decide import decide
 from server.decide.gates import Gate
-from tests.decide.cases import Case, case_of, cases
+from tests.decide.cases import Case
+from tests.decide.drawing import case_of, cases
 from tests.decide.reference import Row, best_slate, gates, has_room, outside, rows, scored
 
 AFTER_RULES = {Gate.FALLBACK_ONLY, Gate.NEW_TO_FEW, Gate.BELOW_LEAST_SCORE, Gate.HELD_OUT, Gate.OPEN}
