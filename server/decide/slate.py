@@ -56,20 +56,26 @@ def choose(
     nothing = np.zeros(0, dtype=np.int64)
     chance: Chance
     if policy.uniform:
-        chance, shortlist, rest = Epsilon(_EVERYTHING), np.arange(len(left)), nothing
+        chance, shortlist = Epsilon(_EVERYTHING), np.arange(len(left))
     elif exploration.method == "none":
-        wanted = len(left) if quotas else count
-        chance, shortlist, rest = Chance(), best(own, popularity, wanted), nothing
+        chance, shortlist = Chance(), best(own, popularity, count)
     else:
         shortlist = _shortlist(exploration, scored, own, popularity, left, evidence=evidence)
-        wanted = count > len(shortlist) or len(quotas) > 0
-        rest = np.setdiff1d(best(own, popularity, len(left)), shortlist) if wanted else nothing
-        rest = rest[best(own[rest], popularity[rest], max(len(rest), 1))] if len(rest) else rest
         deviations = None if weighed is None else _deviations(weighed)[left][shortlist]
         chance = chance_of(exploration, own[shortlist].astype(np.float64), deviations)
-    slate = draw(shortlist, rest, count, chance=chance, seed=seed, quotas=own_quotas)
+    slate = draw(shortlist, nothing, count, chance=chance, seed=seed, quotas=own_quotas)
+    if len(slate.places) < count and len(shortlist) < len(left):
+        # Seldom, for to order thousands of rows takes longer than all the rest: the same draw, and what follows it.
+        rest = _rest(own, popularity, shortlist)
+        slate = draw(shortlist, rest, count, chance=chance, seed=seed, quotas=own_quotas)
     rows = scored.places[left][list(slate.places)].tolist()
     return Slate(tuple(rows), slate.propensities)
+
+
+def _rest(scores: AnyFloats, popularity: npt.NDArray[np.float32], shortlist: Places) -> Places:
+    """Return all rows that are not in the shortlist, best first."""
+    order = best(scores, popularity, len(scores))
+    return order[~np.isin(order, shortlist)]
 
 
 def in_play(

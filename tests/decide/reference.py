@@ -7,7 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from server.catalogue import Candidate, Cap, CoolDown, Group, Offer
-from tests.decide.cases import RULES, SEGMENTS, Case, Event
+from tests.decide.cases import Case, Event
+from tests.decide.rules import RULES, SEGMENTS
 
 QUESTIONS = (("eligible", "NOT_ELIGIBLE", "ELIGIBILITY_ERROR"), ("applicable", "NOT_APPLICABLE", "APPLICABILITY_ERROR"),
              ("suitable", "NOT_SUITABLE", "SUITABILITY_ERROR"))  # fmt: skip
@@ -252,7 +253,11 @@ def has_room(case: Case, slate: Sequence[Row], row: Row) -> bool:
 def members_of(case: Case, group: Group) -> set[str]:
     """Return the candidates of a group and of the groups in it."""
     everything = case.catalogue.candidates_by_id.values()
-    return {one.candidate_id for one in everything if group in groups_of(case, one)}
+    return {
+        one.candidate_id
+        for one in everything
+        if group.group_id in [holder.group_id for holder in groups_of(case, one)]
+    }
 
 
 def category(row: Row) -> str:

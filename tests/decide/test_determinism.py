@@ -12,7 +12,8 @@ from server.decide.choice import Choice, Considered
 from server.decide.decide import decide
 from server.decide.evidence import Evidence
 from server.members import MemberProfile, MemberState
-from tests.decide.cases import Case, cases
+from tests.decide.cases import Case
+from tests.decide.drawing import cases
 from tests.decide.making import NOON, ask, dollars, offers, snapshot_of
 
 _SOME = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
