@@ -435,7 +435,9 @@ def test_pages_of_large_items(tmp_path: Path) -> None:
         offers=tuple(Offer(offer_id=f"o{number:02}", description="x" * 100_000) for number in range(60)),
     )
     with serving(tmp_path / "troth.db", large) as live:
-        found, token, sizes = [], "", []
+        found: list[str] = []
+        sizes: list[int] = []
+        token = ""
         while token or not sizes:
             answer = live.stub.ListOffers(pb.ListOffersRequest(page_size=100, page_token=token))
             found += [offer.offer_id for offer in answer.offers]
