@@ -14,8 +14,6 @@ from cli.output import say
 
 app = typer.Typer(help="Definitions, assignment, analysis and planning.", no_args_is_help=True)
 
-Definition = Annotated[Path, typer.Argument(help="YAML file with one experiment.")]
-
 
 @app.command()
 def validate(
@@ -41,7 +39,10 @@ def validate(
 
 @app.command()
 def analyze(
-    definition: Definition,
+    definition: Annotated[
+        Path,
+        typer.Argument(help="YAML file with one experiment; or standing-arms, which the catalogue defines."),
+    ],
     data: Annotated[
         Path | None, typer.Option(help="A table with one row per unit: Parquet, CSV, … Instead of the log.")
     ] = None,
@@ -68,6 +69,19 @@ def analyze(
     variant_column: Annotated[
         str, typer.Option(help="The table's column with the variant; as in the definition.")
     ] = "",
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="The server's configuration: has the catalogue of standing-arms, and names the log."
+        ),
+    ] = None,
+    programme: Annotated[
+        str, typer.Option(help="The programme of standing-arms, where the configuration has several.")
+    ] = "",
+    period: Annotated[
+        str,
+        typer.Option(help="The period of standing-arms: 2026-11, 2026-Q4 or 2026; the present one if empty."),
+    ] = "",
     as_of: Annotated[
         datetime | None,
         typer.Option(
@@ -82,6 +96,7 @@ def analyze(
 ) -> None:
     """Analyse an experiment: a table of your own with --data, event tables, or the server's log."""
     from cli.analysis_source import Request, one_experiment, run_analysis, write_result
+    from cli.standing_source import asks_for_standing_arms, standing_experiment
 
     if (exposures is None) != (outcomes is None):
         raise typer.BadParameter("--exposures and --outcomes belong together.")
@@ -92,7 +107,17 @@ def analyze(
     if identities is not None and exposures is None:
         raise typer.BadParameter("--identities belongs to --exposures and --outcomes.")
     changes = {"unit_column": unit_column, "variant_column": variant_column}
-    experiment = one_experiment(definition, {name: value for name, value in changes.items() if value})
+    if asks_for_standing_arms(definition):
+        if config is None or data is not None or exposures is not None:
+            raise typer.BadParameter(
+                "Standing arms are defined by the catalogue and read from the server's log: give --config."
+            )
+        experiment, of_config = standing_experiment(definition.name, config, programme, period, as_of)
+        log = log or of_config
+    else:
+        if config is not None or programme or period:
+            raise typer.BadParameter("--config, --programme and --period belong to standing-arms.")
+        experiment = one_experiment(definition, {name: value for name, value in changes.items() if value})
     result = run_analysis(
         experiment,
         Request(

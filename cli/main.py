@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cli import catalog, demo_command, experiment, models, segment, serve, train
+from cli import catalog, demo_command, experiment, member, models, policy, segment, serve, train
 from experiments.errors import DomainError
 from training.bundle import BundleError
 
@@ -22,6 +22,8 @@ app.add_typer(segment.app, name="segment")
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")
 app.add_typer(experiment.app, name="experiment")
+app.add_typer(policy.app, name="policy")
+app.add_typer(member.app, name="member")
 
 
 def main() -> None:

@@ -31,9 +31,23 @@ _TIME_COLUMNS = {
 _OFFERS = pl.List(
     pl.Struct({"offer_id": pl.String, "rank": pl.Int64, "score": pl.Float64, "propensity": pl.Float64})
 )
+_ACTIONS = pl.List(
+    pl.Struct(
+        {
+            "action_id": pl.String,
+            "channel_id": pl.String,
+            "rank": pl.Int64,
+            "score": pl.Float64,
+            "propensity": pl.Float64,
+        }
+    )
+)
 _ASSIGNMENTS = pl.List(
     pl.Struct({"experiment_id": pl.String, "variant_id": pl.String, "experiment_revision": pl.Int64})
 )
+
+
+_ROWS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +56,9 @@ class EventFrames:
 
     Attributes:
         decisions: Columns of ``DECISION_COLUMNS``; ``offers`` is a list of structs (offer_id, rank, score,
-            propensity), ``assignments`` one of (experiment_id, variant_id,
-            experiment_revision), ``degradations`` a list of strings.
+            propensity), ``actions`` one of (action_id, channel_id, rank, score, propensity), null where offers were
+            decided, ``assignments`` one of (experiment_id, variant_id, experiment_revision), ``degradations`` a list of
+            strings. ``basket``, ``attributes``, ``runner_up`` and ``removed`` are left as the JSON text of the log.
         exposures: Columns of ``EXPOSURE_COLUMNS``.
         outcomes: Columns of ``OUTCOME_COLUMNS`` and ``value``, the money as a floating number for statistics;
             ``product_ids`` is a list of strings, null where the client named none.
@@ -82,6 +97,7 @@ def read_log(path: Path, programme: str = "default") -> EventFrames:
     return EventFrames(
         decisions=decisions.with_columns(
             pl.col("offers").str.json_decode(_OFFERS),
+            pl.col("actions").str.json_decode(_ACTIONS),
             pl.col("assignments").str.json_decode(_ASSIGNMENTS),
             pl.col("degradations").str.json_decode(pl.List(pl.String)),
         ),
@@ -94,17 +110,30 @@ def read_log(path: Path, programme: str = "default") -> EventFrames:
     )
 
 
+def as_members(events: pl.DataFrame, identities: pl.DataFrame) -> pl.DataFrame:
+    """Return the events with member ids in place of the anonymous ones that are linked to them."""
+    links = identities.select("anonymous_id", linked="member_id")
+    joined = events.join(
+        links, left_on="member_id", right_on="anonymous_id", how="left", maintain_order="left"
+    )
+    return joined.with_columns(member_id=pl.coalesce("linked", "member_id")).drop("linked")
+
+
 def _read_table(
     connection: sqlite3.Connection, table: str, columns: dict[str, str], programme: str
 ) -> pl.DataFrame:
     # A file of an older version that no server has opened since lacks the newer columns.
     there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
     listed = ", ".join(name if name in there else f"NULL AS {name}" for name in columns)
-    rows = connection.execute(
+    cursor = connection.execute(
         f"SELECT {listed} FROM {table} WHERE programme = ? ORDER BY rowid",  # noqa: S608 names are ours
         (programme,),
-    ).fetchall()
-    return _frame(rows, columns)
+    )
+    # Rows as Python objects take many times the place of a frame, so few of them are held at once.
+    frames = [_frame([], columns)]
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+        frames.append(_frame(rows, columns))
+    return pl.concat(frames)
 
 
 def _frame(rows: list[Any], columns: dict[str, str]) -> pl.DataFrame:

@@ -100,7 +100,7 @@ OUTCOME_COLUMNS = {
 
 SCHEMA_VERSION = 4
 """Version of the file's tables, kept in it (``PRAGMA user_version``). 2 added those of ``change_tables``, 3 the column
-``product_ids`` of ``outcomes``, 4 what decisions with limits and policies need."""
+``product_ids`` of ``outcomes``, 4 those of ``member_tables`` and what decisions with limits and policies need."""
 
 _READABLE_VERSIONS = (1, 2, 3, 4)
 """The server brings an older file up to date when it opens it; ``event_frames`` reads it as it is."""
@@ -123,12 +123,11 @@ CREATE_STATEMENTS = (
 """What makes an empty file a log."""
 
 INDEX_STATEMENTS = (
-    (
-        "CREATE INDEX IF NOT EXISTS outcomes_with_products ON outcomes (programme, outcome_time)"
-        " WHERE product_ids IS NOT NULL"
-    ),
+    "DROP INDEX IF EXISTS outcomes_with_products",
+    "CREATE INDEX IF NOT EXISTS decisions_by_member ON decisions (programme, member_id)",
+    "CREATE INDEX IF NOT EXISTS outcomes_by_member ON outcomes (programme, member_id)",
 )
-"""What finds purchases again; made after ``bring_up_to_date``."""
+"""What finds a member's events again; made after ``bring_up_to_date``. Version 3 had an index of its own for purchases."""
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
@@ -288,10 +287,13 @@ def encoded_attributes(attributes: Mapping[str, object]) -> dict[str, object]:
 
 def decoded_attributes(document: Mapping[str, Any]) -> dict[str, object]:
     """Return the attributes that ``encoded_attributes`` made an object of."""
-    return {
-        name: from_micros(value["micros"]) if isinstance(value, dict) else value
-        for name, value in document.items()
-    }
+    return {name: _attribute(value) for name, value in document.items()}
+
+
+def _attribute(value: Any) -> object:
+    if isinstance(value, dict):
+        return from_micros(value["micros"])
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _action_document(action: ActionChoice) -> dict[str, object]:

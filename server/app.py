@@ -1,35 +1,33 @@
 """The composition root: builds the server from its configuration, starts and stops it."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from experiments.errors import DomainError
 from server.config import Config
-from server.handlers.assignments import AssignmentHandler
+from server.engine import Engine
 from server.handlers.clock import Clock, system_clock
-from server.handlers.events import EventHandler
-from server.handlers.experiments import ExperimentHandler
-from server.handlers.people import People
-from server.handlers.recommend import RecommendHandler
-from server.handlers.results import ResultsHandler
 from server.interceptors import ErrorInterceptor, RequestLogInterceptor
 from server.metrics import Metrics, MetricsEndpoint
-from server.models import ModelWatcher
-from server.opening import StartError, open_parts, snapshot
-from server.programme import Programmes
-from server.purchases import Purchase, RecentPurchases
-from server.servicers import ExperimentServicer, OutcomeServicer, RecommendationServicer
-from server.storage import SqliteEventLog
-from training.bundle import Bundle, Task
+from server.opening import StartError
+from server.servicers import (
+    CatalogServicer,
+    ExperimentServicer,
+    MemberServicer,
+    OutcomeServicer,
+    RecommendationServicer,
+)
 from troth.v1 import (
+    catalog_service_pb2,
+    catalog_service_pb2_grpc,
     experiment_service_pb2,
     experiment_service_pb2_grpc,
+    member_service_pb2,
+    member_service_pb2_grpc,
     outcome_service_pb2,
     outcome_service_pb2_grpc,
     recommendation_service_pb2,
@@ -38,7 +36,13 @@ from troth.v1 import (
 
 _SERVICES = tuple(
     service.full_name
-    for module in (recommendation_service_pb2, experiment_service_pb2, outcome_service_pb2)
+    for module in (
+        recommendation_service_pb2,
+        experiment_service_pb2,
+        outcome_service_pb2,
+        member_service_pb2,
+        catalog_service_pb2,
+    )
     for service in module.DESCRIPTOR.services_by_name.values()
 )
 _MOST_WAITING = 1024
@@ -60,17 +64,8 @@ class App:
             self._started = False
             settings = config.server
             self._metrics = Metrics()
-            parts = [open_parts(name, section) for name, section in config.programmes.items()]
-            self._purchases = RecentPurchases(self._read_purchases)
-            self._log = _open_log(Path(config.store.path), self._metrics, self._purchases)
-            opened.append(self._log.close)
-            self._programmes = Programmes({part.programme: snapshot(part, self._log) for part in parts})
-            for name in config.programmes:
-                self._keep_purchases(name)
-            self._experiments = ExperimentHandler(self._programmes, self._log, clock)
-            opened.append(self._experiments.close)
-            self._results = ResultsHandler(self._programmes, self._log, Path(config.store.path), clock)
-            opened.append(self._results.close)
+            self._engine = Engine(config, clock, self._metrics, self._update_health)
+            opened.append(self._engine.close)
             self._executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="request")
             opened.append(self._executor.shutdown)
             self._health = health.HealthServicer()
@@ -79,7 +74,6 @@ class App:
             self._endpoint = _metrics_endpoint(self._metrics, settings.host, settings.metrics_port)
             opened.append(self._endpoint.close)
             self.metrics_port = self._endpoint.port
-            self._watcher = self._model_watcher()
         except BaseException:
             for close in reversed(opened):
                 close()
@@ -87,13 +81,10 @@ class App:
 
     def start(self) -> None:
         """Begin to answer. A service is SERVING once every programme that names a models folder has a model."""
-        for programme in self._config.programmes:
-            for task, bundle in self._programmes.current(programme).bundles.items():
-                self._metrics.serves(programme, task, bundle.manifest.model_version)
         self._update_health()
         self._server.start()
         self._started = True
-        self._watcher.start()
+        self._engine.start()
 
     def stop(self) -> None:
         """Drain: say NOT_SERVING, wait for load balancers, let calls finish, write what waits, release everything."""
@@ -103,10 +94,7 @@ class App:
             self._server.start()
         time.sleep(self._config.server.drain_wait)
         self._server.stop(self._config.server.grace).wait()
-        self._watcher.stop()
-        self._experiments.close()
-        self._results.close()
-        self._log.close()
+        self._engine.close()
         self._executor.shutdown()
         self._endpoint.close()
 
@@ -121,72 +109,31 @@ class App:
                 ("grpc.max_receive_message_length", _LARGEST_REQUEST),
             ),
         )
-        people = People(self._log, tuple(self._config.programmes))
-        recommend = RecommendHandler(
-            self._programmes,
-            people,
-            self._purchases,
-            self._log,
-            clock,
-            replay=self._config.server.replay,
-            on_decision=self._metrics.decided,
-        )
+        engine = self._engine
         recommendation_service_pb2_grpc.add_RecommendationServiceServicer_to_server(
-            RecommendationServicer(recommend), server
+            RecommendationServicer(engine.decisions, engine.campaigns, engine.replays), server
         )
         experiment_service_pb2_grpc.add_ExperimentServiceServicer_to_server(
-            ExperimentServicer(
-                AssignmentHandler(self._programmes, people, self._log, clock),
-                self._experiments,
-                self._results,
-            ),
-            server,
+            ExperimentServicer(engine.assignments, engine.experiments, engine.results), server
         )
-        events = EventHandler(self._programmes, self._log, self._metrics.took_events)
-        outcome_service_pb2_grpc.add_OutcomeServiceServicer_to_server(OutcomeServicer(events, clock), server)
+        member_service_pb2_grpc.add_MemberServiceServicer_to_server(MemberServicer(engine.members), server)
+        catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
+            CatalogServicer(engine.catalogues, engine.segments), server
+        )
+        outcome_service_pb2_grpc.add_OutcomeServiceServicer_to_server(
+            OutcomeServicer(engine.events, clock), server
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
             (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
         )
         return server
 
-    def _model_watcher(self) -> ModelWatcher:
-        folders = {
-            name: Path(section.models) for name, section in self._config.programmes.items() if section.models
-        }
-        opened = {
-            (name, task): bundle.path
-            for name in folders
-            for task, bundle in self._programmes.current(name).bundles.items()
-        }
-        return ModelWatcher(folders, opened, self._swap_model, self._config.server.watch_interval)
-
-    def _swap_model(self, programme: str, task: Task, bundle: Bundle) -> None:
-        # An older model needs older purchases before it decides; with a newer one they go once it does.
-        self._keep_purchases(programme, bundle)
-        self._programmes.replace_bundle(programme, task, bundle)
-        self._keep_purchases(programme)
-        self._metrics.serves(programme, task, bundle.manifest.model_version)
-        self._update_health()
-
-    def _read_purchases(self, programme: str, micros: int) -> Iterable[Purchase]:
-        return self._log.purchases_since(programme, micros)
-
-    def _keep_purchases(self, programme: str, *coming: Bundle) -> None:
-        """Keep in memory what was bought since the oldest feature time of the programme's models."""
-        bundles = (*self._programmes.current(programme).bundles.values(), *coming)
-        if bundles:
-            oldest = min(bundle.manifest.feature_instant for bundle in bundles)
-            self._purchases.keep_since(programme, oldest)
-
     def _update_health(self) -> None:
-        ready = all(
-            self._programmes.has_model(name)
-            for name, section in self._config.programmes.items()
-            if section.models
-        )
         status = (
-            health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+            health_pb2.HealthCheckResponse.SERVING
+            if self._engine.is_ready()
+            else health_pb2.HealthCheckResponse.NOT_SERVING
         )
         for service in ("", *_SERVICES):
             self._health.set(service, status)
@@ -200,20 +147,6 @@ def build(config: Config, clock: Clock = system_clock) -> App:
         DefinitionError: A definition is wrong; all problems are named.
     """
     return App(config, clock)
-
-
-def _open_log(path: Path, metrics: Metrics, purchases: RecentPurchases) -> SqliteEventLog:
-    if not path.parent.is_dir():
-        raise StartError(
-            f"The folder of the event log, {path.parent}, does not exist; make it or set [store] path."
-        )
-    try:
-        return SqliteEventLog(path, metrics.committed, purchases.took)
-    except DomainError as error:
-        cause = error.metadata.get("cause", error.message)
-        raise StartError(
-            f"The event log cannot be opened for writing ({cause}); check the disk, the rights and [store] path."
-        ) from error
 
 
 def _bind(server: grpc.Server, host: str, port: int) -> int:

@@ -30,6 +30,7 @@ class ServerSection(_Section):
         drain_wait: Seconds between NOT_SERVING and refusing new calls, for load balancers.
         grace: Seconds that calls in flight may take at the end.
         watch_interval: Seconds between looks for a newly pulled model.
+        evidence_interval: Seconds between counts of what members responded to.
     """
 
     host: str = "127.0.0.1"
@@ -40,6 +41,7 @@ class ServerSection(_Section):
     drain_wait: Seconds = 1.0
     grace: Seconds = 10.0
     watch_interval: Annotated[float, Field(ge=0.05, le=3600)] = 2.0
+    evidence_interval: Annotated[float, Field(ge=0.05, le=86_400)] = 300.0
 
 
 class StoreSection(_Section):

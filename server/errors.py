@@ -69,6 +69,19 @@ class ExperimentNotFoundError(RequestError):
         )
 
 
+class MemberNotFoundError(RequestError):
+    """Nothing was ever said of the member, and the log has nothing of her."""
+
+    reason = "MEMBER_NOT_FOUND"
+
+    def __init__(self, programme: str, member_id: str) -> None:
+        super().__init__(
+            f"Programme {programme!r} knows nothing of a member {member_id!r}; UpsertMembers tells it of one.",
+            programme=programme,
+            member_id=member_id,
+        )
+
+
 class RequestIdReusedError(RequestError):
     """The key of a retry was used before for another question."""
 
@@ -239,6 +252,30 @@ class ServerBusyError(RequestError):
             retry_s=str(retry_s),
         )
         self.retry_s = retry_s
+
+
+class DecisionNotFoundError(RequestError):
+    """The log has no such decision."""
+
+    reason = "DECISION_NOT_FOUND"
+
+    def __init__(self, programme: str, decision_id: str) -> None:
+        super().__init__(
+            f"Programme {programme!r} has no decision {decision_id!r} in its log.",
+            programme=programme,
+            decision_id=decision_id,
+        )
+
+
+class ReplayImpossibleError(RequestError):
+    """What a decision was made from is not there any more."""
+
+    reason = "REPLAY_IMPOSSIBLE"
+
+    def __init__(self, decision_id: str, cause: str) -> None:
+        super().__init__(
+            f"Decision {decision_id!r} cannot be made again: {cause}.", decision_id=decision_id, cause=cause
+        )
 
 
 def _listed_problems(problems: Sequence[Problem]) -> str:

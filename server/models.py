@@ -35,6 +35,20 @@ def open_champions(models: Path, programme: str) -> dict[Task, Bundle]:
     }
 
 
+def find_bundle(models: Path, programme: str, task: Task, model_version: str) -> Bundle | None:
+    """Return the pulled bundle of a version, the champion or an earlier one; none if it is not there or cannot be used."""
+    link = champion_folder(models, programme, task)
+    folders = [link.resolve(), *sorted((link.parent / "versions").glob("*"))]
+    for folder in folders:
+        try:
+            bundle = _open_for(programme, task, folder)
+        except BundleError:
+            continue
+        if bundle.manifest.model_version == model_version:
+            return bundle
+    return None
+
+
 def _open_for(programme: str, task: Task, path: Path) -> Bundle:
     bundle = open_bundle(path)
     if bundle.manifest.programme != programme:

@@ -1,9 +1,11 @@
 """What a programme is made of when the server starts: files, the stored experiments, the models."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -11,11 +13,13 @@ from experiments.definition import ExperimentDefinition, State, load_experiments
 from experiments.errors import DefinitionError, DomainError, Problem
 from experiments.plan import compile_plan
 from server.catalogue import Catalogue, load_catalogue
+from server.catalogue_opening import open_catalogue
 from server.config import ProgrammeSection
 from server.experiment_checks import check_served
 from server.models import open_champions
-from server.programme import KnownExperiment, Snapshot
+from server.programme import KnownExperiment, Snapshot, standing_arms
 from server.storage import ExperimentStore
+from server.storage.catalogue_store import CatalogueStore
 from training.bundle import Bundle, BundleError, Task
 
 
@@ -69,13 +73,21 @@ def open_parts(programme: str, section: ProgrammeSection) -> Parts:
     return Parts(programme, section.experiments, catalogue, definitions, bundles)
 
 
-def snapshot(parts: Parts, store: ExperimentStore) -> Snapshot:
-    """Return the programme as it is in force: what files say, and the experiments of the store.
+class OpeningStore(ExperimentStore, CatalogueStore, Protocol):
+    """What a programme is opened from beside its files."""
+
+
+def snapshot(parts: Parts, store: OpeningStore, now: datetime) -> Snapshot:
+    """Return the programme as it is in force: what files say, and what the store has beside and since.
+
+    A catalogue file that says something new is kept in the store as a change.
 
     Raises:
         DefinitionError: Files and store contradict each other; all problems are named.
         StartError: An experiment of the store breaks the rules of this version.
+        StoreUnavailableError, StoreTimeoutError: The store cannot be used.
     """
+    parts = replace(parts, catalogue=open_catalogue(parts.catalogue, store, now))
     known = {definition.experiment_id: KnownExperiment(definition) for definition in parts.definitions}
     stored = _stored(parts.programme, store)
     twice = sorted(known.keys() & stored.keys())
@@ -84,6 +96,7 @@ def snapshot(parts: Parts, store: ExperimentStore) -> Snapshot:
         raise DefinitionError(parts.source, [Problem(f"{name}.experiment_id", message) for name in twice])
     _check_together(parts, [one.definition for one in stored.values()])
     known |= stored
+    known |= standing_arms(parts.catalogue, now.astimezone(parts.catalogue.zone).date())
     return Snapshot(
         parts.catalogue,
         compile_plan([one.definition for one in known.values()], parts.programme),

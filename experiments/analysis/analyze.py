@@ -17,7 +17,8 @@ from experiments.analysis.members import build_member_table
 from experiments.analysis.result import ExperimentResult
 from experiments.definition import Attribution, ExperimentDefinition
 from experiments.errors import AnalysisError
-from experiments.event_frames import EventFrames
+from experiments.event_frames import EventFrames, as_members
+from experiments.standing_arms import is_standing, with_decisions_as_exposures
 from experiments.sufficient import Statistics, TableLayout, collect
 from experiments.sufficient.rows import MEMBERS
 
@@ -122,14 +123,16 @@ def analyze_decisions(
 def analyze_log(
     definition: ExperimentDefinition, frames: EventFrames, *, today: date | None = None
 ) -> ExperimentResult:
-    """Analyse the server's log as the definition attributes outcomes.
+    """Analyse the server's log as the definition attributes outcomes; of standing arms, every decision is an exposure.
 
     Raises:
         AnalysisError: Nobody was exposed, or a metric cannot be read from a log.
     """
     _refuse_table_columns(definition)
+    if is_standing(definition):
+        frames = with_decisions_as_exposures(definition, frames)
     exposures, outcomes = (
-        _as_members(events, frames.identities) for events in (frames.exposures, frames.outcomes)
+        as_members(events, frames.identities) for events in (frames.exposures, frames.outcomes)
     )
     members = dict(frames.identities.select("anonymous_id", "member_id").iter_rows())
     overrides = {members.get(unit_id, unit_id): chosen for unit_id, chosen in definition.overrides.items()}
@@ -235,15 +238,6 @@ def _refuse_table_columns(definition: ExperimentDefinition) -> None:
                 f"The definition names the {field} {name!r} of a table; the server's log has no such column. Give the"
                 " table with --data."
             )
-
-
-def _as_members(events: pl.DataFrame, identities: pl.DataFrame) -> pl.DataFrame:
-    """Return the events with member ids in place of the anonymous ones that are linked to them."""
-    links = identities.select("anonymous_id", linked="member_id")
-    joined = events.join(
-        links, left_on="member_id", right_on="anonymous_id", how="left", maintain_order="left"
-    )
-    return joined.with_columns(member_id=pl.coalesce("linked", "member_id")).drop("linked")
 
 
 def _not_broken_down(definition: ExperimentDefinition, kept: Sequence[str]) -> Diagnostics:

@@ -52,6 +52,11 @@ class Rule:
             return RuleOutcome.ERROR
         return RuleOutcome.MATCH if truth else RuleOutcome.NO_MATCH
 
+    def truth(self, attributes: Mapping[str, object]) -> bool | None:
+        """Return what the rule says about one unit; ``None`` where it errs. The fastest of the three."""
+        truth: bool | None = self._closure(attributes)
+        return truth
+
     def matches(self, attributes: Mapping[str, object]) -> bool:
         """Return whether a unit is eligible; an error means it is not."""
         return self._closure(attributes) is True

@@ -1,14 +1,14 @@
 """What can be chosen: offers and actions, and the groups whose rules they inherit."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
 from server.catalogue.base import Identifier, Money, OptionalIdentifier, Part, RuleText
 from server.catalogue.limits import Budget, Cap
 
-NO_ACTION = "no_action"
+NO_ACTION: Final = "no_action"
 """The action that is always possible, costs nothing and earns nothing; also its kind."""
 
 Lever = Annotated[float, Field(gt=0, le=1000)]

@@ -180,6 +180,11 @@ class Catalogue(Part):
         ]
         return np.array(shown, dtype=np.int64)
 
+    @cached_property
+    def asks_evidence(self) -> bool:
+        """Whether any placement weighs what members responded to."""
+        return any(one.arbitration or one.decides == "actions" for one in self.placements)
+
     def lineage(self, group_id: str) -> tuple[Group, ...]:
         """Return a group and the groups that it belongs to, the nearest first; nothing for an empty id."""
         found: list[Group] = []

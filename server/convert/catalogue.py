@@ -15,7 +15,7 @@ from server.convert.catalogue_parts import part_fields, part_message
 from server.convert.checks import DEFAULT_PROGRAMME, Checker
 from server.convert.definition import enum_number, enum_word
 from server.convert.pages import Page, next_page_token, page
-from server.convert.provenance import provenance_of
+from server.convert.provenance import provenance
 from server.convert.times import set_time
 from server.handlers.catalogue import Item
 from server.handlers.catalogue_runner import Edit
@@ -246,7 +246,7 @@ def _edit(
     check.require(cast(Message, message))
     programme = _programme(check, message.programme)
     check.identifier("etag", message.etag)
-    return Edit(programme, provenance_of(check, message), message.etag, source, validate_only)
+    return Edit(programme, provenance(check, message), message.etag, source, validate_only)
 
 
 def _programme(check: Checker, programme: str) -> str:

@@ -21,6 +21,8 @@ _LONGEST_ID = 128
 _LONGEST_PRODUCT_ID = 256
 _MOST_PRODUCTS = 500
 _OUTCOME_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_CATALOGUE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NANOS = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -86,6 +88,22 @@ class Checker:
         if value and _OUTCOME_TYPE.fullmatch(value) is None:
             self.add(
                 path, "must be 1 to 64 lower-case letters, digits and underscores, starting with a letter"
+            )
+
+    def attribute_name(self, path: str, value: str) -> None:
+        """Check the name of an attribute of a member."""
+        if _ATTRIBUTE.fullmatch(value) is None:
+            self.add(
+                path,
+                "must be named by 1 to 64 lower-case letters, digits and underscores, starting with a letter",
+            )
+
+    def catalogue_id(self, path: str, value: str) -> None:
+        """Check an id that the catalogue gives, such as a channel's or a purpose's, if there is one."""
+        if value and _CATALOGUE_ID.fullmatch(value) is None:
+            self.add(
+                path,
+                "must be 1 to 128 letters, digits, dots, colons, underscores and hyphens, starting with a letter or digit",
             )
 
     def count(self, path: str, value: int) -> None:

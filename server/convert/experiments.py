@@ -16,7 +16,7 @@ from server.convert.definition import (
     experiment_message,
 )
 from server.convert.pages import Page, next_page_token, page
-from server.convert.provenance import provenance_of
+from server.convert.provenance import provenance
 from server.convert.times import set_time
 from server.handlers.change_runner import Provenance, Target
 from server.programme import KnownExperiment
@@ -64,9 +64,9 @@ def create_request(message: experiment_service_pb2.CreateExperimentRequest) -> W
     """
     check = Checker()
     programme, fields = _written(check, message)
-    provenance = provenance_of(check, message)
+    origin = provenance(check, message)
     check.done()
-    return WriteRequest(Target(programme, message.experiment.experiment_id), fields, (), provenance)
+    return WriteRequest(Target(programme, message.experiment.experiment_id), fields, (), origin)
 
 
 def update_request(message: experiment_service_pb2.UpdateExperimentRequest) -> WriteRequest:
@@ -81,10 +81,10 @@ def update_request(message: experiment_service_pb2.UpdateExperimentRequest) -> W
         check.add("experiment.experiment_id", "is required")
     names = _masked(check, message.update_mask.paths, fields)
     check.identifier("etag", message.etag)
-    provenance = provenance_of(check, message)
+    origin = provenance(check, message)
     check.done()
     target = Target(programme, message.experiment.experiment_id, message.etag)
-    return WriteRequest(target, fields, names, provenance)
+    return WriteRequest(target, fields, names, origin)
 
 
 def move_request(message: _Move) -> WriteRequest:
@@ -98,10 +98,10 @@ def move_request(message: _Move) -> WriteRequest:
     check.identifier("programme", message.programme)
     check.identifier("experiment_id", message.experiment_id)
     check.identifier("etag", message.etag)
-    provenance = provenance_of(check, message)
+    origin = provenance(check, message)
     check.done()
     target = Target(message.programme or DEFAULT_PROGRAMME, message.experiment_id, message.etag)
-    return WriteRequest(target, {}, (), provenance)
+    return WriteRequest(target, {}, (), origin)
 
 
 def read_request(

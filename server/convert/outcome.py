@@ -95,6 +95,7 @@ def _outcome(
     check.outcome_type(prefix + "outcome_type", event.outcome_type)
     check.identifier(prefix + "decision_id", event.decision_id)
     check.identifier(prefix + "offer_id", event.offer_id)
+    check.identifier(prefix + "channel_id", event.channel_id)
     has_value = event.HasField("value")
     if has_value:
         check.money(prefix + "value", event.value)
@@ -111,6 +112,7 @@ def _outcome(
         outcome_time=_event_time(check, prefix, event, "outcome_time", now),
         receive_time=now,
         product_ids=check.products(prefix + "product_ids", event.product_ids),
+        channel_id=event.channel_id,
     )
 
 

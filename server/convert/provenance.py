@@ -14,8 +14,8 @@ class _Change(Protocol):
     request_id: str
 
 
-def provenance_of(check: Checker, message: _Change) -> Provenance:
-    """Return where a change comes from, with a digest of everything that the request says but its id."""
+def provenance(check: Checker, message: _Change) -> Provenance:
+    """Return where a change comes from; equal requests have equal digests, whatever their ``request_id``."""
     check.member_id("actor", message.actor)
     check.identifier("request_id", message.request_id)
     asked = type(cast(Message, message))()

@@ -1,84 +1,162 @@
-"""The decision itself: a pure function of the question and the snapshot."""
+"""The decision itself: a pure function of the question and of what was known when it was asked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from experiments.assignment import Assignment
-from experiments.events import AssignedVariant, OfferChoice
-from server.catalogue import Placement
-from server.decide.rank import best
-from server.decide.score import score
-from server.decide.visit import Visit
+import numpy as np
+
+from server.catalogue import NO_ACTION
+from server.decide.arbitrate import weigh
+from server.decide.choice import Choice, Considered, choice_of
+from server.decide.explore import Quota, Rooms, Slate
+from server.decide.gates import Gate
+from server.decide.passing import Codes, gate_codes
+from server.decide.policy import HOLDOUT, NO_LEVERS, NO_MODEL, Policy, policy_of
+from server.decide.question import Question
+from server.decide.rank import AnyFloats, best
+from server.decide.score import Scored, score
+from server.decide.slate import choose, in_play
+from server.decide.table import Places, Table
 from server.programme import Snapshot
 
-RANKING_PARAMETER = "ranking"
-"""A variant with this parameter says how to rank."""
-CERTAIN = 1.0
 
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What was chosen and how.
-
-    Attributes:
-        offers: Best first.
-        ranking: The ranking that was used in the end.
-        degradations: What was missing.
-        eligible_count: Candidates there were.
-        assignments: Experiments that reached the member.
-    """
-
-    offers: tuple[OfferChoice, ...]
-    ranking: str
-    degradations: tuple[str, ...]
-    eligible_count: int
-    assignments: tuple[AssignedVariant, ...]
-
-
-def decide(
-    snapshot: Snapshot,
-    placement: Placement,
-    visit: Visit,
-    assigned: Sequence[Assignment],
-    *,
-    count: int,
-    time: datetime,
-) -> Choice:
-    """Choose offers for a member at a placement.
+def decide(snapshot: Snapshot, question: Question) -> tuple[Choice, Considered]:
+    """Choose for a member at a placement.
 
     Args:
         snapshot: Catalogue, plan and models in force.
-        placement: Where the answer is shown; its task says which model ranks.
-        visit: Who asks, and what is known of her.
-        assigned: The member's assignments in the running experiments of the placement.
-        count: How many offers at most, at least 1.
-        time: For which offers must be valid, and up to which purchases are seen.
+        question: What is asked.
     """
-    assignments = tuple(one for one in assigned if one.variant_id is not None)
-    candidates = snapshot.candidates.on(placement, _local_day(time, snapshot.catalogue.zone))
-    ranking = _ranking(placement, assignments)
-    scored = score(snapshot.bundle_at(placement), candidates, visit, ranking, time)
-    chosen = best(scored.scores, scored.popularity, count)
-    places = scored.places[chosen].tolist()
-    return Choice(
-        offers=tuple(
-            OfferChoice(candidates.offers[place].offer_id, rank, value, CERTAIN, reasons)
-            for rank, (place, value, reasons) in enumerate(
-                zip(places, scored.scores[chosen].tolist(), scored.reasons(chosen), strict=True), start=1
-            )
-        ),
-        ranking=scored.ranking,
-        degradations=scored.degradations,
-        eligible_count=len(scored.places),
-        assignments=tuple(
-            AssignedVariant(
-                a.experiment_id, a.variant_id or "", a.experiment_revision, a.parameters, a.reason.value
-            )
-            for a in assignments
-        ),
+    placement, catalogue = question.placement, snapshot.catalogue
+    assignments = tuple(one for one in question.assigned if one.variant_id is not None)
+    policy = policy_of(catalogue, placement, assignments)
+    table = snapshot.tables.on(placement, question.channel_id, _local_day(question.time, catalogue.zone))
+    held_out = policy.arm == HOLDOUT
+    considered = _held_out(table) if held_out else _consider(snapshot, question, policy, table)
+    return choice_of(question, policy, assignments, considered), considered
+
+
+def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Table) -> Considered:
+    visit, placement = question.visit, question.placement
+    attributes = visit.rule_attributes(
+        placement.placement_id, question.channel_id, question.time, snapshot.catalogue.zone
     )
+    codes = gate_codes(
+        table,
+        snapshot.compiled.book,
+        snapshot.compiled.limits,
+        visit=visit,
+        attributes=attributes,
+        closed=question.closed,
+        now=question.time,
+    )
+    open_ = codes == 0
+    fallback = [place for place in table.fallback if open_[place]]
+    if len(table.usual) < len(table):
+        usual = np.zeros(len(table), dtype=np.bool_)
+        usual[table.usual] = True
+        codes[open_ & ~usual] = Gate.FALLBACK_ONLY
+        open_ &= usual
+    places = np.flatnonzero(open_)
+    scored = score(
+        snapshot.bundle_at(placement), table, places, visit, ranking=policy.ranking, now=question.time
+    )
+    _mark(codes, places, scored.places, Gate.NOT_OF_TASK)
+    weighed = None
+    scores: AnyFloats = scored.scores
+    left = np.arange(len(scored.places))
+    if policy.arbitration is not None:
+        weighed = weigh(
+            policy.arbitration,
+            snapshot.compiled.book.weights.get(policy.arbitration.arbitration_id, ()),
+            scored,
+            attributes,
+            question.evidence,
+            levers=policy.arm != NO_LEVERS,
+            model=policy.arm != NO_MODEL,
+        )
+        scores = weighed.scores
+        least = policy.arbitration.least_score
+        if least is not None:
+            left = np.flatnonzero((scores >= least) | table.of_nothing(scored.places))
+            _mark(codes, scored.places, scored.places[left], Gate.BELOW_LEAST_SCORE)
+    if policy.exploration.cold_share < 1 and not policy.uniform:
+        playing = in_play(
+            policy.exploration,
+            scored,
+            left,
+            evidence=question.evidence,
+            member_id=visit.member_id,
+            time=question.time,
+        )
+        _mark(codes, scored.places[left], scored.places[playing], Gate.NEW_TO_FEW)
+        left = playing
+    actions = placement.decides == "actions"
+    count = 1 if actions else question.count
+    quotas = _quotas(snapshot, question, table, count)
+    slate = choose(
+        policy,
+        scored,
+        weighed,
+        scores=scores,
+        left=left,
+        count=count,
+        quotas=quotas,
+        seed=question.seed,
+        evidence=question.evidence,
+    )
+    if actions:
+        return Considered(table, codes, scored, weighed, slate, _runner_up(scored, scores, left, slate))
+    slate = _filled(slate, fallback, count, quotas)
+    return Considered(table, codes, scored, weighed, slate)
+
+
+def _runner_up(scored: Scored, scores: AnyFloats, left: Places, slate: Slate) -> int | None:
+    """Return the row with the best score beside the one that was chosen."""
+    leaders = scored.places[left][best(scores[left], scored.popularity[left], 2)].tolist()
+    return next((place for place in leaders if place not in slate.places), None)
+
+
+def _held_out(table: Table) -> Considered:
+    codes = np.full(len(table), Gate.HELD_OUT, dtype=np.uint8)
+    for place in table.places.get(NO_ACTION, ()):
+        codes[place] = Gate.OPEN
+        return Considered(table, codes, slate=Slate((place,), (1.0,)))
+    return Considered(table, codes)
+
+
+def _mark(codes: Codes, before: Places, after: Places, gate: Gate) -> None:
+    if len(before) != len(after):
+        codes[np.setdiff1d(before, after, assume_unique=True)] = gate
+
+
+def _quotas(snapshot: Snapshot, question: Question, table: Table, count: int) -> list[Quota]:
+    """Return what limits the slate as a whole: the placement's limit on categories and the caps of groups."""
+    if count == 1:
+        return []
+    most = question.placement.most_per_category
+    of_categories = [] if most is None or most >= count else [Quota(table.categories, most)]
+    limits = snapshot.compiled.limits
+    return [*of_categories, *limits.quotas(table, question.visit.state, question.time, count)]
+
+
+def _filled(slate: Slate, fallback: Sequence[int], count: int, quotas: Sequence[Quota]) -> Slate:
+    """Return the slate filled up with fallback offers, which obey the limits on slates too."""
+    if len(slate.places) >= count or not fallback:
+        return slate
+    places, propensities = list(slate.places), list(slate.propensities)
+    rooms = Rooms(quotas)
+    for place in places:
+        rooms.take(place)
+    for place in fallback:
+        if place not in places and rooms.has(place):
+            rooms.take(place)
+            places.append(place)
+            propensities.append(1.0)
+        if len(places) == count:
+            break
+    return Slate(tuple(places), tuple(propensities))
 
 
 def _local_day(time: datetime, zone: ZoneInfo) -> date:
@@ -87,11 +165,3 @@ def _local_day(time: datetime, zone: ZoneInfo) -> date:
     except OverflowError:
         # The local day lies outside the calendar, before year 1 or after 9999: its first or last day stands in.
         return time.date()
-
-
-def _ranking(placement: Placement, assignments: tuple[Assignment, ...]) -> str:
-    for assigned in assignments:
-        ranking = assigned.parameters.get(RANKING_PARAMETER)
-        if ranking is not None:
-            return str(ranking)
-    return placement.ranking

@@ -3,14 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 
+AnyFloats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+
 _FEW = 16
 """Up to here, taking the maximum again and again beats partitioning once the offers are many: 3 of 1,000 take half the time,
 3 of 10,000 a tenth (``python -m bench.kernels``)."""
 
 
-def best(
-    scores: npt.NDArray[np.float32], popularity: npt.NDArray[np.float32], count: int
-) -> npt.NDArray[np.int64]:
+def best(scores: AnyFloats, popularity: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
     """Return the positions of the highest scores, best first.
 
     Equal scores are ordered by popularity, then by position, so that the answer is the same on every machine and a member
@@ -32,7 +32,7 @@ def best(
     return leaders[order[:count]]
 
 
-def _leaders(values: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
+def _leaders(values: AnyFloats, count: int) -> npt.NDArray[np.int64]:
     """Return the positions of the highest values and of all that equal the last of them."""
     if count >= len(values):
         return np.arange(len(values))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.events import OfferReason
-from server.decide.candidates import Candidates, fill_unknown
+from server.decide.table import Places, Table, fill_unknown
 from server.decide.visit import Visit
 from training.bundle import POPULAR_REASONS, Bundle, OfferModel, Profile, Reason, explain
 
@@ -19,8 +19,6 @@ CATALOGUE_ORDER = "catalogue"
 MEMBER_UNKNOWN = "MEMBER_UNKNOWN"
 MODEL_MISSING = "MODEL_MISSING"
 TASK_EXHAUSTED = "TASK_EXHAUSTED"
-
-Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +43,39 @@ class Scored:
     """The candidates that are left, scored.
 
     Attributes:
-        candidates: All eligible offers of the placement.
-        places: int64[n], which of them can be chosen, ascending.
+        table: All candidates of the placement.
+        places: int64[n], which of its rows can be chosen, ascending.
         scores: float32[n].
         ranking: How they were scored.
         degradations: What was missing.
         asked: What the model was asked, where it ranked.
+        from_model: Whether a model gave the scores.
+        calibrated: Whether the scores are probabilities of a response.
     """
 
-    candidates: Candidates
+    table: Table
     places: Places
     scores: npt.NDArray[np.float32]
     ranking: str
     degradations: tuple[str, ...]
     asked: Asked | None = None
+    from_model: bool = False
+    calibrated: bool = False
 
     @property
     def popularity(self) -> npt.NDArray[np.float32]:
         """float32[n], what breaks ties."""
-        return self.candidates.popularity[self.places]
+        return self.table.popularity[self.places]
 
     def reasons(self, chosen: Places) -> list[tuple[OfferReason, ...]]:
         """Return why each of these was chosen; nothing for an offer that the model does not know.
 
         Args:
-            chosen: int64[k], positions among ``places``.
+            chosen: int64[k], rows of the table.
         """
-        columns = self.candidates.columns[self.places[chosen]]
+        if not self.from_model:
+            return [()] * len(chosen)
+        columns = self.table.columns[chosen]
         known = columns >= 0
         found: Sequence[Sequence[Reason]]
         if self.asked is None:
@@ -83,36 +87,58 @@ class Scored:
         return [tuple(map(_reason, next(given))) if is_known else () for is_known in known.tolist()]
 
 
-def score(bundle: Bundle | None, candidates: Candidates, visit: Visit, ranking: str, now: datetime) -> Scored:
+def score(
+    bundle: Bundle | None, table: Table, places: Places, visit: Visit, *, ranking: str, now: datetime
+) -> Scored:
     """Score the candidates that the model's task is about for this member.
 
     Args:
         bundle: The model of the placement's task; none if none is loaded.
-        candidates: Eligible offers, joined with it.
+        table: The candidates, joined with it.
+        places: Rows that all gates have left, ascending.
         visit: Who asks.
         ranking: How to rank, if the model allows it: ``champion`` or ``popular``.
         now: The moment of the decision.
     """
-    everything = np.arange(len(candidates.offers))
     if bundle is None:
-        scores = np.zeros(len(everything), dtype=np.float32)
-        return Scored(candidates, everything, scores, CATALOGUE_ORDER, (MODEL_MISSING,))
-    model = bundle.model
+        scores = np.zeros(len(places), dtype=np.float32)
+        return Scored(table, places, scores, CATALOGUE_ORDER, (MODEL_MISSING,))
+    model, attributes = bundle.model, visit.known()
     member = model.member_ids.index(visit.member_id)
     past = visit.past(model, member, bundle.manifest.feature_instant, now)
     present = visit.present(model, past)
     degradations = (MEMBER_UNKNOWN,) if member is None else ()
-    places = candidates.fitting(model.applicable(present))
-    if not len(places) and len(everything):
+    fitting = _of_task(table, places, model.applicable(present))
+    if not len(fitting) and len(places):
         exhausted = (*degradations, TASK_EXHAUSTED)
-        return Scored(candidates, everything, candidates.popularity, POPULAR, exhausted)
-    if ranking == POPULAR or not model.is_told(present, member, visit.attributes):
-        return Scored(candidates, places, candidates.popularity[places], POPULAR, degradations)
-    columns = candidates.columns[places]
+        return Scored(table, places, table.popularity[places], POPULAR, exhausted, from_model=True)
+    if ranking == POPULAR or not model.is_told(present, member, attributes):
+        return Scored(table, fitting, table.popularity[fitting], POPULAR, degradations, from_model=True)
+    columns = table.columns[fitting]
     known = columns >= 0
-    scores = fill_unknown(known, model.scores(present, member, columns[known], visit.attributes))
+    scores = fill_unknown(known, model.scores(present, member, columns[known], attributes))
     asked = Asked(model, member, past, present)
-    return Scored(candidates, places, scores, CHAMPION, degradations, asked)
+    return Scored(
+        table,
+        fitting,
+        scores,
+        CHAMPION,
+        degradations,
+        asked,
+        from_model=True,
+        calibrated=model.calibrated,
+    )
+
+
+def _of_task(table: Table, places: Places, applicable: npt.NDArray[np.bool_]) -> Places:
+    """Return the rows that a task is about; those that the model does not know always are."""
+    if applicable.all():
+        return places
+    columns = table.columns[places]
+    fits = columns < 0
+    known = ~fits
+    fits[known] = applicable[columns[known]]
+    return places[fits]
 
 
 def _reason(reason: Reason) -> OfferReason:

@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from experiments.events import to_micros
-from server.purchases import Trip
+from experiments.events import from_micros, to_micros
+from server.members import MemberState
+from server.members.state import NEVER, PURCHASE, REDEMPTION
 from training.bundle import OfferModel, Profile
 
 MOST_DAYS = 56
@@ -20,16 +23,73 @@ class Visit:
     """One member's question.
 
     Attributes:
-        member_id: Who asks.
-        attributes: What the client knows of her, by name.
+        state: What the log has of her.
+        attributes: What the client says of her, by name; it outweighs what her profile says.
         basket: Products in her basket now.
-        trips: What she bought lately, oldest first; the model may know of the earlier ones.
     """
 
-    member_id: str
+    state: MemberState
     attributes: Mapping[str, object] = field(default_factory=dict)
     basket: Sequence[str] = ()
-    trips: Sequence[Trip] = ()
+
+    @property
+    def member_id(self) -> str:
+        """Who asks."""
+        return self.state.member_id
+
+    def known(self) -> Mapping[str, object]:
+        """Return what is known of her by name, from her profile and from the request."""
+        profile = self.state.profile.attributes
+        if not profile:
+            return self.attributes
+        return {**profile, **self.attributes} if self.attributes else profile
+
+    def zone(self, default: ZoneInfo) -> ZoneInfo:
+        """Return her time zone, or the default where nobody said or there is no such zone."""
+        name = self.state.profile.time_zone
+        return (_zone(name) or default) if name else default
+
+    def local_time(self, now: datetime, default_zone: ZoneInfo) -> datetime:
+        """Return a moment in her time zone; the moment as it is where that lies before year 1 or after 9999."""
+        try:
+            return now.astimezone(self.zone(default_zone))
+        except OverflowError:
+            return now
+
+    def rule_attributes(
+        self, placement_id: str, channel_id: str, now: datetime, default_zone: ZoneInfo
+    ) -> dict[str, object]:
+        """Return what rules may ask about, without segments.
+
+        Args:
+            placement_id: Where the answer is shown.
+            channel_id: How it travels; empty where none matters.
+            now: The moment of the decision.
+            default_zone: Her time zone where nobody said.
+        """
+        profile, by_event = self.state.profile, self.state.by_event
+        purchases = by_event.get(PURCHASE, NEVER)
+        local = self.local_time(now, default_zone)
+        attributes: dict[str, object] = {
+            **self.known(),
+            "purchase_count": purchases.total,
+            "redemption_count": by_event.get(REDEMPTION, NEVER).total,
+            "local_hour": local.hour,
+            "local_weekday": local.isoweekday(),
+            "placement": placement_id,
+            "basket": self.basket,
+        }
+        if profile.tier:
+            attributes["tier"] = profile.tier
+        if profile.points_balance is not None:
+            attributes["points_balance"] = profile.points_balance
+        if profile.points_expire_time is not None:
+            attributes["days_to_points_expiry"] = (profile.points_expire_time - now) // _DAY
+        if purchases.times:
+            attributes["days_since_purchase"] = (now - from_micros(purchases.times[-1])) // _DAY
+        if channel_id:
+            attributes["channel"] = channel_id
+        return attributes
 
     def past(self, model: OfferModel, member: int | None, feature_time: datetime, now: datetime) -> Profile:
         """Return what the member bought as seen at a moment, without the basket.
@@ -47,7 +107,7 @@ class Visit:
         since, until = to_micros(feature_time), to_micros(now)
         later = [
             (min((until - trip.micros) / _MICROS_A_DAY, float(MOST_DAYS)), trip.product_ids)
-            for trip in self.trips
+            for trip in self.state.trips
             if since < trip.micros <= until
         ]
         return model.profile_after(member, days, later)
@@ -56,3 +116,12 @@ class Visit:
         """Return the past and the basket as one more trip, made now; the past itself if the basket adds nothing."""
         known = [index for name in self.basket if (index := model.product_ids.index(name)) is not None]
         return past.with_trip(known) if known else past
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> ZoneInfo | None:
+    # Zones are checked when a profile is written; a log may hold one that this machine's data lacks or has dropped.
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None

@@ -7,6 +7,9 @@ from datetime import datetime
 from experiments.rules import AttributeValue
 
 ANY_CHANNEL = ""
+MOST_ATTRIBUTES = 100
+MOST_CONSENTS = 200
+"""What one member has at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import bisect
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import TypeVar
 
 from server.catalogue.limits import DECISION, MOST_COUNTED
@@ -59,8 +58,6 @@ class Tally:
 
 
 NEVER = Tally()
-_NONE: Mapping[str, Tally] = MappingProxyType({})
-_NO_PAIRS: Mapping[tuple[str, str], Tally] = MappingProxyType({})
 Key = TypeVar("Key")
 
 
@@ -84,9 +81,9 @@ class MemberState:
     version: int = 0
     profile: MemberProfile = field(default_factory=MemberProfile)
     trips: tuple[Trip, ...] = ()
-    by_event: Mapping[str, Tally] = _NONE
-    by_candidate: Mapping[tuple[str, str], Tally] = _NO_PAIRS
-    by_channel: Mapping[tuple[str, str], Tally] = _NO_PAIRS
+    by_event: Mapping[str, Tally] = field(default_factory=dict)
+    by_candidate: Mapping[tuple[str, str], Tally] = field(default_factory=dict)
+    by_channel: Mapping[tuple[str, str], Tally] = field(default_factory=dict)
 
     def after_profile(self, version: int, profile: MemberProfile) -> "MemberState":
         """Return the state after the programme said something new."""

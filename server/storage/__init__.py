@@ -1,15 +1,23 @@
-"""Where decisions, exposures, outcomes, experiments and identities are kept."""
+"""Where decisions, exposures, outcomes, experiments, identities and members are kept."""
 
-from server.storage.log import AppendResult, EventLog
+from server.storage.log import AppendResult, Chain, DecisionResult, EventLog, PendingDecision, StateDocument
+from server.storage.member_store import MemberStore, ProfileUpdates, UpdateResult
 from server.storage.registry import ExperimentStore, IdentityLink, LinkResult, StandingExperiment
 from server.storage.sqlite import SqliteEventLog
 
 __all__ = [
     "AppendResult",
+    "Chain",
+    "DecisionResult",
     "EventLog",
     "ExperimentStore",
     "IdentityLink",
     "LinkResult",
+    "MemberStore",
+    "PendingDecision",
+    "ProfileUpdates",
     "SqliteEventLog",
     "StandingExperiment",
+    "StateDocument",
+    "UpdateResult",
 ]

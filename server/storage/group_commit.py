@@ -35,6 +35,23 @@ class Ticket(Generic[Item]):
         self.latch = threading.Lock()
         self.latch.acquire()
 
+    def wait(self, timeout: float) -> Any:
+        """Return the item's result once its group is on disk; again, if asked again.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Raises:
+            StoreTimeoutError: It took longer; the item may still be written.
+            StoreUnavailableError: The group could not be written.
+        """
+        if not self.latch.acquire(timeout=max(timeout, 0.0)):
+            raise StoreTimeoutError
+        self.latch.release()
+        if self.error is not None:
+            raise self.error
+        return self.result
+
 
 class GroupCommit(Generic[Item]):
     """Gathers items into groups and commits each group once.
@@ -56,27 +73,22 @@ class GroupCommit(Generic[Item]):
         self._writer = threading.Thread(target=self._write_groups, name="event-log-writer", daemon=True)
         self._writer.start()
 
-    def submit(self, item: Item, timeout: float) -> Any:
-        """Return the item's result once its group is on disk.
-
-        Args:
-            item: What to write.
-            timeout: Seconds to wait at most.
+    def put(self, item: Item) -> Ticket[Item]:
+        """Send an item on its way; items are written in the order of these calls.
 
         Raises:
-            StoreTimeoutError: It took longer; the item may still be written.
-            StoreUnavailableError: The group could not be written, or writing has ended.
+            StoreUnavailableError: Writing has ended.
         """
         ticket = Ticket(item)
         with self._closing:
             if self._closed:
                 raise StoreUnavailableError("the server is stopping")
             self._waiting.put(ticket)
-        if not ticket.latch.acquire(timeout=max(timeout, 0.0)):
-            raise StoreTimeoutError
-        if ticket.error is not None:
-            raise ticket.error
-        return ticket.result
+        return ticket
+
+    def submit(self, item: Item, timeout: float) -> Any:
+        """Return the item's result once its group is on disk; see ``put`` and ``Ticket.wait``."""
+        return self.put(item).wait(timeout)
 
     def close(self) -> None:
         """Write what waits, then end. Closing twice does nothing."""

@@ -53,6 +53,21 @@ class DecisionResult:
     refused: tuple[str, ...] = ()
 
 
+class Chain:
+    """Decisions of one member of which each was made on top of the one before, while that was on its way to disk.
+
+    As soon as one of them is not kept, those after it have read what never was: they are stale too, whatever their version.
+
+    Attributes:
+        broken: Whether one of them was not kept.
+    """
+
+    __slots__ = ("broken",)
+
+    def __init__(self) -> None:
+        self.broken = False
+
+
 class PendingDecision(Protocol):
     """A decision on its way to disk."""
 
@@ -73,18 +88,24 @@ class EventLog(Protocol):
     """
 
     def submit_decision(
-        self, decision: Decision, *, draws: Sequence[Draw] = (), states: Sequence[StateDocument] = ()
+        self,
+        decision: Decision,
+        *,
+        draws: Sequence[Draw] = (),
+        states: Sequence[StateDocument] = (),
+        chain: Chain | None = None,
     ) -> PendingDecision:
         """Send a decision on its way; decisions are written in the order of these calls.
 
         In one transaction: an earlier decision of the same ``request_id`` is found and returned; or the member's version is
-        compared with ``decision.member_version`` less one, and if it differs the decision is stale; or the draws are
+        compared with ``decision.member_version`` less one, and if it differs, or if the chain is broken, the decision is stale; or the draws are
         reserved, all or none; and the decision and the states that are new are kept.
 
         Args:
             decision: What to keep. Without a ``member_version`` it takes the next one, whatever it is, and reads nothing.
             draws: What to reserve for it.
             states: What it read.
+            chain: The decisions that the state it read may count before they are on disk; none if it counts none.
         """
         ...
 
@@ -95,7 +116,7 @@ class EventLog(Protocol):
     def append_outcomes(self, outcomes: Sequence[Outcome], timeout: float) -> AppendResult:
         """Keep the outcomes whose ``event_id`` is new; all or none.
 
-        A redemption commits what its decision reserved for the offer.
+        One that names no channel takes that of its decision, if the log has it. A redemption commits what its decision reserved for the offer.
         """
         ...
 

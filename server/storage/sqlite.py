@@ -3,9 +3,12 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from experiments import change_tables
+from experiments import budget_tables, catalogue_tables, change_tables, member_tables
+from experiments.catalogue_changes import CatalogueChange
 from experiments.changes import ExperimentChange
 from experiments.event_tables import (
     CREATE_STATEMENTS,
@@ -15,36 +18,45 @@ from experiments.event_tables import (
     check_schema_version,
     decision_row,
     exposure_row,
-    outcome_row,
 )
 from experiments.events import Decision, Exposure, Outcome
+from server.budgets import Draw, Totals
 from server.errors import StoreUnavailableError
+from server.storage.budget_seam import BudgetWriter, NoBudgets
+from server.storage.budget_statements import SPENT
+from server.storage.budget_writes import ReleaseWrite, totals_of
+from server.storage.catalogue_store import CatalogueReads, CatalogueWrite
+from server.storage.decision_writes import DecisionWrite, DecisionWriter
+from server.storage.evidence_reads import EvidenceReads
 from server.storage.group_commit import GroupCommit, Ticket
-from server.storage.log import AppendResult
+from server.storage.log import AppendResult, Chain, DecisionResult, StateDocument
+from server.storage.member_listing import MemberListing
+from server.storage.member_reads import MemberReads
+from server.storage.member_store import ProfileUpdates, UpdateResult
+from server.storage.outcome_writes import OutcomeWrite, write_outcomes
+from server.storage.profile_writes import ProfileWrite
 from server.storage.registry import IdentityLink, LinkResult
 from server.storage.sqlite_reads import SqliteReads
-from server.storage.sqlite_writes import (
-    ChangeWrite,
-    DecisionWrite,
-    ExposureWrite,
-    LinkWrite,
-    OutcomeWrite,
-    Write,
-    write_decisions,
-)
+from server.storage.sqlite_writes import ChangeWrite, ExposureWrite, LinkWrite, SingleWrite
 
 _BUSY_TIMEOUT_S = 5.0
 _FAULTS_OF_A_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
 
-class SqliteEventLog(SqliteReads):
-    """An ``EventLog`` and ``ExperimentStore`` in one SQLite file, created if there is none, brought up to date if it is old.
+Write: TypeAlias = DecisionWrite | OutcomeWrite | SingleWrite
+
+
+class SqliteEventLog(SqliteReads, MemberReads, MemberListing, CatalogueReads, EvidenceReads):
+    """An ``EventLog``, ``ExperimentStore``, ``MemberStore`` and ``CatalogueStore`` in one SQLite file.
+
+    The file is created if there is none, and brought up to date if it is old.
 
     Args:
         path: The file. Its folder must exist.
         on_commit: Called after each transaction with the number of requests in it.
-        on_outcomes: Called with the outcomes of a request that were new, once they are on disk and before the request is
-            told; also if it has stopped waiting. It must not raise.
+        on_outcomes: Called with the outcomes of a request that were new, as they were kept, once they are on disk and before
+            the request is told; also if it has stopped waiting. It must not raise.
+        budgets: Keeps what decisions draw; without it, no decision can draw.
 
     Raises:
         StoreUnavailableError: The file cannot be opened for writing.
@@ -56,16 +68,26 @@ class SqliteEventLog(SqliteReads):
         path: Path,
         on_commit: Callable[[int], None] = lambda _: None,
         on_outcomes: Callable[[Sequence[Outcome]], None] = lambda _: None,
+        budgets: BudgetWriter | None = None,
     ) -> None:
         self._on_outcomes = on_outcomes
+        self._budgets: BudgetWriter = NoBudgets() if budgets is None else budgets
+        self._decisions = DecisionWriter(self._budgets)
         self._writing = _open(path)
         super().__init__(path)
         self._group: GroupCommit[Write] = GroupCommit(self._commit, on_commit)
 
-    def append_decision(self, decision: Decision, timeout: float) -> Decision:
-        """See ``EventLog.append_decision``."""
-        logged: Decision = self._group.submit(DecisionWrite(decision, decision_row(decision)), timeout)
-        return logged
+    def submit_decision(
+        self,
+        decision: Decision,
+        *,
+        draws: Sequence[Draw] = (),
+        states: Sequence[StateDocument] = (),
+        chain: Chain | None = None,
+    ) -> "_Pending":
+        """See ``EventLog.submit_decision``."""
+        write = DecisionWrite(decision, decision_row(decision), draws, states, chain)
+        return _Pending(self._group.put(write))
 
     def append_exposures(self, exposures: Sequence[Exposure], timeout: float) -> AppendResult:
         """See ``EventLog.append_exposures``."""
@@ -75,8 +97,12 @@ class SqliteEventLog(SqliteReads):
 
     def append_outcomes(self, outcomes: Sequence[Outcome], timeout: float) -> AppendResult:
         """See ``EventLog.append_outcomes``."""
-        write = OutcomeWrite(outcomes, [outcome_row(outcome) for outcome in outcomes])
-        result: AppendResult = self._group.submit(write, timeout)
+        result: AppendResult = self._group.submit(OutcomeWrite(outcomes), timeout)
+        return result
+
+    def update_profiles(self, updates: ProfileUpdates, timeout: float) -> UpdateResult:
+        """See ``MemberStore.update_profiles``."""
+        result: UpdateResult = self._group.submit(ProfileWrite(updates), timeout)
         return result
 
     def append_change(self, change: ExperimentChange, timeout: float) -> ExperimentChange:
@@ -91,6 +117,34 @@ class SqliteEventLog(SqliteReads):
         result: LinkResult = self._group.submit(LinkWrite(programme, links, link_time), timeout)
         return result
 
+    def append_catalogue_change(self, change: CatalogueChange, timeout: float) -> CatalogueChange:
+        """See ``CatalogueStore.append_catalogue_change``."""
+        kept: CatalogueChange = self._group.submit(CatalogueWrite(change), timeout)
+        return kept
+
+    def release_expired(self, programme: str, now_micros: int, timeout: float) -> int:
+        """Release reservations that have run out by a time, ``MOST_RELEASED`` at most; return how many.
+
+        Args:
+            programme: The loyalty programme.
+            now_micros: Microseconds since the Unix epoch.
+            timeout: Seconds to wait at most.
+
+        Raises:
+            StoreUnavailableError: The log cannot be written; nothing was released.
+            StoreTimeoutError: It was not confirmed in time; it may still happen.
+        """
+        released: int = self._group.submit(ReleaseWrite(programme, now_micros, self._budgets), timeout)
+        return released
+
+    def budget_totals(self, programme: str, after_version: int = 0) -> Totals:
+        """Return what is spent of the accounts of a programme that changed after a version: of all by default.
+
+        Raises:
+            StoreUnavailableError: The log cannot be read.
+        """
+        return totals_of(self._rows(SPENT, after_version, programme), after_version)
+
     def close(self) -> None:
         """Write what is waiting, then release the file. Closing twice does nothing."""
         self._group.close()
@@ -101,30 +155,67 @@ class SqliteEventLog(SqliteReads):
         try:
             cursor = self._writing.cursor()
             cursor.execute("BEGIN IMMEDIATE")
-            decisions = []
-            for ticket in group:
-                if isinstance(ticket.item, DecisionWrite):
-                    decisions.append((ticket, ticket.item))
-                else:
-                    ticket.result = ticket.item.apply(cursor)
-            write_decisions(cursor, decisions)
+            for _, run in groupby(group, lambda ticket: type(ticket.item)):
+                self._write(cursor, list(run))
+            self._budgets.flush(cursor)
             cursor.execute("COMMIT")
         except BaseException as error:
             self._roll_back()
-            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _FAULTS_OF_A_ROW):
+            unavailable = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _FAULTS_OF_A_ROW)
+            if unavailable or len(group) == 1:
+                _break_chains(group)
+            if unavailable:
                 raise StoreUnavailableError(str(error)) from error
             raise
+        self._decisions.committed()
+        self._budgets.committed()
         for ticket in group:
             if isinstance(ticket.item, OutcomeWrite):
                 self._on_outcomes(ticket.item.accepted)
 
+    def _write(self, cursor: sqlite3.Cursor, run: Sequence[Ticket[Write]]) -> None:
+        """Write neighbours of one kind, and set what their requests are told."""
+        items: Sequence[Any] = [ticket.item for ticket in run]
+        results: Sequence[object]
+        if isinstance(items[0], DecisionWrite):
+            results = self._decisions.write(cursor, items)
+        elif isinstance(items[0], OutcomeWrite):
+            results = write_outcomes(cursor, items, self._budgets)
+        else:
+            results = [item.apply(cursor) for item in items]
+        for ticket, result in zip(run, results, strict=True):
+            ticket.result = result
+
     def _roll_back(self) -> None:
+        self._decisions.rolled_back()
+        self._budgets.rolled_back()
         if self._writing.in_transaction:
             try:
                 self._writing.execute("ROLLBACK")
             except sqlite3.Error:
                 # SQLite has rolled back by itself, as it does when the disk is full.
                 return
+
+
+class _Pending:
+    """A ``PendingDecision``."""
+
+    __slots__ = ("_ticket",)
+
+    def __init__(self, ticket: Ticket[Write]) -> None:
+        self._ticket = ticket
+
+    def result(self, timeout: float) -> DecisionResult:
+        """See ``PendingDecision.result``."""
+        result: DecisionResult = self._ticket.wait(timeout)
+        return result
+
+
+def _break_chains(group: Sequence[Ticket[Write]]) -> None:
+    """Say of decisions that will not be written that none is to be made on top of them."""
+    for ticket in group:
+        if isinstance(ticket.item, DecisionWrite) and ticket.item.chain is not None:
+            ticket.item.chain.broken = True
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -154,7 +245,13 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("BEGIN IMMEDIATE")
-    for statement in (*CREATE_STATEMENTS, *change_tables.CREATE_STATEMENTS):
+    for statement in (
+        *CREATE_STATEMENTS,
+        *change_tables.CREATE_STATEMENTS,
+        *member_tables.CREATE_STATEMENTS,
+        *budget_tables.CREATE_STATEMENTS,
+        *catalogue_tables.CREATE_STATEMENTS,
+    ):
         connection.execute(statement)
     bring_up_to_date(connection)
     for statement in INDEX_STATEMENTS:

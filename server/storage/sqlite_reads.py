@@ -1,17 +1,11 @@
 """What the server reads back from its SQLite file while it runs."""
 
-import json
-import sqlite3
-import threading
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from experiments.change_tables import CHANGE_COLUMNS, change_from_row
 from experiments.changes import ExperimentChange
 from experiments.events import from_micros
-from server.errors import StoreUnavailableError
-from server.purchases import PURCHASE
+from server.storage.read_pool import ReadPool
 from server.storage.registry import StandingExperiment
 
 _CHANGE = ", ".join(f"c.{column}" for column in CHANGE_COLUMNS)
@@ -34,27 +28,13 @@ _FIRST_EXPOSURE = """
     SELECT rowid, variant_id FROM exposures WHERE programme = ? AND experiment_id = ? AND member_id = ?
     ORDER BY rowid LIMIT 1
 """
-_PURCHASES = """
-    SELECT member_id, outcome_time, product_ids FROM outcomes
-    WHERE programme = ? AND product_ids IS NOT NULL AND outcome_time >= ? AND outcome_type = ?
-"""
 _EVENT_COUNT = (
     "SELECT coalesce((SELECT max(rowid) FROM exposures), 0) + coalesce((SELECT max(rowid) FROM outcomes), 0)"
 )
 
 
-class SqliteReads:
-    """Answers from a connection of its own, so that no question waits for the writer.
-
-    Args:
-        path: The file; its tables must be there.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-        )
+class SqliteReads(ReadPool):
+    """The reading part of an ``ExperimentStore``."""
 
     def standing_experiments(self, programme: str) -> tuple[StandingExperiment, ...]:
         """See ``ExperimentStore.standing_experiments``."""
@@ -94,31 +74,6 @@ class SqliteReads:
         ]
         return str(min(found)[1]) if found else None
 
-    def purchases_since(self, programme: str, micros: int) -> list[tuple[str, int, tuple[str, ...]]]:
-        """Return member, time and products of the purchases with named products from a time on.
-
-        Args:
-            programme: The loyalty programme.
-            micros: Microseconds since the Unix epoch.
-
-        Raises:
-            StoreUnavailableError: The log cannot be read.
-        """
-        rows = self._rows(_PURCHASES, programme, micros, PURCHASE)
-        return [(member_id, time, tuple(json.loads(products))) for member_id, time, products in rows]
-
     def event_count(self) -> int:
         """See ``ExperimentStore.event_count``."""
         return int(self._rows(_EVENT_COUNT)[0][0])
-
-    def close(self) -> None:
-        """Release the file."""
-        with self._lock:
-            self._connection.close()
-
-    def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        try:
-            with self._lock:
-                return self._connection.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise StoreUnavailableError(str(error)) from error

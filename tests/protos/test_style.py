@@ -20,10 +20,10 @@ ENUMS: list[Any] = [enum for file in FILES for enum in file.enum_types_by_name.v
 METHODS: list[Any] = [
     method for file in FILES for service in file.services_by_name.values() for method in service.methods
 ]
-READING = ("Get", "List", "Measure", "Stream")
+READING = ("Explain", "Get", "List", "Measure", "Replay", "Stream")
 """Methods whose names begin so change nothing."""
-KEYED_BY_CONTENT = {"LinkIdentities"}
-"""Methods that write pairs which are keys themselves, so that a repeat changes nothing."""
+KEYED_BY_CONTENT = {"DecideCampaign", "LinkIdentities"}
+"""Methods whose content is the key of what they write, so that a repeat changes nothing."""
 
 _UNSIGNED = {
     FieldDescriptor.TYPE_UINT32,

@@ -18,6 +18,7 @@ from server.config import Config, load_config
 from server.handlers.clock import Clock, system_clock
 from troth.v1 import (
     experiment_service_pb2_grpc,
+    member_service_pb2_grpc,
     outcome_service_pb2_grpc,
     recommendation_service_pb2,
     recommendation_service_pb2_grpc,
@@ -42,6 +43,7 @@ class Client:
         outcome = outcome_service_pb2_grpc.OutcomeServiceStub(self.channel)
         self.recommend_offers: Any = recommendation.RecommendOffers
         self.experiments: Any = experiment
+        self.members: Any = member_service_pb2_grpc.MemberServiceStub(self.channel)
         self.get_assignments: Any = experiment.GetAssignments
         self.log_exposures: Any = outcome.LogExposures
         self.log_outcomes: Any = outcome.LogOutcomes

@@ -90,7 +90,7 @@ def _app(server: Running) -> App:
 
 def test_equals_the_analysis_of_the_log(live: Running) -> None:
     """Every figure, word and reason is that of the analysis of the same log; what does not exist is unset with its reason."""
-    known = _app(live)._programmes.current("default").experiments["measured"]
+    known = _app(live)._engine.programmes.current("default").experiments["measured"]
     expected = analyze_log(known.definition, read_log(live.log_path)).to_json()
     found = analysed(live, "measured")
 
@@ -203,7 +203,7 @@ def test_one_analysis_at_a_time(live: Running, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(results.ResultsHandler, "_analyse", slow)
     monkeypatch.setattr(results, "_FRESH_S", -1.0)
-    handler = _app(live)._results
+    handler = _app(live)._engine.results
     with ThreadPoolExecutor(results.MOST_WAITING) as pool:
         try:
             waiting = [pool.submit(analysed, live, "measured") for _ in range(results.MOST_WAITING)]

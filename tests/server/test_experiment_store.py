@@ -16,6 +16,7 @@ from experiments.event_frames import read_log
 from experiments.events import Outcome, to_micros
 from experiments.identity import link as joined
 from experiments.identity import resolve
+from server.members import Trip
 from server.storage import IdentityLink, LinkResult, SqliteEventLog
 from tests.experiments.definitions import arms, definition
 from tests.server.test_storage import exposure, outcome
@@ -238,13 +239,16 @@ class TestSqlite:
                     "default", "o2", "m", "purchase", "", "", None, None, "", NOW, NOW, ("bread",)
                 )
                 store.append_outcomes([bought], PATIENT_S)
-                assert store.purchases_since("default", 0) == [("m", to_micros(NOW), ("bread",))]
+                state = store.member_state("default", "m")
+                assert state.version == 1
+                assert state.trips == (Trip(to_micros(NOW), ("bread",)),)
+                assert state.by_event["purchase"].times == (1, to_micros(NOW))
                 assert (
                     store.link_identities("default", [IdentityLink("a", "m")], NOW, PATIENT_S).conflicts == ()
                 )
 
         with closing(sqlite3.connect(path)) as connection:
-            assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+            assert connection.execute("PRAGMA user_version").fetchone() == (4,)
         assert read_log(path).exposures["event_id"].to_list() == ["x1"]
         assert read_log(path).outcomes.select("event_id", "product_ids").rows() == [
             ("o1", None),

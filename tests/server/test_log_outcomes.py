@@ -44,6 +44,7 @@ def test_every_field_is_kept(server: Running, new_id: NewId) -> None:
             outcome_time=stamp,
             outcome_type="return",
             product_ids=["é", "b", "é"],
+            channel_id="email",
         ),
     )
 
@@ -51,6 +52,7 @@ def test_every_field_is_kept(server: Running, new_id: NewId) -> None:
     row = server.logged_outcome(event_id)
     assert before <= row.pop("receive_time") <= datetime.now(UTC)
     assert row.pop("value") == pytest.approx(-12.340000001, abs=1e-12)
+    assert row.pop("member_version") > 1
     assert row == {
         "programme": "default",
         "event_id": event_id,
@@ -63,6 +65,7 @@ def test_every_field_is_kept(server: Running, new_id: NewId) -> None:
         "currency_code": "USD",
         "outcome_time": happened,
         "product_ids": ["é", "b", "é"],
+        "channel_id": "email",
     }
 
 
@@ -82,6 +85,7 @@ def test_unset_fields_stay_unset(server: Running, new_id: NewId) -> None:
         "value",
         "currency_code",
         "product_ids",
+        "channel_id",
     }
 
 
@@ -281,6 +285,26 @@ def test_a_thousand_wrong_events(server: Running) -> None:
     assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
     assert refused.reason == "INVALID_REQUEST"
     assert refused.paths[0].startswith("outcomes[0].")
+
+
+def test_malformed_channel(server: Running, new_id: NewId) -> None:
+    """A channel id that is too long or holds control characters is refused at its path."""
+    events = [_outcome(new_id(), channel_id=channel_id) for channel_id in ("x" * 129, "a\0", "e-mail")]
+
+    refused = refusal(server.log_outcomes, LogOutcomesRequest(outcomes=events))
+
+    assert refused.paths == ["outcomes[0].channel_id", "outcomes[1].channel_id"]
+
+
+def test_channel_of_the_decision(server: Running, new_id: NewId) -> None:
+    """An outcome without a channel takes the one of its decision; where that has none, it stays without."""
+    decision = server.decide("m01")
+    event_id = new_id()
+
+    _log(server, _outcome(event_id, decision_id=decision.decision_id))
+
+    expected = server.logged_decision(decision.decision_id)["channel_id"]
+    assert server.logged_outcome(event_id)["channel_id"] == expected
 
 
 @pytest.mark.parametrize("seconds", [301, 3600, 10**9])

@@ -151,7 +151,7 @@ def test_champion_taken_away(fresh: Running) -> None:
     """A link that disappears leaves the loaded model serving."""
     scene.champion_link(fresh.log_path.parent).unlink()
     folder = fresh.log_path.parent
-    watcher = fresh.app._watcher
+    watcher = fresh.app._engine._watcher
     assert watcher._thread.is_alive()
 
     assert fresh.decide("m01").model_version == scene.MODEL_VERSION

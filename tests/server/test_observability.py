@@ -4,6 +4,7 @@ import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import current_thread
 from typing import Any
 
 import grpc
@@ -22,7 +23,15 @@ from troth.v1.experiment_service_pb2 import AssignedMember, GetAssignmentsReques
 from troth.v1.outcome_service_pb2 import Exposure, LogExposuresRequest, LogOutcomesRequest, Outcome
 from troth.v1.recommendation_service_pb2 import RecommendOffersRequest
 
-SERVICES = ("troth.v1.ExperimentService", "troth.v1.OutcomeService", "troth.v1.RecommendationService")
+SERVICES = (
+    "troth.v1.CatalogService",
+    "troth.v1.ExperimentService",
+    "troth.v1.MemberService",
+    "troth.v1.OutcomeService",
+    "troth.v1.RecommendationService",
+)
+CATALOGUES = 2
+"""Of the scene's two programmes; a new server keeps them in its log."""
 
 
 @pytest.fixture
@@ -87,7 +96,7 @@ def test_reflection(server: Running) -> None:
     messages = {message.name: message for message in file.message_type}
     numbers = {field.name: field.number for field in messages["RecommendOffersRequest"].field}
     assert numbers["member_id"] == 2
-    assert [method.name for method in file.service[0].method] == ["RecommendOffers"]
+    assert "RecommendOffers" in [method.name for method in file.service[0].method]
 
 
 def test_metrics_count_what_happened(fresh: Running) -> None:
@@ -122,7 +131,7 @@ def test_metrics_count_what_happened(fresh: Running) -> None:
         ("exposure", "duplicate"): 1,
         ("exposure", "unattributed"): 0,
     }
-    assert _sample(fresh, "troth_log_group_size_sum") == 6
+    assert _sample(fresh, "troth_log_group_size_sum") == 6 + CATALOGUES
     loaded = {"programme": "default", "task": "replenish", "model_version": scene.MODEL_VERSION}
     assert _sample(fresh, "troth_model_loaded", **loaded) == 1
 
@@ -241,14 +250,15 @@ def test_line_stays_a_line(fresh: Running, log: CapturedLog) -> None:
 
 def test_unforeseen_failure(tmp_path: Path, log: CapturedLog) -> None:
     """A failure that nobody foresaw is INTERNAL with a fixed sentence; what went wrong stands in the log only."""
-    broken = True
+    broken = False
 
     def clock() -> datetime:
-        if broken:
+        if broken and current_thread().name.startswith("request"):
             raise ZeroDivisionError("secret detail")
         return datetime.now(UTC)
 
     with running(scene.write_scene(tmp_path / "scene"), clock) as server:
+        broken = True
         refused = refusal(
             server.recommend_offers, RecommendOffersRequest(member_id="m", placement_id="checkout")
         )

@@ -12,8 +12,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from experiments.events import Outcome as OutcomeEvent
 from experiments.events import to_micros
-from server.errors import StoreUnavailableError
-from server.purchases import MOST_TRIPS, RecentPurchases, Trip
+from server.members import MemberState, Trip
+from server.members.events import after_outcome
+from server.members.state import MOST_TRIPS
 from server.storage import SqliteEventLog
 from tests.server import scene
 from tests.server import task_scene as tasks
@@ -232,65 +233,26 @@ def _micros(minutes: int) -> int:
 
 def test_trips_are_bounded_and_in_order() -> None:
     """Of one member the latest 200 trips are kept, oldest first, in whatever order they were logged."""
-    purchases = RecentPurchases(lambda _programme, _micros: [])
-    purchases.keep_since("default", scene.FEATURE_TIME)
     numbers = [*range(0, MOST_TRIPS + 50, 2), *range(1, MOST_TRIPS + 50, 2)]
 
-    purchases.took([_event(number, number, "jam") for number in numbers])
+    state = MemberState("bert")
+    for number in numbers:
+        state = after_outcome(state, _event(number, number, "jam"))
 
-    trips = purchases.of("default", "bert")
-    assert [trip.micros for trip in trips] == [_micros(number) for number in range(50, MOST_TRIPS + 50)]
-    assert purchases.of("default", "anna") == purchases.of("second", "bert") == ()
-
-
-def test_window_moves_both_ways() -> None:
-    """A later feature time drops older trips; an earlier one reads them from the log again, and counts none twice."""
-    logged = [("bert", _micros(minute), ("jam",)) for minute in (-10, 10, 20)]
-    asked: list[int] = []
-
-    def read(programme: str, micros: int) -> list[tuple[str, int, tuple[str, ...]]]:
-        asked.append(micros)
-        return [one for one in logged if one[1] >= micros]
-
-    purchases = RecentPurchases(read)
-    purchases.took([_event(1, 20, "salt")])
-    assert purchases.of("default", "bert") == (), "without a model nothing is kept"
-
-    purchases.keep_since("default", scene.FEATURE_TIME)
-    purchases.took([_event(1, 20, "salt")])
-    assert purchases.of("default", "bert") == (
-        Trip(_micros(10), ("jam",)),
-        Trip(_micros(20), ("jam", "salt")),
-    )
-
-    purchases.keep_since("default", scene.FEATURE_TIME + timedelta(minutes=15))
-    assert [trip.micros for trip in purchases.of("default", "bert")] == [_micros(20)]
-
-    purchases.keep_since("default", scene.FEATURE_TIME - timedelta(minutes=10))
-    assert [trip.micros for trip in purchases.of("default", "bert")] == [
-        _micros(-10),
-        _micros(10),
-        _micros(20),
-    ]
-    assert asked == [_micros(0), _micros(-10)]
+    assert [trip.micros for trip in state.trips] == [_micros(number) for number in range(50, MOST_TRIPS + 50)]
 
 
-def test_log_that_cannot_be_read() -> None:
-    """A window that could not be filled is as if it had not been asked for: the next attempt reads."""
-    faults = [StoreUnavailableError("locked")]
+def test_log_keeps_trips(tmp_path: Path) -> None:
+    """Purchases of one moment are one trip, of its member and programme only; what names no products is none."""
+    with closing(SqliteEventLog(tmp_path / "log.db")) as log:
+        bought = [_event(1, 20, "jam"), _event(2, 20, "salt", "jam"), _event(3, 10, "eggs"), _event(4, 30)]
+        log.append_outcomes(bought, PATIENT_S)
 
-    def read(programme: str, micros: int) -> list[tuple[str, int, tuple[str, ...]]]:
-        if faults:
-            raise faults.pop()
-        return [("bert", _micros(1), ("jam",))]
-
-    purchases = RecentPurchases(read)
-    with pytest.raises(StoreUnavailableError):
-        purchases.keep_since("default", scene.FEATURE_TIME)
-
-    purchases.keep_since("default", scene.FEATURE_TIME)
-
-    assert purchases.of("default", "bert") == (Trip(_micros(1), ("jam",)),)
+        assert log.member_state("default", "bert").trips == (
+            Trip(_micros(10), ("eggs",)),
+            Trip(_micros(20), ("jam", "salt")),
+        )
+        assert log.member_state("default", "anna").trips == log.member_state("second", "bert").trips == ()
 
 
 @pytest.fixture
@@ -307,10 +269,6 @@ def test_log_tells_of_what_is_new(tmp_path: Path, heard: list[str]) -> None:
         assert heard == ["o1", "o2"]
         log.append_outcomes([_event(2, 0, "jam"), _event(3, 5, "salt", outcome_type="click")], PATIENT_S)
         assert heard == ["o1", "o2", "o3"]
-
-        assert log.purchases_since("default", _micros(0)) == [("bert", _micros(0), ("jam",))]
-        assert log.purchases_since("default", _micros(1)) == []
-        assert log.purchases_since("second", _micros(0)) == []
 
 
 def test_log_is_silent_about_what_it_did_not_keep(tmp_path: Path, heard: list[str]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from experiments.assignment import AssignmentReason, assign_all
+from experiments.event_tables import DECISION_COLUMNS
 from server.catalogue import load_catalogue
 from tests.server import scene
 from tests.server.running import Running, refusal
@@ -101,7 +102,15 @@ def test_every_field_of_the_answer_equals_the_log(server: Running, new_id: NewId
     decision = server.decide(member, offer_count=4, request_id=request_id, request_time=client_time)
 
     row = server.logged_decision(decision.decision_id)
+    version = row["member_version"]
+    assert version >= 1
     assert row == {
+        **dict.fromkeys(DECISION_COLUMNS),
+        "kind": "offers",
+        "actions": row["actions"],
+        "member_version": version,
+        "exploration": "none",
+        "slate_propensity": 1.0,
         "programme": "default",
         "decision_id": decision.decision_id,
         "request_id": request_id,

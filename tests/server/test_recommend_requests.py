@@ -183,7 +183,7 @@ def test_fields_of_a_later_version_are_ignored(server: Running) -> None:
 
 
 def test_unknown_method(server: Running) -> None:
-    """A method that is not built yet is UNIMPLEMENTED."""
+    """A method that does not exist is UNIMPLEMENTED."""
     with pytest.raises(grpc.RpcError) as caught:
-        server.send_bytes("/troth.v1.RecommendationService/NextBestAction", b"")
+        server.send_bytes("/troth.v1.RecommendationService/GuessOffers", b"")
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

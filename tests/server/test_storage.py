@@ -9,17 +9,30 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from experiments.event_frames import EventFrames, read_log
-from experiments.events import AssignedVariant, Decision, Exposure, OfferChoice, OfferReason, Outcome
+from experiments.events import (
+    ACTIONS,
+    ActionChoice,
+    AssignedVariant,
+    Decision,
+    Exposure,
+    OfferChoice,
+    OfferReason,
+    Outcome,
+)
 from server.errors import StoreTimeoutError, StoreUnavailableError
-from server.storage import AppendResult, EventLog, SqliteEventLog
+from server.storage import AppendResult, EventLog, MemberStore, SqliteEventLog
 from tests.server.waiting import wait_until
 
 NOW = datetime(2017, 12, 5, 12, 0, 0, 123_456, tzinfo=UTC)
 PATIENT_S = 20.0
+STRUCTURED = {
+    "offers", "assignments", "degradations", "actions", "runner_up", "attributes", "basket", "removed",
+}  # fmt: skip
 REASONS = (
     OfferReason("DUE_AGAIN", interval_days=7, elapsed_days=9),
     OfferReason("BOUGHT_BEFORE", trip_count=3, span_days=23),
@@ -47,8 +60,22 @@ def decision(number: int, **changes: object) -> Decision:
         feature_time=datetime(2017, 12, 4, 5, tzinfo=UTC),
         eligible_count=7,
         degradations=("MEMBER_UNKNOWN",),
-        offers=(OfferChoice("a", 1, 0.1 + 0.2, 1.0, REASONS), OfferChoice("b", 2, -1e-38, 1.0)),
+        offers=(
+            OfferChoice("a", 1, 0.1 + 0.2, 0.5, REASONS, {"probability": 0.25, "value": 1.2}),
+            OfferChoice("b", 2, -1e-38, 1.0),
+        ),
         assignments=(AssignedVariant("e", "v", 2, {"text": "é", "whole": 1, "float": 1.0, "truth": True}),),
+        channel_id="app",
+        attributes={"age": 44, "share": 0.1, "likes": ("tea", "Käse"), "joined": NOW, "staff": False},
+        basket=("bread", "Käse, 茶"),
+        campaign_id="spring",
+        standing_arm="random",
+        arbitration_id="plain",
+        exploration="softmax",
+        slate_propensity=0.5,
+        budget_state="b1",
+        evidence_state="e1",
+        removed={"NOT_ELIGIBLE": 3},
     )
     return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]  # fields by name
 
@@ -74,8 +101,20 @@ def outcome(number: int, **changes: object) -> Outcome:
         NOW - timedelta(1),
         NOW,
         ("bread", "Käse, 茶"),
+        "app",
     )
     return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]  # fields by name
+
+
+class Store(EventLog, MemberStore, Protocol):
+    """What one file is to the server."""
+
+
+def keep(log: EventLog, one: Decision) -> Decision:
+    """Return what the log has for a decision that it must not refuse."""
+    kept = log.submit_decision(one).result(PATIENT_S).decision
+    assert kept is not None
+    return kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +128,7 @@ class Adapter:
     """
 
     name: str
-    open: Callable[[Path], EventLog]
+    open: Callable[[Path], Store]
     read: Callable[[Path, str], EventFrames]
 
 
@@ -107,51 +146,70 @@ class TestEventLog:
     """What the server relies on."""
 
     @pytest.fixture
-    def log(self, adapter: Adapter, tmp_path: Path) -> Iterator[EventLog]:
+    def log(self, adapter: Adapter, tmp_path: Path) -> Iterator[Store]:
         opened = adapter.open(tmp_path)
         yield opened
         opened.close()
 
-    def test_decision_is_returned_and_kept(self, adapter: Adapter, log: EventLog, tmp_path: Path) -> None:
-        """A new decision comes back as it is, and every field is in the log once it is back."""
-        kept = decision(1)
+    def test_decision_is_returned_and_kept(self, adapter: Adapter, log: Store, tmp_path: Path) -> None:
+        """A new decision comes back as the member's first, and every field is in the log once it is back."""
+        sent = decision(1)
 
-        assert log.append_decision(kept, PATIENT_S) == kept
+        kept = keep(log, sent)
 
+        assert kept == dataclasses.replace(sent, member_version=1)
+        assert log.decision("default", "d1") == kept
+        assert log.decision("default", "d2") is log.decision("second", "d1") is None
         (row,) = adapter.read(tmp_path, "default").decisions.to_dicts()
         for field in dataclasses.fields(Decision):
-            if field.name not in {"offers", "assignments", "degradations"}:
+            if field.name not in STRUCTURED:
                 assert row[field.name] == getattr(kept, field.name), field.name
         assert row["offers"] == [
-            {name: value for name, value in dataclasses.asdict(offer).items() if name != "reasons"}
+            {name: getattr(offer, name) for name in ("offer_id", "rank", "score", "propensity")}
             for offer in kept.offers
         ]
         assert row["degradations"] == ["MEMBER_UNKNOWN"]
         assert row["assignments"] == [{"experiment_id": "e", "variant_id": "v", "experiment_revision": 2}]
 
+    def test_decision_on_actions_is_kept_with_every_field(self, log: Store) -> None:
+        """An action, its runner-up and their factors are read back as they were."""
+        sent = decision(
+            1,
+            kind=ACTIONS,
+            offers=(),
+            channel_id="",
+            actions=(ActionChoice("care", "email", 1, 2.5, 0.8, {"uplift": 0.1}),),
+            runner_up=ActionChoice("no_action", "", 2, 0.0, 0.2),
+            attributes={},
+            basket=(),
+        )
+
+        assert log.decision("default", "d1") is None
+        assert keep(log, sent) == log.decision("default", "d1") == dataclasses.replace(sent, member_version=1)
+
     def test_known_request_id_returns_the_earlier_decision(
-        self, adapter: Adapter, log: EventLog, tmp_path: Path
+        self, adapter: Adapter, log: Store, tmp_path: Path
     ) -> None:
         """Under a known key nothing is kept; the earlier decision comes back equal in every field and type."""
-        first = log.append_decision(decision(1), PATIENT_S)
+        first = keep(log, decision(1))
 
-        again = log.append_decision(decision(2, request_id="r1", member_id="other"), PATIENT_S)
+        again = keep(log, decision(2, request_id="r1", member_id="other"))
 
         assert again == first
         assert [type(value) for value in again.assignments[0].parameters.values()] == [str, int, float, bool]
         assert len(adapter.read(tmp_path, "default").decisions) == 1
 
-    def test_no_request_id_is_no_key(self, adapter: Adapter, log: EventLog, tmp_path: Path) -> None:
+    def test_no_request_id_is_no_key(self, adapter: Adapter, log: Store, tmp_path: Path) -> None:
         """Decisions without a key never collide."""
         for number in range(3):
-            assert log.append_decision(decision(number, request_id=""), PATIENT_S).decision_id == f"d{number}"
+            assert keep(log, decision(number, request_id="")).decision_id == f"d{number}"
 
         assert adapter.read(tmp_path, "default").decisions["request_id"].to_list() == [None] * 3
 
-    def test_programmes_are_apart(self, adapter: Adapter, log: EventLog, tmp_path: Path) -> None:
+    def test_programmes_are_apart(self, adapter: Adapter, log: Store, tmp_path: Path) -> None:
         """The programme is part of every key: the same ids in two programmes are different things."""
         for programme in ("default", "second"):
-            kept = log.append_decision(decision(1, programme=programme), PATIENT_S)
+            kept = keep(log, decision(1, programme=programme))
             assert kept.programme == programme
             assert log.append_exposures([exposure(1, programme=programme)], PATIENT_S) == AppendResult(1, 0)
             assert log.append_outcomes([outcome(1, programme=programme)], PATIENT_S).accepted_count == 1
@@ -160,7 +218,7 @@ class TestEventLog:
             frames = adapter.read(tmp_path, programme)
             assert (len(frames.decisions), len(frames.exposures), len(frames.outcomes)) == (1, 1, 1)
 
-    def test_events_are_kept_with_every_field(self, adapter: Adapter, log: EventLog, tmp_path: Path) -> None:
+    def test_events_are_kept_with_every_field(self, adapter: Adapter, log: Store, tmp_path: Path) -> None:
         """An exposure and an outcome are read back as they were, absent parts as nulls."""
         sent_exposures = [exposure(1), exposure(2, decision_id="")]
         sent_outcomes = [
@@ -173,6 +231,7 @@ class TestEventLog:
                 value_nanos=None,
                 currency_code="",
                 product_ids=(),
+                channel_id="",
             ),
         ]
 
@@ -185,11 +244,11 @@ class TestEventLog:
         ]
         assert frames.outcomes.drop("value").to_dicts() == [
             {name: value or None for name, value in dataclasses.asdict(one).items()}
-            | {"product_ids": list(one.product_ids) or None}
-            for one in sent_outcomes
+            | {"product_ids": list(one.product_ids) or None, "member_version": version}
+            for version, one in enumerate(sent_outcomes, start=1)
         ]
 
-    def test_repeats_are_counted_once(self, adapter: Adapter, log: EventLog, tmp_path: Path) -> None:
+    def test_repeats_are_counted_once(self, adapter: Adapter, log: Store, tmp_path: Path) -> None:
         """Repeats in a batch and across batches are counted as duplicates; the first content stays."""
         assert log.append_exposures([exposure(1), exposure(1, variant_id="w")], PATIENT_S) == AppendResult(
             1, 1
@@ -205,7 +264,7 @@ class TestEventLog:
 
     def test_attribution(self, log: EventLog) -> None:
         """An outcome is attributed if the log has its decision, of the same programme and member."""
-        log.append_decision(decision(1, member_id="Zoë"), PATIENT_S)
+        keep(log, decision(1, member_id="Zoë"))
         sent = [
             outcome(1),
             outcome(2, decision_id=""),
@@ -221,7 +280,7 @@ class TestEventLog:
         assert log.append_exposures([], PATIENT_S) == AppendResult(0, 0)
         assert log.append_outcomes([], PATIENT_S) == AppendResult(0, 0, 0)
 
-    def test_order_is_the_order_of_arrival(self, adapter: Adapter, log: EventLog, tmp_path: Path) -> None:
+    def test_order_is_the_order_of_arrival(self, adapter: Adapter, log: Store, tmp_path: Path) -> None:
         """What was acknowledged earlier stands earlier, and a batch keeps its order."""
         for start in range(0, 50, 5):
             log.append_outcomes([outcome(number) for number in range(start, start + 5)], PATIENT_S)
@@ -229,7 +288,7 @@ class TestEventLog:
         ids = adapter.read(tmp_path, "default").outcomes["event_id"].to_list()
         assert ids == [f"o{number}" for number in range(50)]
 
-    def test_sixteen_threads(self, adapter: Adapter, log: EventLog, tmp_path: Path) -> None:
+    def test_sixteen_threads(self, adapter: Adapter, log: Store, tmp_path: Path) -> None:
         """16 threads with overlapping ids: each id is new to exactly one of them and in the log once."""
         accepted, told = [0] * 16, [[""]] * 16
 
@@ -237,9 +296,8 @@ class TestEventLog:
             mine = []
             for number in range(60):
                 mine.append(
-                    log.append_decision(
-                        decision(number, decision_id=f"d{worker}-{number}", request_id=f"r{number}"),
-                        PATIENT_S,
+                    keep(
+                        log, decision(number, decision_id=f"d{worker}-{number}", request_id=f"r{number}")
                     ).decision_id
                 )
                 accepted[worker] += log.append_outcomes(
@@ -259,7 +317,7 @@ class TestEventLog:
         assert len(frames.exposures) == frames.exposures["event_id"].n_unique() == 60
         assert sum(accepted) == 60 * 19
 
-    def test_acknowledged_is_readable_at_once(self, adapter: Adapter, log: EventLog, tmp_path: Path) -> None:
+    def test_acknowledged_is_readable_at_once(self, adapter: Adapter, log: Store, tmp_path: Path) -> None:
         """Whatever was acknowledged to any thread is seen by a reader that starts afterwards."""
 
         def work(worker: int) -> None:
@@ -272,7 +330,7 @@ class TestEventLog:
             list(pool.map(work, range(8)))
 
     def test_an_impossible_event_harms_nobody_else(
-        self, adapter: Adapter, log: EventLog, tmp_path: Path
+        self, adapter: Adapter, log: Store, tmp_path: Path
     ) -> None:
         """A batch that cannot be kept fails alone and whole; those written at the same time are kept."""
         impossible = [outcome(900), outcome(901, value_units=2**70)]
@@ -299,14 +357,14 @@ class TestEventLog:
         assert len(frames.exposures) == 120
         assert frames.outcomes.is_empty()
 
-    def test_opened_again(self, adapter: Adapter, log: EventLog, tmp_path: Path) -> None:
+    def test_opened_again(self, adapter: Adapter, log: Store, tmp_path: Path) -> None:
         """A log that is closed and opened again goes on where it was, keys included."""
-        log.append_decision(decision(1), PATIENT_S)
+        keep(log, decision(1))
         log.append_outcomes([outcome(1)], PATIENT_S)
         log.close()
 
         with closing(adapter.open(tmp_path)) as again:
-            assert again.append_decision(decision(2, request_id="r1"), PATIENT_S) == decision(1)
+            assert keep(again, decision(2, request_id="r1")) == decision(1, member_version=1)
             assert again.append_outcomes([outcome(1), outcome(2)], PATIENT_S).accepted_count == 1
 
         assert adapter.read(tmp_path, "default").outcomes["event_id"].to_list() == ["o1", "o2"]
@@ -317,14 +375,14 @@ class TestEventLog:
         log.close()
 
         for call in (
-            lambda: log.append_decision(decision(1), PATIENT_S),
+            lambda: log.submit_decision(decision(1)),
             lambda: log.append_exposures([exposure(1)], PATIENT_S),
             lambda: log.append_outcomes([outcome(1)], PATIENT_S),
         ):
             with pytest.raises(StoreUnavailableError, match="stopping"):
                 call()
 
-    def test_close_under_load(self, adapter: Adapter, log: EventLog, tmp_path: Path) -> None:
+    def test_close_under_load(self, adapter: Adapter, log: Store, tmp_path: Path) -> None:
         """While it closes, each call is either kept and acknowledged or refused; nothing is in between or hangs."""
         acknowledged: list[str] = []
         refused = threading.Event()

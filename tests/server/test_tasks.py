@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.decide.candidates import fill_unknown
 from server.decide.score import score
+from server.decide.table import fill_unknown
 from server.decide.visit import Visit
+from server.members import MemberState
 from server.programme import Snapshot
 from tests.server import scene
 from tests.server import task_scene as tasks
@@ -193,11 +194,12 @@ def test_only_candidates_are_scored(folder: Path) -> None:
     plan = scene.plan()
     snapshot = Snapshot(tasks.CATALOGUE, plan, {Task.REPLENISH: bundle})
     placement = tasks.CATALOGUE.placements_by_id["checkout"]
-    candidates = snapshot.candidates.on(placement, tasks.NOW.date())
+    table = snapshot.tables.on(placement, "", tasks.NOW.date())
 
-    scored = score(bundle, candidates, Visit("anna"), "champion", scene.FEATURE_TIME)
+    visit = Visit(MemberState("anna"))
+    scored = score(bundle, table, table.usual, visit, ranking="champion", now=scene.FEATURE_TIME)
 
-    columns = candidates.columns[scored.places]
+    columns = table.columns[scored.places]
     assert len(scored.scores) == len(tasks.PRODUCTS) + 1
     everything = bundle.model.all_scores(bundle.model.member_ids.index("anna"))
     assert scored.scores[columns >= 0].tobytes() == everything[columns[columns >= 0]].tobytes()

@@ -71,6 +71,11 @@ class OfferModel:
             (self.attributes.encode(attributes or {}) != UNKNOWN).any()
         )
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether scores are probabilities of a response."""
+        return isinstance(self.scorer, Ranker)
+
     def scores(
         self,
         profile: Profile,

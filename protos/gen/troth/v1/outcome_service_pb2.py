@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etroth/v1/outcome_service.proto\x12\x08troth.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"[\n\x13LogExposuresRequest\x12\x17\n\tprogramme\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12+\n\texposures\x18\x02 \x03(\x0b\x32\x12.troth.v1.ExposureB\x04\xe2\x41\x01\x02\"\xc4\x01\n\x08\x45xposure\x12\x16\n\x08\x65vent_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rexperiment_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nvariant_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tmember_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x64\x65\x63ision_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x65xpose_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"G\n\x14LogExposuresResponse\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x05\x12\x17\n\x0f\x64uplicate_count\x18\x02 \x01(\x05\"X\n\x12LogOutcomesRequest\x12\x17\n\tprogramme\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x08outcomes\x18\x02 \x03(\x0b\x32\x11.troth.v1.OutcomeB\x04\xe2\x41\x01\x02\"\x85\x02\n\x07Outcome\x12\x16\n\x08\x65vent_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tmember_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0coutcome_type\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x64\x65\x63ision_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08offer_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\'\n\x05value\x18\x06 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x01\x12\x36\n\x0coutcome_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x19\n\x0bproduct_ids\x18\x08 \x03(\tB\x04\xe2\x41\x01\x01\"b\n\x13LogOutcomesResponse\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x05\x12\x17\n\x0f\x64uplicate_count\x18\x02 \x01(\x05\x12\x1a\n\x12unattributed_count\x18\x03 \x01(\x05\x32\xab\x01\n\x0eOutcomeService\x12M\n\x0cLogExposures\x12\x1d.troth.v1.LogExposuresRequest\x1a\x1e.troth.v1.LogExposuresResponse\x12J\n\x0bLogOutcomes\x12\x1c.troth.v1.LogOutcomesRequest\x1a\x1d.troth.v1.LogOutcomesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etroth/v1/outcome_service.proto\x12\x08troth.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"[\n\x13LogExposuresRequest\x12\x17\n\tprogramme\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12+\n\texposures\x18\x02 \x03(\x0b\x32\x12.troth.v1.ExposureB\x04\xe2\x41\x01\x02\"\xc4\x01\n\x08\x45xposure\x12\x16\n\x08\x65vent_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rexperiment_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nvariant_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tmember_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x64\x65\x63ision_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x65xpose_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"G\n\x14LogExposuresResponse\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x05\x12\x17\n\x0f\x64uplicate_count\x18\x02 \x01(\x05\"X\n\x12LogOutcomesRequest\x12\x17\n\tprogramme\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x08outcomes\x18\x02 \x03(\x0b\x32\x11.troth.v1.OutcomeB\x04\xe2\x41\x01\x02\"\x9f\x02\n\x07Outcome\x12\x16\n\x08\x65vent_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tmember_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0coutcome_type\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x64\x65\x63ision_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08offer_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\'\n\x05value\x18\x06 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x01\x12\x36\n\x0coutcome_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x19\n\x0bproduct_ids\x18\x08 \x03(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nchannel_id\x18\t \x01(\tB\x04\xe2\x41\x01\x01\"b\n\x13LogOutcomesResponse\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x05\x12\x17\n\x0f\x64uplicate_count\x18\x02 \x01(\x05\x12\x1a\n\x12unattributed_count\x18\x03 \x01(\x05\x32\xab\x01\n\x0eOutcomeService\x12M\n\x0cLogExposures\x12\x1d.troth.v1.LogExposuresRequest\x1a\x1e.troth.v1.LogExposuresResponse\x12J\n\x0bLogOutcomes\x12\x1c.troth.v1.LogOutcomesRequest\x1a\x1d.troth.v1.LogOutcomesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -70,6 +70,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OUTCOME'].fields_by_name['outcome_time']._serialized_options = b'\342A\001\001'
   _globals['_OUTCOME'].fields_by_name['product_ids']._loaded_options = None
   _globals['_OUTCOME'].fields_by_name['product_ids']._serialized_options = b'\342A\001\001'
+  _globals['_OUTCOME'].fields_by_name['channel_id']._loaded_options = None
+  _globals['_OUTCOME'].fields_by_name['channel_id']._serialized_options = b'\342A\001\001'
   _globals['_LOGEXPOSURESREQUEST']._serialized_start=135
   _globals['_LOGEXPOSURESREQUEST']._serialized_end=226
   _globals['_EXPOSURE']._serialized_start=229
@@ -79,9 +81,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOGOUTCOMESREQUEST']._serialized_start=500
   _globals['_LOGOUTCOMESREQUEST']._serialized_end=588
   _globals['_OUTCOME']._serialized_start=591
-  _globals['_OUTCOME']._serialized_end=852
-  _globals['_LOGOUTCOMESRESPONSE']._serialized_start=854
-  _globals['_LOGOUTCOMESRESPONSE']._serialized_end=952
-  _globals['_OUTCOMESERVICE']._serialized_start=955
-  _globals['_OUTCOMESERVICE']._serialized_end=1126
+  _globals['_OUTCOME']._serialized_end=878
+  _globals['_LOGOUTCOMESRESPONSE']._serialized_start=880
+  _globals['_LOGOUTCOMESRESPONSE']._serialized_end=978
+  _globals['_OUTCOMESERVICE']._serialized_start=981
+  _globals['_OUTCOMESERVICE']._serialized_end=1152
 # @@protoc_insertion_point(module_scope)

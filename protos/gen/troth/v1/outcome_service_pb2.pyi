@@ -52,7 +52,7 @@ class LogOutcomesRequest(_message.Message):
     def __init__(self, programme: _Optional[str] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("event_id", "member_id", "outcome_type", "decision_id", "offer_id", "value", "outcome_time", "product_ids")
+    __slots__ = ("event_id", "member_id", "outcome_type", "decision_id", "offer_id", "value", "outcome_time", "product_ids", "channel_id")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +61,7 @@ class Outcome(_message.Message):
     VALUE_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_TIME_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_ID_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     member_id: str
     outcome_type: str
@@ -69,7 +70,8 @@ class Outcome(_message.Message):
     value: _money_pb2.Money
     outcome_time: _timestamp_pb2.Timestamp
     product_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, event_id: _Optional[str] = ..., member_id: _Optional[str] = ..., outcome_type: _Optional[str] = ..., decision_id: _Optional[str] = ..., offer_id: _Optional[str] = ..., value: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., outcome_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., product_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    channel_id: str
+    def __init__(self, event_id: _Optional[str] = ..., member_id: _Optional[str] = ..., outcome_type: _Optional[str] = ..., decision_id: _Optional[str] = ..., offer_id: _Optional[str] = ..., value: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., outcome_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., product_ids: _Optional[_Iterable[str]] = ..., channel_id: _Optional[str] = ...) -> None: ...
 
 class LogOutcomesResponse(_message.Message):
     __slots__ = ("accepted_count", "duplicate_count", "unattributed_count")

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RecommendationServiceStub:
-    """Decides which offers a member sees at a placement.
+    """Decides which offers a member sees at a placement, which action comes next for her, and says why.
     """
 
     def __init__(self, channel):
@@ -40,10 +40,30 @@ class RecommendationServiceStub:
                 request_serializer=troth_dot_v1_dot_recommendation__service__pb2.RecommendOffersRequest.SerializeToString,
                 response_deserializer=troth_dot_v1_dot_recommendation__service__pb2.RecommendOffersResponse.FromString,
                 _registered_method=True)
+        self.NextBestAction = channel.unary_unary(
+                '/troth.v1.RecommendationService/NextBestAction',
+                request_serializer=troth_dot_v1_dot_recommendation__service__pb2.NextBestActionRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_recommendation__service__pb2.NextBestActionResponse.FromString,
+                _registered_method=True)
+        self.DecideCampaign = channel.unary_stream(
+                '/troth.v1.RecommendationService/DecideCampaign',
+                request_serializer=troth_dot_v1_dot_recommendation__service__pb2.DecideCampaignRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_recommendation__service__pb2.DecideCampaignResponse.FromString,
+                _registered_method=True)
+        self.ExplainDecision = channel.unary_unary(
+                '/troth.v1.RecommendationService/ExplainDecision',
+                request_serializer=troth_dot_v1_dot_recommendation__service__pb2.ExplainDecisionRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_recommendation__service__pb2.ExplainDecisionResponse.FromString,
+                _registered_method=True)
+        self.ReplayDecision = channel.unary_unary(
+                '/troth.v1.RecommendationService/ReplayDecision',
+                request_serializer=troth_dot_v1_dot_recommendation__service__pb2.ReplayDecisionRequest.SerializeToString,
+                response_deserializer=troth_dot_v1_dot_recommendation__service__pb2.ReplayDecisionResponse.FromString,
+                _registered_method=True)
 
 
 class RecommendationServiceServicer:
-    """Decides which offers a member sees at a placement.
+    """Decides which offers a member sees at a placement, which action comes next for her, and says why.
     """
 
     def RecommendOffers(self, request, context):
@@ -61,6 +81,51 @@ class RecommendationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def NextBestAction(self, request, context):
+        """Decides which action comes next for a member, over which channel, and logs it; no action is always one of them. The
+        score is the expected incremental value.
+
+        Idempotent by `request_id`.
+
+        Errors: as RecommendOffers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideCampaign(self, request, context):
+        """Decides for the members of a campaign, one after the other, with the same limits and the same log as single calls.
+        A stream, because a campaign may have a million members and each decision is of use as soon as it is made.
+
+        Idempotent by `campaign_id` and member: a member who was decided for gets the same decision, so after a break the call
+        can be made again with the same members.
+
+        Errors: as RecommendOffers; those of a single member do not end the stream but are its answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainDecision(self, request, context):
+        """Says for every candidate of a decision which gate removed it, or what its score was made of. Recomputed from the log.
+
+        Errors: INVALID_ARGUMENT, NOT_FOUND (PROGRAMME_NOT_FOUND, DECISION_NOT_FOUND), FAILED_PRECONDITION (REPLAY_IMPOSSIBLE: what it
+        was made from is not there any more), UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayDecision(self, request, context):
+        """Makes a decision again from the log, the catalogue's revision and the model's version, and compares every bit. Logs
+        nothing.
+
+        Errors: as ExplainDecision.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecommendationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -68,6 +133,26 @@ def add_RecommendationServiceServicer_to_server(servicer, server):
                     servicer.RecommendOffers,
                     request_deserializer=troth_dot_v1_dot_recommendation__service__pb2.RecommendOffersRequest.FromString,
                     response_serializer=troth_dot_v1_dot_recommendation__service__pb2.RecommendOffersResponse.SerializeToString,
+            ),
+            'NextBestAction': grpc.unary_unary_rpc_method_handler(
+                    servicer.NextBestAction,
+                    request_deserializer=troth_dot_v1_dot_recommendation__service__pb2.NextBestActionRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_recommendation__service__pb2.NextBestActionResponse.SerializeToString,
+            ),
+            'DecideCampaign': grpc.unary_stream_rpc_method_handler(
+                    servicer.DecideCampaign,
+                    request_deserializer=troth_dot_v1_dot_recommendation__service__pb2.DecideCampaignRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_recommendation__service__pb2.DecideCampaignResponse.SerializeToString,
+            ),
+            'ExplainDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainDecision,
+                    request_deserializer=troth_dot_v1_dot_recommendation__service__pb2.ExplainDecisionRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_recommendation__service__pb2.ExplainDecisionResponse.SerializeToString,
+            ),
+            'ReplayDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayDecision,
+                    request_deserializer=troth_dot_v1_dot_recommendation__service__pb2.ReplayDecisionRequest.FromString,
+                    response_serializer=troth_dot_v1_dot_recommendation__service__pb2.ReplayDecisionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -78,7 +163,7 @@ def add_RecommendationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecommendationService:
-    """Decides which offers a member sees at a placement.
+    """Decides which offers a member sees at a placement, which action comes next for her, and says why.
     """
 
     @staticmethod
@@ -98,6 +183,114 @@ class RecommendationService:
             '/troth.v1.RecommendationService/RecommendOffers',
             troth_dot_v1_dot_recommendation__service__pb2.RecommendOffersRequest.SerializeToString,
             troth_dot_v1_dot_recommendation__service__pb2.RecommendOffersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NextBestAction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troth.v1.RecommendationService/NextBestAction',
+            troth_dot_v1_dot_recommendation__service__pb2.NextBestActionRequest.SerializeToString,
+            troth_dot_v1_dot_recommendation__service__pb2.NextBestActionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideCampaign(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/troth.v1.RecommendationService/DecideCampaign',
+            troth_dot_v1_dot_recommendation__service__pb2.DecideCampaignRequest.SerializeToString,
+            troth_dot_v1_dot_recommendation__service__pb2.DecideCampaignResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troth.v1.RecommendationService/ExplainDecision',
+            troth_dot_v1_dot_recommendation__service__pb2.ExplainDecisionRequest.SerializeToString,
+            troth_dot_v1_dot_recommendation__service__pb2.ExplainDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troth.v1.RecommendationService/ReplayDecision',
+            troth_dot_v1_dot_recommendation__service__pb2.ReplayDecisionRequest.SerializeToString,
+            troth_dot_v1_dot_recommendation__service__pb2.ReplayDecisionResponse.FromString,
             options,
             channel_credentials,
             insecure,

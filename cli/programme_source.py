@@ -1,0 +1,46 @@
+"""What the server's configuration says of one programme."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from server.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeSource:
+    """One programme of a configuration.
+
+    Attributes:
+        programme: Its id.
+        catalogue: Its catalogue.
+        log: The server's event log.
+    """
+
+    programme: str
+    catalogue: "Catalogue"
+    log: Path
+
+
+def read_programme(config: Path, programme: str = "") -> ProgrammeSource:
+    """Return a programme of a configuration; without an id the only one.
+
+    Raises:
+        DefinitionError: The configuration or the catalogue cannot be used.
+        BadParameter: There is no such programme, or it must be named.
+    """
+    from server.catalogue import load_catalogue
+    from server.config import load_config
+
+    found = load_config(config)
+    listed = ", ".join(sorted(found.programmes))
+    if not programme and len(found.programmes) > 1:
+        raise typer.BadParameter(f"{config} has the programmes {listed}; name one with --programme.")
+    chosen = programme or next(iter(found.programmes))
+    if chosen not in found.programmes:
+        raise typer.BadParameter(f"{config} has no programme {chosen!r}; it has {listed}.")
+    section = found.programmes[chosen]
+    return ProgrammeSource(chosen, load_catalogue(Path(section.catalogue)), Path(found.store.path))

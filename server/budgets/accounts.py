@@ -1,0 +1,164 @@
+"""The accounts of a catalogue: which candidate draws from which, how much, and what each allows by now."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from experiments.events import to_micros
+from server.budgets.draw import Draw
+from server.budgets.schedule import Schedule
+from server.catalogue import Budget, Candidate, Catalogue, Money, Offer
+
+INVENTORY_HOLD_DAYS = 7.0
+"""After so many days without redemption a piece is back in the inventory."""
+
+_MICROS_A_DAY = 86_400_000_000
+_MILLION = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One budget or inventory.
+
+    Attributes:
+        account_id: See ``Draw``.
+        schedule: Its periods and pacing.
+        units: At most so many in a period; no limit if none.
+        micros: At most so much money in a period, in millionths of the catalogue's currency; no limit if none.
+        hold_micros: A reservation lasts so many microseconds.
+    """
+
+    account_id: str
+    schedule: Schedule
+    units: int | None
+    micros: int | None
+    hold_micros: int
+
+
+@dataclass
+class _Found:
+    budget: Budget
+    candidates: list[Candidate] = field(default_factory=list)
+
+
+class Accounts:
+    """The accounts of a catalogue, compiled once. Safe to share between threads.
+
+    Args:
+        catalogue: The catalogue.
+
+    Attributes:
+        by_candidate: What an offer or action draws from: its own budgets, those of its groups, the nearest first, and its
+            inventory; only those that draw from something.
+        cost_micros: What one decision for it takes, in millionths of the catalogue's currency, rounded up; of the same.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._schedules: dict[tuple[object, ...], Schedule] = {}
+        drawing = {
+            one.candidate_id: one for one in catalogue.candidates_by_id.values() if _draws(catalogue, one)
+        }
+        found: dict[str, _Found] = {}
+        for candidate in drawing.values():
+            for account_id, budget in _budgets(catalogue, candidate):
+                found.setdefault(account_id, _Found(budget)).candidates.append(candidate)
+        made = {account_id: self._account(catalogue, account_id, one) for account_id, one in found.items()}
+        stock = self._schedule(Budget(units=1), catalogue, ())
+        self.by_candidate: Mapping[str, tuple[Account, ...]] = {
+            candidate_id: (
+                *(made[account_id] for account_id, _ in _budgets(catalogue, candidate)),
+                *_inventory(candidate, stock),
+            )
+            for candidate_id, candidate in drawing.items()
+        }
+        self.cost_micros: Mapping[str, int] = {
+            candidate_id: _cost_micros(candidate) for candidate_id, candidate in drawing.items()
+        }
+
+    def draws(self, candidate_ids: Iterable[str], time: datetime) -> list[Draw]:
+        """Return what a decision takes, in the order of its candidates; nothing for those without budget and inventory.
+
+        Args:
+            candidate_ids: The offers or actions that it gives.
+            time: The moment for which it decides.
+        """
+        if not self.by_candidate:
+            return []
+        now = to_micros(time)
+        taken = []
+        for candidate_id in candidate_ids:
+            for account in self.by_candidate.get(candidate_id, ()):
+                window = account.schedule.at(now)
+                taken.append(
+                    Draw(
+                        candidate_id=candidate_id,
+                        account_id=account.account_id,
+                        period=window.period,
+                        units=1,
+                        micros=self.cost_micros[candidate_id],
+                        allowed_units=None if account.units is None else window.allowed(account.units),
+                        allowed_micros=None if account.micros is None else window.allowed(account.micros),
+                        expire_micros=now + account.hold_micros,
+                    )
+                )
+        return taken
+
+    def _account(self, catalogue: Catalogue, account_id: str, found: _Found) -> Account:
+        budget = found.budget
+        return Account(
+            account_id=account_id,
+            schedule=self._schedule(budget, catalogue, found.candidates),
+            units=budget.units,
+            micros=None if budget.money is None else _micros(budget.money.amount, ROUND_FLOOR),
+            hold_micros=_days(budget.hold_days),
+        )
+
+    def _schedule(self, budget: Budget, catalogue: Catalogue, candidates: Iterable[Candidate]) -> Schedule:
+        paced, first_day, last_day = budget.pacing == "even", date.min, date.max
+        if paced and budget.period == "total":
+            first_day = budget.first_day or min(one.valid_from for one in candidates)
+            last_day = budget.last_day or max(one.valid_until for one in candidates)
+        key = (budget.period, paced, first_day, last_day)
+        if key not in self._schedules:
+            self._schedules[key] = Schedule(
+                budget.period, catalogue.zone, paced=paced, first_day=first_day, last_day=last_day
+            )
+        return self._schedules[key]
+
+
+def _draws(catalogue: Catalogue, candidate: Candidate) -> bool:
+    return candidate.inventory is not None or any(True for _ in _budgets(catalogue, candidate))
+
+
+def _budgets(catalogue: Catalogue, candidate: Candidate) -> Iterator[tuple[str, Budget]]:
+    """Return the budgets that limit a candidate, with the ids of their accounts."""
+    for position, budget in enumerate(candidate.budgets):
+        yield f"candidate:{candidate.candidate_id}:{position}", budget
+    for group in catalogue.lineage(candidate.group_id):
+        for position, budget in enumerate(group.budgets):
+            yield f"group:{group.group_id}:{position}", budget
+
+
+def _inventory(candidate: Candidate, schedule: Schedule) -> Iterator[Account]:
+    if candidate.inventory is not None:
+        account_id, hold = f"inventory:{candidate.candidate_id}", _days(INVENTORY_HOLD_DAYS)
+        yield Account(account_id, schedule, candidate.inventory, None, hold)
+
+
+def _cost_micros(candidate: Candidate) -> int:
+    response_cost = candidate.response_cost
+    if response_cost is None and isinstance(candidate, Offer):
+        response_cost = candidate.discount
+    parts: tuple[Money | None, ...] = (candidate.cost, response_cost, candidate.points_liability)
+    amount = sum((part.amount for part in parts if part is not None), Decimal(0))
+    # What brings money in does not fill the budget.
+    return max(_micros(amount, ROUND_CEILING), 0)
+
+
+def _micros(amount: Decimal, rounding: str) -> int:
+    return int((amount * _MILLION).to_integral_value(rounding=rounding))
+
+
+def _days(days: float) -> int:
+    return round(days * _MICROS_A_DAY)

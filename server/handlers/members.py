@@ -1,0 +1,102 @@
+"""Keeping what a programme says of its members, and telling what is known of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from server.errors import InvalidRequestError, MemberNotFoundError, RequestIdReusedError
+from server.handlers.change_runner import Provenance
+from server.handlers.clock import Clock
+from server.members import MemberState
+from server.members.cache import MemberStates
+from server.members.change import ProfileChange, ProfileUpdate
+from server.programme import Programmes
+from server.storage import MemberStore, ProfileUpdates, UpdateResult
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMember:
+    """What is known of a member.
+
+    Attributes:
+        state: What the log has of her, her profile included.
+        update_time: When her profile was changed last; none if nothing was ever said of her.
+    """
+
+    state: MemberState
+    update_time: datetime | None
+
+
+class MemberHandler:
+    """Answers everything that reads or changes members.
+
+    Args:
+        programmes: Tells which programmes there are.
+        store: Where changes go before they take effect.
+        states: Hears of changes, so that the next decision sees them.
+        clock: The server's clock.
+    """
+
+    def __init__(
+        self, programmes: Programmes, store: MemberStore, states: MemberStates, clock: Clock
+    ) -> None:
+        self._programmes = programmes
+        self._store = store
+        self._states = states
+        self._clock = clock
+
+    def upsert(
+        self, programme: str, updates: Sequence[ProfileUpdate], provenance: Provenance, timeout: float
+    ) -> UpdateResult:
+        """Change profiles, all or none; return once that is on disk and in force.
+
+        Raises:
+            ProgrammeNotFoundError: Unknown programme.
+            InvalidRequestError: A member would have more than she may.
+            RequestIdReusedError: The key was used for another request.
+            StoreUnavailableError, StoreTimeoutError: They could not be kept.
+        """
+        self._programmes.current(programme)
+        result = self._store.update_profiles(
+            ProfileUpdates(
+                programme=programme,
+                updates=updates,
+                change_time=self._clock(),
+                actor=provenance.actor,
+                request_id=provenance.request_id,
+                request_digest=provenance.digest,
+            ),
+            timeout,
+        )
+        if result.problems:
+            raise InvalidRequestError(list(result.problems))
+        if result.request_digest != provenance.digest:
+            raise RequestIdReusedError(provenance.request_id)
+        self._states.profiles_changed(result.changes)
+        return result
+
+    def get(self, programme: str, member_id: str) -> KnownMember:
+        """Return what is known of a member.
+
+        Raises:
+            ProgrammeNotFoundError, MemberNotFoundError: There is none.
+            StoreUnavailableError: The store cannot be read.
+        """
+        self._programmes.current(programme)
+        state = self._store.member_state(programme, member_id)
+        if not state.version and not state.by_event:
+            raise MemberNotFoundError(programme, member_id)
+        last = self._store.last_profile_change(programme, member_id)
+        return KnownMember(state, None if last is None else last.change_time)
+
+    def changes(
+        self, programme: str, member_id: str, after_version: int, most: int
+    ) -> Sequence[ProfileChange]:
+        """Return the audit trail of a member after a version, oldest first, at most so many.
+
+        Raises:
+            ProgrammeNotFoundError: Unknown programme.
+            StoreUnavailableError: The trail cannot be read.
+        """
+        self._programmes.current(programme)
+        return self._store.profile_changes(programme, member_id, after_version, most)
