@@ -3,7 +3,7 @@
 import hashlib
 import json
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -42,6 +42,11 @@ MOMENT_ATTRIBUTES = {
 """What rules may ask about the moment: whole days since her last purchase in the log (missing without one) and to the next
 expiry of points (missing without one), hour 0 to 23 and weekday 1 (Monday) to 7 in her time zone, the channel (missing where
 none matters) and placement of the decision, the products in her basket."""
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 class Segment(Part):
@@ -102,7 +107,7 @@ class Catalogue(Part):
     @field_validator("time_zone")
     @classmethod
     def _zone_is_known(cls, value: str) -> str:
-        if value not in available_timezones():
+        if value not in _zones():
             raise ValueError(f"{value!r} is not an IANA time zone such as America/New_York")
         return value
 

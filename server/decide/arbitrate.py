@@ -2,24 +2,40 @@
 
 Where a factor is missing: a *probability* that the model does not give is the candidate's prior, or the arbitration's,
 moved towards what the evidence says: ``(evidence0 × prior + responses) / (evidence0 + decisions)``. A model whose scores are
-no probabilities says how much likelier than on average a response is: the score, from the lowest up, over the mean of
-all that can be chosen, times that rate; at most 1. A *value* is the arbitration's ``default_value``. A *lever* or *context
-weight* is 1, a *cost* 0. *No action* has the value 0 whatever the formula. Equal scores are ordered by popularity, then as the catalogue lists them.
+no probabilities says how much likelier than on average a response is: that rate is multiplied by the score over the mean
+score of the candidates that can be chosen and that the model knows, where scores below 0 are first moved up so that the
+lowest is 0; it stays at most 1. A *value* is the arbitration's ``default_value``. A *lever* or *context weight* is 1, a *cost*
+0. Equal scores are ordered by popularity, then as the catalogue lists them.
+
+A value may be below 0, where a response costs more than it earns; then the likelier response is the greater loss.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from experiments.rules import Rule
-from server.catalogue import NO_ACTION, Arbitration, ContextWeight
+from server.catalogue import Arbitration, ContextWeight
 from server.decide.evidence import Evidence
+from server.decide.rules import CHANNEL
 from server.decide.score import Scored
-from server.decide.table import Floats, Table
+from server.decide.table import Floats, Places, Table
 
 PROBABILITY_UNCALIBRATED = "PROBABILITY_UNCALIBRATED"
+
+Weights = tuple[tuple[ContextWeight, Rule], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Terms:
+    """What of the formula the catalogue alone decides, over all rows of a table."""
+
+    values: Floats
+    levers: Floats
+    costs: Floats
+    gains: Floats
+    cost_free: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,49 +44,55 @@ class Weighed:
 
     Attributes:
         scores: float64[n], what the arbitration makes of each.
-        probabilities: float64[n], of a response.
-        values: float64[n] or one number; likewise the others.
-        contexts: The context weights.
-        levers: The levers.
-        costs: What giving it costs.
-        evidence: float64[n], decisions that the probability rests on, the prior's included.
+        probabilities: float64[n], of a response; 1 where the formula leaves it out.
+        contexts: float64[rows of the table], the context weights; none if none applies.
+        places: int64[n], which rows they are.
         degradations: What was missing.
+        terms: The other factors, over all rows.
+        trials: float64[rows], decisions that a probability rests on, the prior's included.
     """
 
     scores: Floats
     probabilities: Floats
-    values: Floats
-    contexts: Floats
-    levers: Floats
-    costs: Floats
-    evidence: Floats
+    contexts: Floats | None
+    places: Places
     degradations: tuple[str, ...]
+    terms: _Terms
+    trials: Floats
 
-    @property
-    def gains(self) -> Floats:
-        """float64[n], the score that a probability of 1 would give, before the cost."""
-        return self.values * self.contexts * self.levers
+    def deviations(self, left: Places) -> Floats:
+        """Return the standard deviations of some scores, from those of Beta posteriors with the trials as their weight.
 
-    def factors(self, place: int) -> dict[str, float]:
+        Args:
+            left: Positions among the rows that can be chosen.
+        """
+        rows, p = self.places[left], self.probabilities[left]
+        gains = (
+            self.terms.gains[rows] if self.contexts is None else self.terms.gains[rows] * self.contexts[rows]
+        )
+        deviations: Floats = np.sqrt(p * (1 - p) / (self.trials[rows] + 1)) * np.abs(gains)
+        return deviations
+
+    def factors(self, position: int) -> dict[str, float]:
         """Return the factors of one row by name."""
+        row = int(self.places[position])
         return {
-            "probability": float(self.probabilities[place]),
-            "value": float(self.values[place]),
-            "context": float(self.contexts[place]),
-            "lever": float(self.levers[place]),
-            "cost": float(self.costs[place]),
+            "probability": float(self.probabilities[position]),
+            "value": float(self.terms.values[row]),
+            "context": 1.0 if self.contexts is None else float(self.contexts[row]),
+            "lever": float(self.terms.levers[row]),
+            "cost": float(self.terms.costs[row]),
         }
 
 
 def weigh(
     arbitration: Arbitration,
-    weights: tuple[tuple[ContextWeight, Rule], ...],
+    weights: Weights,
     scored: Scored,
     attributes: Mapping[str, object],
     evidence: Evidence,
     *,
     levers: bool,
-    model: bool,
 ) -> Weighed:
     """Weigh the rows that can be chosen.
 
@@ -81,56 +103,79 @@ def weigh(
         attributes: What rules may ask about.
         evidence: What is known of responses.
         levers: Whether levers and context weights count; the arm ``no_levers`` leaves them out.
-        model: Whether the model counts; the arm ``no_model`` leaves it out.
     """
-    table, places, parts = scored.table, scored.places, frozenset(arbitration.factors)
-    ones = np.ones(len(places))
-    probabilities, known, degradations = _probabilities(arbitration, scored, evidence, model=model)
-    values = _values(table, arbitration)[places] if "value" in parts else ones
-    if NO_ACTION in table.places:
-        values = np.where(table.of_nothing(places), 0.0, values)
-    costs = table.costs[places] if "cost" in parts else np.zeros(len(places))
-    lever = table.levers[places] if levers and "lever" in parts else ones
-    context = _contexts(table, weights, attributes)[places] if levers and "context" in parts else ones
-    if "probability" not in parts:
-        probabilities = ones
-    scores = probabilities * (values * context * lever) - costs
-    return Weighed(scores, probabilities, values, context, lever, costs, known, degradations)
+    table, places = scored.table, scored.places
+    terms = _terms(table, arbitration, levers=levers)
+    rates, trials = _rates(table, arbitration, evidence)
+    contexts = None
+    if levers and weights and "context" in arbitration.factors:
+        contexts = _contexts(table, weights, attributes)
+    gains = terms.gains[places]
+    if contexts is not None:
+        gains *= contexts[places]
+    probabilities: Floats = np.ones(len(places))
+    degradations: tuple[str, ...] = ()
+    if "probability" in arbitration.factors:
+        probabilities, degradations = _probabilities(scored, rates[places])
+        gains *= probabilities
+    if not terms.cost_free:
+        gains -= terms.costs[places]
+    return Weighed(gains, probabilities, contexts, places, degradations, terms, trials)
 
 
-def _probabilities(
-    arbitration: Arbitration, scored: Scored, evidence: Evidence, *, model: bool
-) -> tuple[Floats, Floats, tuple[str, ...]]:
-    """Return float64[n] probabilities, the decisions each rests on, and what was missing."""
-    rates, known = _rates(scored.table, arbitration, evidence)
-    rates, known = rates[scored.places], known[scored.places]
-    columns = scored.table.columns[scored.places]
-    if not model or not scored.from_model:
-        return rates, known, ()
-    learned = columns >= 0
+def _probabilities(scored: Scored, rates: Floats) -> tuple[Floats, tuple[str, ...]]:
+    """Return float64[n] probabilities, and what was missing."""
+    if not scored.from_model:
+        return rates, ()
+    learned = scored.table.columns[scored.places] >= 0
     scores = scored.scores.astype(np.float64)
     if scored.calibrated:
-        return np.where(learned, np.clip(scores, 0.0, 1.0), rates), known, ()
-    if not learned.any():
-        return rates, known, ()
-    scores -= min(0.0, float(scores[learned].min()))
-    mean = float(scores[learned].mean())
-    lifts = scores / mean if mean > 0 else np.ones(len(scores))
-    lifted = np.minimum(rates * lifts, 1.0)
-    return np.where(learned, lifted, rates), known, (PROBABILITY_UNCALIBRATED,)
+        return np.where(learned, np.clip(scores, 0.0, 1.0), rates), ()
+    known = scores if learned.all() else scores[learned]
+    if not len(known):
+        return rates, ()
+    lowest = float(known.min())
+    if lowest < 0:
+        scores -= lowest
+    mean = float(scores.mean() if len(known) == len(scores) else scores[learned].mean())
+    if mean > 0:
+        scores *= rates
+        scores /= mean
+        np.minimum(scores, 1.0, out=scores)
+    else:
+        scores = np.minimum(rates, 1.0)
+    lifted = scores if len(known) == len(scores) else np.where(learned, scores, rates)
+    return lifted, (PROBABILITY_UNCALIBRATED,)
+
+
+def _terms(table: Table, arbitration: Arbitration, *, levers: bool) -> _Terms:
+    key = ("terms", arbitration.arbitration_id, levers)
+    kept = table.kept.get(key)
+    if isinstance(kept, _Terms):
+        return kept
+    parts, ones = frozenset(arbitration.factors), np.ones(len(table))
+    values = _values(table, arbitration) if "value" in parts else ones
+    lever = table.levers if levers and "lever" in parts else ones
+    costs = table.costs if "cost" in parts else np.zeros(len(table))
+    nothing = table.of_nothing(np.arange(len(table)))
+    values = np.where(nothing, 0.0, values)
+    terms = _Terms(values, lever, costs, values * lever, cost_free=not costs.any())
+    table.kept[key] = terms
+    return terms
 
 
 def _rates(table: Table, arbitration: Arbitration, evidence: Evidence) -> tuple[Floats, Floats]:
+    """Return over all rows how likely a response is by prior and evidence, and on how many decisions that rests."""
     key = ("rates", arbitration.default_probability)
     kept = table.kept.get(key)
     if isinstance(kept, tuple) and kept[0] == evidence.state_id:
         return kept[1], kept[2]
     given, answered = evidence.of(table)
     priors = np.where(np.isnan(table.priors), arbitration.default_probability, table.priors)
-    known = table.prior_evidence + given
-    rates = (table.prior_evidence * priors + np.minimum(answered, given)) / known
-    table.kept[key] = (evidence.state_id, rates, known)
-    return rates, known
+    trials = table.prior_evidence + given
+    rates = (table.prior_evidence * priors + np.minimum(answered, given)) / trials
+    table.kept[key] = (evidence.state_id, rates, trials)
+    return rates, trials
 
 
 def _values(table: Table, arbitration: Arbitration) -> Floats:
@@ -139,17 +184,28 @@ def _values(table: Table, arbitration: Arbitration) -> Floats:
     return np.where(np.isnan(table.values), float(arbitration.default_value.amount), table.values)
 
 
-def _contexts(
-    table: Table, weights: tuple[tuple[ContextWeight, Rule], ...], attributes: Mapping[str, object]
-) -> npt.NDArray[np.float64]:
+def _contexts(table: Table, weights: Weights, attributes: Mapping[str, object]) -> Floats:
     contexts = np.ones(len(table))
-    for weight, rule in weights:
-        if rule.truth(attributes) is not True:
-            continue
-        if not weight.group_ids:
-            contexts *= weight.weight
-            continue
-        found = [table.group_places[one] for one in weight.group_ids if one in table.group_places]
-        if found:
-            contexts[np.unique(np.concatenate(found))] *= weight.weight
+    for channel_id in table.channels:
+        asked = {**attributes, CHANNEL: channel_id or None}
+        for weight, rule in weights:
+            if rule.truth(asked) is True:
+                contexts[_weighed_rows(table, weight, channel_id)] *= weight.weight
     return contexts
+
+
+def _weighed_rows(table: Table, weight: ContextWeight, channel_id: str) -> Places:
+    """Return the rows on a channel that a context weight is about; worked out once for each table."""
+    key = ("context", weight.group_ids, channel_id)
+    kept = table.kept.get(key)
+    if isinstance(kept, np.ndarray):
+        return kept
+    about = np.ones(len(table), dtype=np.bool_)
+    if weight.group_ids:
+        about[:] = False
+        for group_id in weight.group_ids:
+            if group_id in table.group_places:
+                about[table.group_places[group_id]] = True
+    rows = np.flatnonzero(about & (np.array(table.channel_ids) == channel_id))
+    table.kept[key] = rows
+    return rows

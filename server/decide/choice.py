@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 
@@ -13,11 +12,13 @@ from server.catalogue import NO_ACTION
 from server.decide.arbitrate import Weighed
 from server.decide.explore import UNIFORM, Slate
 from server.decide.gates import Gate
-from server.decide.passing import Codes
-from server.decide.policy import Policy
+from server.decide.passing import Codes, Passing
+from server.decide.policy import NO_MODEL, Policy
 from server.decide.question import Question
 from server.decide.score import Scored
 from server.decide.table import Table
+
+_REMOVING = tuple((int(gate), gate.name) for gate in Gate if gate is not Gate.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Choice:
         runner_up: The action that comes next.
         ranking: The ranking that was used in the end.
         degradations: What was missing.
-        eligible_count: Candidates that could be chosen.
+        eligible_count: Rows that could be chosen.
         assignments: Experiments that reached the member.
         standing_arm: The standing arm that she is in, or empty.
         arbitration_id: What weighed, or empty.
@@ -65,7 +66,7 @@ class Considered:
 
     Attributes:
         table: The candidates.
-        codes: uint8[rows], the gate that removed each; 0 for those that could be chosen.
+        passing: The gate that removed each row, and how many each removed.
         scored: What the model says; none where gates left nothing, or the member is held out.
         weighed: What the arbitration makes of it; none without one.
         slate: Rows of the table in the order of the answer.
@@ -73,11 +74,16 @@ class Considered:
     """
 
     table: Table
-    codes: Codes
+    passing: Passing
     scored: Scored | None = None
     weighed: Weighed | None = None
     slate: Slate = field(default=Slate((), ()))
     runner_up: int | None = None
+
+    @property
+    def codes(self) -> Codes:
+        """uint8[rows], the gate that removed each row; 0 for those that could be chosen."""
+        return self.passing.codes
 
     def score(self, place: int) -> float:
         """Return the score of a row; 0 for one that was not scored."""
@@ -95,7 +101,7 @@ class Considered:
         if self.scored is None:
             return None
         places = self.scored.places
-        at = int(np.searchsorted(places, place))
+        at = int(places.searchsorted(place))
         return at if at < len(places) and places[at] == place else None
 
 
@@ -123,17 +129,17 @@ def choice_of(
         actions, runner_up = tuple(made[:1]), made[1] if len(made) > 1 else None
     else:
         offers = _offers(considered, factors=question.factors)
-        degradations = () if scored is None else scored.degradations
+        degradations = () if scored is None or policy.arm == NO_MODEL else scored.degradations
     if weighed is not None:
         degradations = (*degradations, *weighed.degradations)
-    removed = np.bincount(considered.codes)
+    counts = considered.passing.counts
     return Choice(
         offers=offers,
         actions=actions,
         runner_up=runner_up,
         ranking=policy.ranking if scored is None else scored.ranking,
         degradations=degradations,
-        eligible_count=int(removed[0]) if len(removed) else 0,
+        eligible_count=counts[Gate.OPEN],
         assignments=tuple(
             AssignedVariant(
                 a.experiment_id, a.variant_id or "", a.experiment_revision, a.parameters, a.reason.value
@@ -144,13 +150,7 @@ def choice_of(
         arbitration_id="" if policy.arbitration is None else policy.arbitration.arbitration_id,
         exploration=UNIFORM if policy.uniform else policy.exploration.method,
         slate_propensity=math.prod(considered.slate.propensities),
-        removed=MappingProxyType(
-            {
-                Gate(code).name: count
-                for code, count in enumerate(removed.tolist())
-                if count and code != Gate.OPEN
-            }
-        ),
+        removed={name: counts[gate] for gate, name in _REMOVING if counts[gate]},
     )
 
 

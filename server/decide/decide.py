@@ -11,7 +11,7 @@ from server.decide.arbitrate import weigh
 from server.decide.choice import Choice, Considered, choice_of
 from server.decide.explore import Quota, Rooms, Slate
 from server.decide.gates import Gate
-from server.decide.passing import Codes, gate_codes
+from server.decide.passing import Passing, pass_gates
 from server.decide.policy import HOLDOUT, NO_LEVERS, NO_MODEL, Policy, policy_of
 from server.decide.question import Question
 from server.decide.rank import AnyFloats, best
@@ -39,10 +39,8 @@ def decide(snapshot: Snapshot, question: Question) -> tuple[Choice, Considered]:
 
 def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Table) -> Considered:
     visit, placement = question.visit, question.placement
-    attributes = visit.rule_attributes(
-        placement.placement_id, question.channel_id, question.time, snapshot.catalogue.zone
-    )
-    codes = gate_codes(
+    attributes = visit.rule_attributes(placement.placement_id, question.time, snapshot.catalogue.zone)
+    passing = pass_gates(
         table,
         snapshot.compiled.book,
         snapshot.compiled.limits,
@@ -51,18 +49,15 @@ def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Tab
         closed=question.closed,
         now=question.time,
     )
-    open_ = codes == 0
-    fallback = [place for place in table.fallback if open_[place]]
-    if len(table.usual) < len(table):
-        usual = np.zeros(len(table), dtype=np.bool_)
-        usual[table.usual] = True
-        codes[open_ & ~usual] = Gate.FALLBACK_ONLY
-        open_ &= usual
-    places = np.flatnonzero(open_)
-    scored = score(
-        snapshot.bundle_at(placement), table, places, visit, ranking=policy.ranking, now=question.time
-    )
-    _mark(codes, places, scored.places, Gate.NOT_OF_TASK)
+    fallback = [row for row in table.fallback if not passing.codes[row]]
+    if fallback:
+        passing.close(fallback, Gate.FALLBACK_ONLY)
+    places = passing.open_rows
+    # The arm without a model is decided as if none were loaded, which then is nothing that is missing.
+    modelled = policy.arm != NO_MODEL
+    bundle = snapshot.bundle_at(placement) if modelled else None
+    scored = score(bundle, table, places, visit, ranking=policy.ranking, now=question.time)
+    _close(passing, places, scored.places, Gate.NOT_OF_TASK)
     weighed = None
     scores: AnyFloats = scored.scores
     left = np.arange(len(scored.places))
@@ -74,13 +69,12 @@ def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Tab
             attributes,
             question.evidence,
             levers=policy.arm != NO_LEVERS,
-            model=policy.arm != NO_MODEL,
         )
         scores = weighed.scores
         least = policy.arbitration.least_score
         if least is not None:
             left = np.flatnonzero((scores >= least) | table.of_nothing(scored.places))
-            _mark(codes, scored.places, scored.places[left], Gate.BELOW_LEAST_SCORE)
+            _close(passing, scored.places, scored.places[left], Gate.BELOW_LEAST_SCORE)
     if policy.exploration.cold_share < 1 and not policy.uniform:
         playing = in_play(
             policy.exploration,
@@ -90,7 +84,7 @@ def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Tab
             member_id=visit.member_id,
             time=question.time,
         )
-        _mark(codes, scored.places[left], scored.places[playing], Gate.NEW_TO_FEW)
+        _close(passing, scored.places[left], scored.places[playing], Gate.NEW_TO_FEW)
         left = playing
     actions = placement.decides == "actions"
     count = 1 if actions else question.count
@@ -107,28 +101,36 @@ def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Tab
         evidence=question.evidence,
     )
     if actions:
-        return Considered(table, codes, scored, weighed, slate, _runner_up(scored, scores, left, slate))
+        return Considered(table, passing, scored, weighed, slate, _runner_up(scored, scores, left, slate))
     slate = _filled(slate, fallback, count, quotas)
-    return Considered(table, codes, scored, weighed, slate)
+    for row in fallback:
+        if row in slate.places:
+            passing.open(row)
+    return Considered(table, passing, scored, weighed, slate)
 
 
 def _runner_up(scored: Scored, scores: AnyFloats, left: Places, slate: Slate) -> int | None:
-    """Return the row with the best score beside the one that was chosen."""
-    leaders = scored.places[left][best(scores[left], scored.popularity[left], 2)].tolist()
-    return next((place for place in leaders if place not in slate.places), None)
+    """Return the row with the best score of another action than the one that was chosen."""
+    table, chosen = scored.table, {scored.table.candidates[place].candidate_id for place in slate.places}
+    order = (
+        scored.places[left][best(scores[left], scored.popularity[left], len(left))].tolist()
+        if len(left)
+        else []
+    )
+    return next((place for place in order if table.candidates[place].candidate_id not in chosen), None)
 
 
 def _held_out(table: Table) -> Considered:
-    codes = np.full(len(table), Gate.HELD_OUT, dtype=np.uint8)
-    for place in table.places.get(NO_ACTION, ()):
-        codes[place] = Gate.OPEN
-        return Considered(table, codes, slate=Slate((place,), (1.0,)))
-    return Considered(table, codes)
+    passing = Passing.closed(table, Gate.HELD_OUT)
+    for row in table.places.get(NO_ACTION, ()):
+        passing.open(row)
+        return Considered(table, passing, slate=Slate((row,), (1.0,)))
+    return Considered(table, passing)
 
 
-def _mark(codes: Codes, before: Places, after: Places, gate: Gate) -> None:
+def _close(passing: Passing, before: Places, after: Places, gate: Gate) -> None:
     if len(before) != len(after):
-        codes[np.setdiff1d(before, after, assume_unique=True)] = gate
+        passing.close(np.setdiff1d(before, after, assume_unique=True), gate)
 
 
 def _quotas(snapshot: Snapshot, question: Question, table: Table, count: int) -> list[Quota]:

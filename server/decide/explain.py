@@ -9,6 +9,7 @@ from server.catalogue.rules import SEGMENTS
 from server.decide.choice import Considered
 from server.decide.gates import Gate
 from server.decide.question import Question
+from server.decide.rules import CHANNEL
 from server.decide.table import Table
 from server.programme import Snapshot
 
@@ -91,7 +92,7 @@ def _sentence(snapshot: Snapshot, question: Question, table: Table, place: int, 
     gate, candidate = Gate(code), table.candidates[place]
     if gate in _RULE_GATES:
         return f"{_RULE_GATES[gate]}: {_rule_words(snapshot, question, table, place, gate)}"
-    way = table.ways[int(table.kinds[place])]
+    way = table.ways[int(table.way_of_kind[int(table.kinds[place])])]
     if gate is Gate.NO_CONSENT:
         profile = question.visit.state.profile
         lacking = [one for one in way.purposes if not profile.consented(way.channel_id, one)]
@@ -111,10 +112,11 @@ def _rule_words(snapshot: Snapshot, question: Question, table: Table, place: int
     """Return in words the first rule of a candidate that closed this gate."""
     book, visit = snapshot.compiled.book, question.visit
     attributes = visit.rule_attributes(
-        question.placement.placement_id, question.channel_id, question.time, snapshot.catalogue.zone
+        question.placement.placement_id, question.time, snapshot.catalogue.zone
     )
-    codes, segments = book.codes(visit, attributes)
-    known = {**attributes, SEGMENTS: segments}
+    channel_id = table.channel_ids[place]
+    (codes,), segments = book.codes(visit, attributes, [channel_id])
+    known = {**attributes, SEGMENTS: segments, CHANNEL: channel_id or None}
     for at in book.chain(table.candidates[place].candidate_id):
         if codes[at] == gate:
             rule = book.tests[at].rule

@@ -13,6 +13,8 @@ from server.catalogue.rules import SEGMENTS, compiled, rule_attributes, segment_
 from server.decide.gates import QUESTIONS, Gate
 from server.decide.visit import Visit
 
+CHANNEL = "channel"
+"""The attribute that names the channel of a candidate."""
 _MOST_KEPT = 20_000
 
 Codes = npt.NDArray[np.uint8]
@@ -85,23 +87,28 @@ class RuleBook:
         """Return the places of the tests that a candidate must pass, in the order in which they are asked."""
         return self._chains[candidate_id]
 
-    def codes(self, visit: Visit, attributes: Mapping[str, object]) -> tuple[Codes, tuple[str, ...]]:
-        """Return what every test says, and the segments that the member is in.
+    def codes(
+        self, visit: Visit, attributes: Mapping[str, object], channels: Sequence[str]
+    ) -> tuple[Codes, tuple[str, ...]]:
+        """Return what every test says of each channel, and the segments that the member is in.
 
         Args:
             visit: Who asks.
-            attributes: What rules may ask about, without segments.
+            attributes: What rules may ask about, without segments and channel.
+            channels: The channels to ask for; an empty one is missing to rules.
 
         Returns:
-            uint8[tests], the gate that each test closes or 0; segment ids.
+            uint8[channels, tests], the gate that each test closes or 0; segment ids.
         """
         if not self.tests and not self.segments:
-            return np.zeros(0, dtype=np.uint8), ()
+            return np.zeros((len(channels), 0), dtype=np.uint8), ()
         kept = self._of(visit, attributes)
         if not self._momentary:
-            return kept.codes, kept.segments
-        codes = kept.codes.copy()
-        self._ask(self._momentary, {**attributes, SEGMENTS: kept.segments}, codes)
+            return np.broadcast_to(kept.codes, (len(channels), len(self.tests))), kept.segments
+        codes = np.tile(kept.codes, (len(channels), 1))
+        for row, channel_id in enumerate(channels):
+            asked = {**attributes, SEGMENTS: kept.segments, **({CHANNEL: channel_id} if channel_id else {})}
+            self._ask(self._momentary, asked, codes[row])
         return codes, kept.segments
 
     def _of(self, visit: Visit, attributes: Mapping[str, object]) -> _Kept:

@@ -64,7 +64,9 @@ class Scored:
 
     @property
     def popularity(self) -> npt.NDArray[np.float32]:
-        """float32[n], what breaks ties."""
+        """float32[n], what breaks ties; 0 without a model."""
+        if not self.from_model:
+            return np.zeros(len(self.places), dtype=np.float32)
         return self.table.popularity[self.places]
 
     def reasons(self, chosen: Places) -> list[tuple[OfferReason, ...]]:

@@ -15,7 +15,7 @@ from server.decide.explore import Chance, Epsilon, Quota, Slate, chance_of, draw
 from server.decide.policy import Policy
 from server.decide.rank import AnyFloats, best
 from server.decide.score import Scored
-from server.decide.table import Floats, Places, Table
+from server.decide.table import Places, Table
 
 _EVERYTHING = 1.0
 _SHARES = 2.0**-64
@@ -61,7 +61,9 @@ def choose(
         chance, shortlist = Chance(), best(own, popularity, count)
     else:
         shortlist = _shortlist(exploration, scored, own, popularity, left, evidence=evidence)
-        deviations = None if weighed is None else _deviations(weighed)[left][shortlist]
+        deviations = None
+        if weighed is not None and exploration.method == "thompson":
+            deviations = weighed.deviations(left[shortlist])
         chance = chance_of(exploration, own[shortlist].astype(np.float64), deviations)
     slate = draw(shortlist, nothing, count, chance=chance, seed=seed, quotas=own_quotas)
     if len(slate.places) < count and len(shortlist) < len(left):
@@ -127,13 +129,6 @@ def _shortlist(
     # Ascending, so that ties go by the catalogue.
     chosen = np.sort(np.concatenate((kept, new, np.array(more[:room], dtype=np.int64))))
     return chosen[best(scores[chosen], popularity[chosen], len(chosen))]
-
-
-def _deviations(weighed: Weighed) -> Floats:
-    """Return the standard deviation of each score, from that of a Beta posterior with the evidence as its weight."""
-    p = weighed.probabilities
-    deviations: Floats = np.sqrt(p * (1 - p) / (weighed.evidence + 1)) * np.abs(weighed.gains)
-    return deviations
 
 
 def _offer_hashes(table: Table) -> npt.NDArray[np.uint64]:

@@ -46,7 +46,10 @@ class Table:
             the lowest of the others. 0 without a model.
         kinds: int64[n], rows of one kind pass the same tests on the same way.
         chains: int64[kinds, k], the tests of a kind, filled up with the place after the last test.
-        ways: Of each kind.
+        channels: The channels that rows travel by, for which tests are asked.
+        channel_of_kind: int64[kinds], which of them.
+        ways: The ways that rows travel.
+        way_of_kind: int64[kinds], which of them.
         values: float64[n], what a response earns less what it costs; NaN where the catalogue gives no value.
         costs: float64[n], what giving it costs.
         levers: float64[n], its lever times those of its groups.
@@ -59,6 +62,7 @@ class Table:
         group_places: Rows of each group and of the groups in it.
         outside: The candidates that have no row here, each with its gate.
         kept: What was worked out from the table, by what it is; a race does no worse than to work it out twice.
+        patterns: Likewise, what gates make of its rows, by what tests and ways say.
     """
 
     placement: Placement
@@ -68,7 +72,10 @@ class Table:
     popularity: npt.NDArray[np.float32]
     kinds: Places
     chains: Places
+    channels: tuple[str, ...]
+    channel_of_kind: Places
     ways: tuple[Way, ...]
+    way_of_kind: Places
     values: Floats
     costs: Floats
     levers: Floats
@@ -81,6 +88,7 @@ class Table:
     group_places: Mapping[str, Places]
     outside: Mapping[str, Gate]
     kept: dict[object, object] = field(default_factory=dict, repr=False)
+    patterns: dict[object, object] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -152,7 +160,9 @@ class Tables:
             columns = np.array([bundle.offer_index.get(one, -1) for one in ids], dtype=np.int64)
             known = columns >= 0
             popularity = fill_unknown(known, bundle.model.popular_scores[columns[known]])
-        kinds, chains, ways = self._kinds(rows)
+        kinds, chains, kind_ways = self._kinds(rows)
+        channels = tuple(dict.fromkeys(way.channel_id for way in kind_ways))
+        ways = tuple(dict.fromkeys(kind_ways))
         fallback = set(placement.fallback_offer_ids)
         places: dict[str, list[int]] = defaultdict(list)
         for place, candidate_id in enumerate(ids):
@@ -165,7 +175,10 @@ class Tables:
             popularity=popularity,
             kinds=kinds,
             chains=chains,
+            channels=channels,
+            channel_of_kind=_numbers(channels.index(way.channel_id) for way in kind_ways),
             ways=ways,
+            way_of_kind=_numbers(ways.index(way) for way in kind_ways),
             values=_column(candidates, _net_value),
             costs=_column(candidates, lambda one: _number(one.cost)),
             levers=_column(candidates, self._lever),
@@ -280,6 +293,10 @@ def response_cost(candidate: Candidate) -> Decimal:
 
 def _column(candidates: Sequence[Candidate], of: Callable[[Candidate], float]) -> Floats:
     return np.array([of(one) for one in candidates], dtype=np.float64)
+
+
+def _numbers(values: Iterable[int]) -> Places:
+    return np.array(list(values), dtype=np.int64)
 
 
 def _numbered(names: Iterable[str]) -> Places:

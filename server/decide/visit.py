@@ -56,40 +56,36 @@ class Visit:
         except OverflowError:
             return now
 
-    def rule_attributes(
-        self, placement_id: str, channel_id: str, now: datetime, default_zone: ZoneInfo
-    ) -> dict[str, object]:
-        """Return what rules may ask about, without segments.
+    def rule_attributes(self, placement_id: str, now: datetime, default_zone: ZoneInfo) -> dict[str, object]:
+        """Return what rules may ask about, without segments and channel.
+
+        What the programme and the log say of a member comes from there alone: a request cannot claim a tier.
 
         Args:
             placement_id: Where the answer is shown.
-            channel_id: How it travels; empty where none matters.
             now: The moment of the decision.
             default_zone: Her time zone where nobody said.
         """
         profile, by_event = self.state.profile, self.state.by_event
         purchases = by_event.get(PURCHASE, NEVER)
         local = self.local_time(now, default_zone)
-        attributes: dict[str, object] = {
+        expires, last = profile.points_expire_time, purchases.times[-1:]
+        # What is not known is said to be missing, so that no word of the request stands in for it.
+        return {
             **self.known(),
+            "tier": profile.tier or None,
+            "points_balance": profile.points_balance,
+            "days_to_points_expiry": None if expires is None else (expires - now) // _DAY,
             "purchase_count": purchases.total,
+            "days_since_purchase": (now - from_micros(last[0])) // _DAY if last else None,
             "redemption_count": by_event.get(REDEMPTION, NEVER).total,
             "local_hour": local.hour,
             "local_weekday": local.isoweekday(),
             "placement": placement_id,
             "basket": self.basket,
+            "segments": None,
+            "channel": None,
         }
-        if profile.tier:
-            attributes["tier"] = profile.tier
-        if profile.points_balance is not None:
-            attributes["points_balance"] = profile.points_balance
-        if profile.points_expire_time is not None:
-            attributes["days_to_points_expiry"] = (profile.points_expire_time - now) // _DAY
-        if purchases.times:
-            attributes["days_since_purchase"] = (now - from_micros(purchases.times[-1])) // _DAY
-        if channel_id:
-            attributes["channel"] = channel_id
-        return attributes
 
     def past(self, model: OfferModel, member: int | None, feature_time: datetime, now: datetime) -> Profile:
         """Return what the member bought as seen at a moment, without the basket.

@@ -13,6 +13,11 @@ from tests.decide.rules import RULES, SEGMENTS
 QUESTIONS = (("eligible", "NOT_ELIGIBLE", "ELIGIBILITY_ERROR"), ("applicable", "NOT_APPLICABLE", "APPLICABILITY_ERROR"),
              ("suitable", "NOT_SUITABLE", "SUITABILITY_ERROR"))  # fmt: skip
 NOTHING = "no_action"
+BUILT_IN = {
+    "tier", "points_balance", "days_to_points_expiry", "purchase_count", "days_since_purchase", "redemption_count",
+    "local_hour", "local_weekday", "placement", "basket", "segments", "channel",
+}  # fmt: skip
+"""What the programme and the moment say; a request has no say in it."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def gates(case: Case, row: Row) -> set[str]:
 
 
 def _gates(case: Case, candidate: Candidate, channel_id: str) -> Iterator[set[str]]:
-    facts = facts_of(case)
+    facts = facts_of(case, channel_id)
     holders: list[Candidate | Group] = [candidate, *groups_of(case, candidate)]
     for question, no, error in QUESTIONS:
         said = {RULES[rule](facts) for holder in holders if (rule := getattr(holder, question))}
@@ -88,12 +93,13 @@ def _gates(case: Case, candidate: Candidate, channel_id: str) -> Iterator[set[st
     yield _if("BUDGET_SPENT", candidate.candidate_id in case.closed)
 
 
-def facts_of(case: Case) -> dict[str, Any]:
-    """Return what rules may ask about."""
+def facts_of(case: Case, channel_id: str) -> dict[str, Any]:
+    """Return what rules may ask about a candidate on a channel; what the programme says outweighs the request."""
     profile = case.profile
     local = case.time.astimezone(ZoneInfo(profile.time_zone or case.catalogue.time_zone))
     bought = [event.time for event in case.events if event.kind == "purchase"]
-    facts: dict[str, Any] = {**profile.attributes, **case.attributes}
+    said = {**profile.attributes, **case.attributes}
+    facts: dict[str, Any] = {name: value for name, value in said.items() if name not in BUILT_IN}
     facts["purchase_count"] = len(bought)
     facts["redemption_count"] = sum(event.kind == "redemption" for event in case.events)
     facts["local_hour"], facts["local_weekday"] = local.hour, local.weekday() + 1
@@ -106,8 +112,8 @@ def facts_of(case: Case) -> dict[str, Any]:
         facts["days_to_points_expiry"] = (profile.points_expire_time - case.time).days
     if bought:
         facts["days_since_purchase"] = (case.time - max(bought)).days
-    if case.channel_id:
-        facts["channel"] = case.channel_id
+    if channel_id:
+        facts["channel"] = channel_id
     facts["segments"] = [name for name, rule in SEGMENTS.items() if RULES[rule](facts) is True]
     return facts
 
@@ -136,7 +142,7 @@ def scored(case: Case, left: Sequence[Row]) -> list[float]:
         lever = row.candidate.lever
         for group in groups_of(case, row.candidate):
             lever *= group.lever
-        context = 1.0 if formula is None else context_weight(case, row.candidate)
+        context = 1.0 if formula is None else context_weight(case, row.candidate, row.channel_id)
         factors = {
             "probability": chance,
             "value": value,
@@ -193,12 +199,12 @@ def response_cost(candidate: Candidate) -> float:
     return sum(float(one.amount) for one in (named, candidate.points_liability) if one is not None)
 
 
-def context_weight(case: Case, candidate: Candidate) -> float:
+def context_weight(case: Case, candidate: Candidate, channel_id: str) -> float:
     """Return the product of the context weights that apply."""
     formula = next(
         one for one in case.catalogue.arbitrations if one.arbitration_id == case.placement.arbitration
     )
-    facts, product = facts_of(case), 1.0
+    facts, product = facts_of(case, channel_id), 1.0
     names = {group.group_id for group in groups_of(case, candidate)}
     for weight in formula.context_weights:
         if RULES[weight.rule](facts) is True and (not weight.group_ids or names & set(weight.group_ids)):
