@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from experiments.events import to_micros
 from server.catalogue import Catalogue
 from server.members import MemberProfile
+from server.programme import Snapshot
 from server.simulation.comparison import CandidateChange, GroupChange, candidate_changes, group_changes
 from server.simulation.errors import SimulationError
 from server.simulation.opening import Opened
@@ -20,6 +21,8 @@ from server.simulation.tables import daily_requests, read_table, table_profiles,
 
 DAYS = 30
 """So many days of the log are simulated unless others are named."""
+_MOST_LOOKS = 1000
+"""So often evidence is brought up to date at most: each time costs what some decisions cost."""
 
 Report = Callable[[str, int, int], None]
 
@@ -99,13 +102,8 @@ def simulate(opened: Opened, asked: Asked, report: Report = lambda _what, _done,
     """
     new = opened.revised(asked.catalogue)
     report("Reading requests", 0, 1)
-    profiles: Mapping[str, MemberProfile] = {}
-    if asked.members is not None:
-        profiles = table_profiles(read_table(asked.members), str(asked.members), new.catalogue)
-    catalogues = (new.catalogue, opened.today.catalogue)
+    setting = prepared(opened, asked, new)
     zone = opened.today.catalogue.zone
-    requests = _requests(opened, asked, profiles, catalogues=catalogues)
-    setting = _setting(opened, asked, requests, profiles)
     total = len(setting.happenings)
     today_run = run(
         opened.today, setting, lambda done: report("Deciding with the catalogue in force", done, total)
@@ -113,12 +111,12 @@ def simulate(opened: Opened, asked: Asked, report: Report = lambda _what, _done,
     new_run = today_run
     if new is not opened.today:
         new_run = run(new, setting, lambda done: report("Deciding with the revision", done, total))
-    days = [request.time.astimezone(zone).date() for request in requests]
+    days = [one.time.astimezone(zone).date() for one in setting.happenings if isinstance(one, Request)]
     return Simulation(
         programme=opened.programme,
         first_day=min(days),
         last_day=max(days),
-        requests=len(requests),
+        requests=len(days),
         assumed=asked.assume,
         new=summarise(new_run),
         today=summarise(today_run),
@@ -129,9 +127,22 @@ def simulate(opened: Opened, asked: Asked, report: Report = lambda _what, _done,
     )
 
 
-def _setting(
-    opened: Opened, asked: Asked, requests: list[Request], profiles: Mapping[str, MemberProfile]
-) -> Setting:
+def prepared(opened: Opened, asked: Asked, new: Snapshot) -> Setting:
+    """Return what is asked, and how things stood before.
+
+    Args:
+        opened: The programme.
+        asked: What to simulate.
+        new: What would be in force.
+
+    Raises:
+        SimulationError: There are no requests, or a table cannot be used.
+        StoreUnavailableError: The log cannot be read.
+    """
+    profiles: Mapping[str, MemberProfile] = {}
+    if asked.members is not None:
+        profiles = table_profiles(read_table(asked.members), str(asked.members), new.catalogue)
+    requests = _requests(opened, asked, profiles, (new.catalogue, opened.today.catalogue))
     log, programme = opened.log, opened.programme
     first = min(request.receive_micros for request in requests)
     begins = min(to_micros(request.time) for request in requests)
@@ -139,6 +150,7 @@ def _setting(
     last_day = max(request.time for request in requests).astimezone(zone).date()
     end = to_micros(_midnight(last_day + timedelta(days=1), zone)) - 1
     last = max(*(request.receive_micros for request in requests), end)
+    span = timedelta(microseconds=end - begins)
     return Setting(
         programme=programme,
         happenings=in_order(
@@ -149,7 +161,7 @@ def _setting(
         start=StartStates(log, programme, requests, profiles, first),
         balance=log.balance_before(programme, begins),
         evidence=log.evidence_before(programme, first),
-        evidence_interval=opened.evidence_interval,
+        evidence_interval=max(opened.evidence_interval, span / _MOST_LOOKS),
         assume=asked.assume,
         seed=asked.seed,
         keep_rows=asked.keep_rows,
@@ -160,7 +172,6 @@ def _requests(
     opened: Opened,
     asked: Asked,
     profiles: Mapping[str, MemberProfile],
-    *,
     catalogues: tuple[Catalogue, Catalogue],
 ) -> list[Request]:
     zone = opened.today.catalogue.zone
