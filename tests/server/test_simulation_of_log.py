@@ -141,7 +141,7 @@ def test_what_was_before_the_period_counts(lived: tuple[Path, list[Decision]]) -
 
     found = choices(config, Asked(from_day=NEXT_DAY.date()))
 
-    of_day = [decision for decision in decisions if decision.decide_time > NEXT_DAY]
+    of_day = [decision for decision in decisions if decision.decide_time >= NEXT_DAY]
     assert {decision.decision_id for decision in of_day} == found.keys()
     for number, decision in enumerate(of_day):
         assert not differences(decision, found[decision.decision_id]), number
