@@ -11,7 +11,7 @@ from markupsafe import Markup
 from server.simulation.sections import sections
 from server.simulation.simulate import Simulation
 from server.simulation.summary import Budget
-from server.simulation.words import headline, losers
+from server.simulation.words import MOST_ROWS, headline, losers, most_used
 
 _COLOURS = {"today": "#8b95a5", "new": "#0d9488"}
 _WIDTH, _HEIGHT = 680, 200
@@ -34,11 +34,12 @@ def build_page(simulation: Simulation) -> str:
 
 
 def burn_downs(simulation: Simulation) -> list[tuple[str, Markup]]:
-    """Return title and SVG of what is left of each account, today and with the revision."""
+    """Return title and SVG of what is left of the accounts that are used most, today and with the revision."""
     today = {one.account_id: one for one in simulation.today.budgets}
     new = {one.account_id: one for one in simulation.new.budgets}
     charts = []
-    for account_id in {**new, **today}:
+    used = most_used([*simulation.new.budgets, *simulation.today.budgets])
+    for account_id in list(dict.fromkeys(one.account_id for one in used))[:MOST_ROWS]:
         points = [
             point
             for name, budgets in (("today", today), ("new", new))

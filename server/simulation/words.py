@@ -1,11 +1,13 @@
 """A simulation in words, for a terminal or a page: rows of text, with today's figure beside the new one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 
 from experiments.wording import plain, signed
+from server.simulation.burn_down import BudgetDay
 from server.simulation.comparison import EVERYBODY
 from server.simulation.simulate import Simulation
-from server.simulation.summary import OUTRANKED, Summary
+from server.simulation.summary import OUTRANKED, Budget, Summary
 
 Rows = list[tuple[str, ...]]
 MOST_ROWS = 20
@@ -82,9 +84,9 @@ def gate_words(gate: str) -> str:
 
 
 def budgets(summary: Summary) -> Rows:
-    """Return account, limit, reserved, committed, released and left at the end, and the day it ran out."""
+    """Return account, limit, reserved, committed, released and left at the end, and the day it ran out; as ``most_used``."""
     rows: Rows = []
-    for one in summary.budgets:
+    for one in most_used(summary.budgets):
         end = one.days[-1]
         if one.units is not None:
             amounts = (end.reserved_units, end.committed_units, end.released_units, end.left_units)
@@ -97,6 +99,12 @@ def budgets(summary: Summary) -> Rows:
                 (one.account_id, *(_money(amount, summary.currency) for amount in money), _day(one.ran_out))
             )
     return rows
+
+
+def most_used(accounts: Iterable[Budget]) -> list[Budget]:
+    """Return the accounts of which anything was taken: those that ran out first, then those with the least share left."""
+    used = [one for one in accounts if any(_was_drawn(day) for day in one.days)]
+    return sorted(used, key=lambda one: (one.ran_out or date.max, _share_left(one)))
 
 
 def contacts(summary: Summary) -> Rows:
@@ -183,6 +191,17 @@ def candidates(simulation: Simulation) -> Rows:
 def shortened(rows: Sequence[tuple[str, ...]]) -> tuple[Rows, int]:
     """Return the first rows, and how many are left out."""
     return list(rows[:MOST_ROWS]), max(len(rows) - MOST_ROWS, 0)
+
+
+def _was_drawn(day: BudgetDay) -> bool:
+    return bool(day.reserved_units or day.committed_units or day.released_units)
+
+
+def _share_left(budget: Budget) -> float:
+    end = budget.days[-1]
+    units = 1.0 if budget.units is None or end.left_units is None else end.left_units / max(budget.units, 1)
+    money = 1.0 if budget.money is None or end.left is None else end.left / budget.money
+    return min(units, money)
 
 
 def _share(part: int, whole: int) -> str:

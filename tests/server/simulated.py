@@ -13,8 +13,8 @@ import yaml
 from experiments.events import Decision, Outcome
 from server.config import load_config
 from server.engine import Engine
+from server.handlers.change_runner import Provenance
 from server.handlers.decision_request import DecisionRequest
-from server.handlers.members import Provenance
 from server.members.change import ProfileUpdate
 from server.metrics import Metrics
 from server.simulation import Asked, Simulation, opened, simulate

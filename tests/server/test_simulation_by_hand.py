@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from server.simulation import SimulationError, to_json
+from server.simulation.words import budgets
 from tests.server.simulated import at, money, simulated, write_files, write_requests, write_revision
 
 DAY_1, DAY_2 = date(2026, 5, 1), date(2026, 5, 2)
@@ -268,3 +269,22 @@ def test_consent_comes_from_the_table(tmp_path: Path) -> None:
 
     assert found["today"]["removed"]["NO_CONSENT"] == 2
     assert found["today"]["placements"][0]["empty"] == 1
+
+
+def test_budgets_that_ran_out_stand_first(config: Path) -> None:
+    """The rows for people begin with what ran out, then least left; what nobody drew from is left out of it."""
+    offers = [
+        {**CATALOGUE["offers"][0], "budgets": [{"units": 100}]},
+        {**CATALOGUE["offers"][1], "budgets": [{"money": money("2")}]},
+        {**CATALOGUE["offers"][2], "budgets": [{"units": 5}]},
+    ]
+    placements = [{**CATALOGUE["placements"][0], "fallback_offer_ids": [], "default_offer_count": 2}]
+    write_files(config.parent, {**CATALOGUE, "offers": offers, "placements": placements})
+    requests = write_requests(config.parent, ask((0, "ann"), (1, "bob")))
+
+    found = simulated(config, requests=requests, members=config.parent / "members.parquet")
+
+    assert budgets(found.today) == [
+        ("candidate:jam:0", "2.00 USD", "2.00 USD", "0.00 USD", "0.00 USD", "0.00 USD", "2026-05-01"),
+        ("candidate:tea:0", "100", "2", "0", "0", "98", "lasted"),
+    ]
