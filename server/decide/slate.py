@@ -1,5 +1,6 @@
 """From scores to a slate: the shortlist, the places of what is new, and the draw."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -7,10 +8,10 @@ import numpy.typing as npt
 import xxhash
 
 from experiments.hashing import netstring
-from server.catalogue import Exploration, Placement
+from server.catalogue import Exploration
 from server.decide.arbitrate import Weighed
 from server.decide.evidence import Evidence
-from server.decide.explore import Chance, Epsilon, Slate, chance_of, draw
+from server.decide.explore import Chance, Epsilon, Quota, Slate, chance_of, draw
 from server.decide.policy import Policy
 from server.decide.rank import AnyFloats, best
 from server.decide.score import Scored
@@ -22,13 +23,13 @@ _SHARES = 2.0**-64
 
 def choose(
     policy: Policy,
-    placement: Placement,
     scored: Scored,
     weighed: Weighed | None,
     *,
     scores: AnyFloats,
     left: Places,
     count: int,
+    quotas: Sequence[Quota],
     seed: str,
     evidence: Evidence,
 ) -> Slate:
@@ -36,41 +37,45 @@ def choose(
 
     Args:
         policy: How much is left to chance.
-        placement: Its limit on categories.
         scored: The rows that gates and task left.
         weighed: What the arbitration makes of them, if there is one.
         scores: Of each scored row.
         left: Positions among the scored rows that can be chosen, ascending.
-        count: How many at most. Where actions are chosen, two are: the second is the runner-up.
+        count: How many at most.
+        quotas: What limits a slate as a whole, over the rows of the table.
         seed: Decides the draw.
         evidence: What is known of responses.
     """
-    exploration, most = policy.exploration, placement.most_per_category
+    exploration = policy.exploration
     if not len(left):
         return Slate((), ())
     everything = len(left) == len(scored.places)
     own = scores if everything else scores[left]
     popularity = scored.popularity if everything else scored.popularity[left]
-    categories = None if most is None else scored.table.categories[scored.places[left]]
+    own_quotas = [Quota(one.kinds[scored.places[left]], one.most) for one in quotas]
     nothing = np.zeros(0, dtype=np.int64)
     chance: Chance
     if policy.uniform:
-        chance, shortlist, rest = Epsilon(_EVERYTHING), np.arange(len(left)), nothing
+        chance, shortlist = Epsilon(_EVERYTHING), np.arange(len(left))
     elif exploration.method == "none":
-        wanted = count if most is None else len(left)
-        chance, shortlist, rest = Chance(), best(own, popularity, wanted), nothing
+        chance, shortlist = Chance(), best(own, popularity, count)
     else:
         shortlist = _shortlist(exploration, scored, own, popularity, left, evidence=evidence)
-        wanted = count > len(shortlist) or most is not None
-        rest = np.setdiff1d(best(own, popularity, len(left)), shortlist) if wanted else nothing
-        rest = rest[best(own[rest], popularity[rest], max(len(rest), 1))] if len(rest) else rest
         deviations = None if weighed is None else _deviations(weighed)[left][shortlist]
         chance = chance_of(exploration, own[shortlist].astype(np.float64), deviations)
-    slate = draw(
-        shortlist, rest, count, chance=chance, seed=seed, categories=categories, most_per_category=most
-    )
+    slate = draw(shortlist, nothing, count, chance=chance, seed=seed, quotas=own_quotas)
+    if len(slate.places) < count and len(shortlist) < len(left):
+        # Seldom, for to order thousands of rows takes longer than all the rest: the same draw, and what follows it.
+        rest = _rest(own, popularity, shortlist)
+        slate = draw(shortlist, rest, count, chance=chance, seed=seed, quotas=own_quotas)
     rows = scored.places[left][list(slate.places)].tolist()
     return Slate(tuple(rows), slate.propensities)
+
+
+def _rest(scores: AnyFloats, popularity: npt.NDArray[np.float32], shortlist: Places) -> Places:
+    """Return all rows that are not in the shortlist, best first."""
+    order = best(scores, popularity, len(scores))
+    return order[~np.isin(order, shortlist)]
 
 
 def in_play(
@@ -93,7 +98,7 @@ def in_play(
     shares = exploration.cold_share + (1.0 - exploration.cold_share) * grown
     mine = xxhash.xxh64_intdigest(netstring(member_id) + netstring(f"{time.year}-{time.month:02}"))
     points = _mixed(_offer_hashes(scored.table)[rows] ^ np.uint64(mine))
-    return left[(points * _SHARES < shares) | (shares >= 1.0)]
+    return left[(points * _SHARES < shares) | (shares >= 1.0) | scored.table.of_nothing(rows)]
 
 
 def _shortlist(
@@ -110,7 +115,8 @@ def _shortlist(
     if not exploration.cold_places:
         return shortlist
     given, _ = evidence.of(scored.table)
-    cold = np.flatnonzero(given[scored.places[left]] < exploration.mature_after)
+    rows = scored.places[left]
+    cold = np.flatnonzero((given[rows] < exploration.mature_after) & ~scored.table.of_nothing(rows))
     kept = shortlist[: max(exploration.shortlist - exploration.cold_places, 0)]
     others = np.setdiff1d(cold, kept, assume_unique=True)
     if not len(others):
@@ -118,7 +124,8 @@ def _shortlist(
     new = others[best(scores[others], popularity[others], exploration.cold_places)]
     more = [one for one in shortlist.tolist() if one not in kept and one not in new]
     room = exploration.shortlist - len(kept) - len(new)
-    chosen = np.concatenate((kept, new, np.array(more[:room], dtype=np.int64)))
+    # Ascending, so that ties go by the catalogue.
+    chosen = np.sort(np.concatenate((kept, new, np.array(more[:room], dtype=np.int64))))
     return chosen[best(scores[chosen], popularity[chosen], len(chosen))]
 
 

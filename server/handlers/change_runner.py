@@ -6,7 +6,6 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
 from experiments.changes import ExperimentChange
-from experiments.plan import compile_plan
 from server.errors import (
     EtagMismatchError,
     ExperimentConflictError,
@@ -105,6 +104,12 @@ class ChangeRunner:
     def _perform(
         self, programme: str, change: Callable[[Snapshot], ExperimentChange], provenance: Provenance
     ) -> KnownExperiment:
+        with self._programmes.changing:
+            return self._perform_alone(programme, change, provenance)
+
+    def _perform_alone(
+        self, programme: str, change: Callable[[Snapshot], ExperimentChange], provenance: Provenance
+    ) -> KnownExperiment:
         if provenance.request_id:
             earlier = self._store.change_of_request(programme, provenance.request_id)
             if earlier is not None:
@@ -132,12 +137,7 @@ class ChangeRunner:
             wanted.change_time if before is None else before.create_time,
             wanted.change_time,
         )
-        experiments = {**snapshot.experiments, after.experiment_id: known}
-        self._programmes.replace_experiments(
-            programme,
-            compile_plan([one.definition for one in experiments.values()], programme),
-            dict(sorted(experiments.items())),
-        )
+        self._programmes.replace_experiment(programme, known)
         return known
 
     def _repeated(self, earlier: ExperimentChange, provenance: Provenance) -> KnownExperiment:
