@@ -12,7 +12,7 @@ from experiments.errors import DefinitionError, Problem
 from server.catalogue import load_catalogue
 from server.config import Config
 from server.opening import OpeningStore, open_parts, snapshot
-from server.programme import Snapshot
+from server.programme import Programmes, Snapshot
 from server.simulation.log import LogReads
 from server.storage import SqliteEventLog
 
@@ -25,12 +25,14 @@ class Opened:
         programme: The loyalty programme.
         today: What is in force.
         log: Its decision log; an empty one if the server has not made it yet.
+        now: The time; standing arms are those of its period.
         evidence_interval: Between two looks of the server at the responses.
     """
 
     programme: str
     today: Snapshot
     log: LogReads
+    now: datetime
     evidence_interval: timedelta
 
     def revised(self, path: Path | None) -> Snapshot:
@@ -45,7 +47,10 @@ class Opened:
         if catalogue.programme != self.programme:
             problem = Problem("programme", f"is {catalogue.programme!r}; {self.programme!r} is simulated")
             raise DefinitionError(str(path), [problem])
-        return Snapshot(catalogue, self.today.plan, self.today.bundles, self.today.experiments)
+        # By the way that a change over gRPC takes, so that standing arms change too.
+        programmes = Programmes({self.programme: self.today})
+        programmes.replace_catalogue(self.programme, catalogue, self.now.astimezone(catalogue.zone).date())
+        return programmes.current(self.programme)
 
 
 @contextmanager
@@ -70,4 +75,4 @@ def opened(config: Config, programme: str, now: datetime) -> Iterator[Opened]:
         with closing(LogReads(path)) as log:
             parts = open_parts(programme, config.programmes[programme])
             today = snapshot(parts, cast(OpeningStore, log), now)
-            yield Opened(programme, today, log, timedelta(seconds=config.server.evidence_interval))
+            yield Opened(programme, today, log, now, timedelta(seconds=config.server.evidence_interval))

@@ -97,6 +97,7 @@ def simulate(opened: Opened, asked: Asked, report: Report = lambda _what, _done,
 
     Raises:
         SimulationError: There are no requests, or a table cannot be used.
+        AnalysisError: The member table cannot be used.
         DefinitionError: The revision is wrong.
         StoreUnavailableError: The log cannot be read.
     """
@@ -137,11 +138,12 @@ def prepared(opened: Opened, asked: Asked, new: Snapshot) -> Setting:
 
     Raises:
         SimulationError: There are no requests, or a table cannot be used.
+        AnalysisError: The member table cannot be used.
         StoreUnavailableError: The log cannot be read.
     """
     profiles: Mapping[str, MemberProfile] = {}
     if asked.members is not None:
-        profiles = table_profiles(read_table(asked.members), str(asked.members), new.catalogue)
+        profiles = table_profiles(asked.members, new.catalogue)
     requests = _requests(opened, asked, profiles, (new.catalogue, opened.today.catalogue))
     log, programme = opened.log, opened.programme
     first = min(request.receive_micros for request in requests)

@@ -1,6 +1,7 @@
 """Tables that a simulation can start from: requests, and members with what is known of them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,12 @@ from experiments.events import to_micros
 from experiments.rules import AttributeValue
 from server.catalogue import Catalogue
 from server.members import MemberProfile
+from server.members.table import member_updates, read_member_table
 from server.simulation.errors import SimulationError
 from server.simulation.requests import Request
 
 REQUEST_COLUMNS = ("member_id", "placement_id", "time")
 """What a table of requests must have; ``channel_id``, ``count`` and ``basket`` may be there, all others are attributes."""
-CONSENT = "consent"
-"""Columns ``consent:PURPOSE`` and ``consent:CHANNEL:PURPOSE`` of the member table say what a member consented to."""
 
 _NOON = time(12)
 _LIST_MARK = ";"
@@ -123,43 +123,21 @@ def daily_requests(
     return requests
 
 
-def table_profiles(frame: pl.DataFrame, source: str, catalogue: Catalogue) -> dict[str, MemberProfile]:
-    """Return the profile of each member of a table.
+def table_profiles(path: Path, catalogue: Catalogue) -> dict[str, MemberProfile]:
+    """Return the profile of each member of a table such as ``server.members.table`` reads.
 
     Args:
-        frame: ``member_id``; ``tier``, ``points_balance``, ``points_expire_time``, ``time_zone`` and consents if they are
-            there; all other columns are attributes.
-        source: Names the table, for messages.
+        path: Parquet or CSV.
         catalogue: Says what type attributes have.
 
     Raises:
-        SimulationError: A column is missing or a value cannot be used.
+        AnalysisError: It cannot be read as a table of members.
+        SimulationError: An attribute is not of the type that the catalogue declares.
     """
-    _require(frame, ("member_id",), source)
-    consents = {name: _consent(name, source) for name in frame.columns if name.partition(":")[0] == CONSENT}
-    fields = {"member_id", "tier", "points_balance", "points_expire_time", "time_zone", *consents}
-    expire: list[datetime | None] = [None] * frame.height
-    if "points_expire_time" in frame.columns:
-        expire = _moments(frame["points_expire_time"], source, "points_expire_time", catalogue.zone)
-    profiles: dict[str, MemberProfile] = {}
-    for number, row in enumerate(frame.iter_rows(named=True)):
-        place = f"{source}, row {number + 1}"
-        member_id = "" if row["member_id"] is None else str(row["member_id"])
-        if not member_id or member_id in profiles:
-            raise SimulationError(
-                f"{place}: member_id {member_id!r} {'stands in an earlier row' if member_id else 'is empty'}; each"
-                " member has one row.",
-                source=source,
-            )
-        balance = row.get("points_balance")
-        profiles[member_id] = MemberProfile(
-            attributes=dict(_attributes(row, fields, catalogue, place)),
-            consents={consents[name]: bool(row[name]) for name in consents if row[name] is not None},
-            tier=row.get("tier") or "",
-            points_balance=None if balance is None else int(balance),
-            points_expire_time=expire[number],
-            time_zone=row.get("time_zone") or "",
-        )
+    profiles = {}
+    for number, update in enumerate(member_updates(read_member_table(path)), start=1):
+        attributes = dict(_attributes(update.attributes, (), catalogue, f"{path}, row {number}"))
+        profiles[update.member_id] = replace(update, attributes=attributes).applied_to(MemberProfile())
     return profiles
 
 
@@ -213,16 +191,6 @@ def _moment(value: date | datetime | None, zone: ZoneInfo) -> datetime | None:
     if not isinstance(value, datetime):
         value = datetime.combine(value, _NOON)
     return value if value.tzinfo is not None else value.replace(tzinfo=zone)
-
-
-def _consent(column: str, source: str) -> tuple[str, str]:
-    parts = column.split(":")
-    if len(parts) not in (2, 3) or not all(parts[1:]):
-        raise SimulationError(
-            f"{source}: column {column!r} is no consent; name it consent:PURPOSE or consent:CHANNEL:PURPOSE.",
-            source=source,
-        )
-    return (parts[1], parts[2]) if len(parts) == 3 else ("", parts[1])
 
 
 def _attributes(

@@ -10,7 +10,7 @@ from server.decide.choice import Choice
 from server.decide.evidence import Evidence
 from server.members import MemberState
 from server.members.change import ProfileChange
-from server.members.events import after_giving, after_outcome
+from server.members.events import after_outcome, given
 from server.members.state import PURCHASE, REDEMPTION
 from server.simulation.ledger import Ledger, OpeningBalance
 from server.simulation.requests import Request
@@ -80,15 +80,15 @@ class World:
 
     def gave(self, request: Request, choice: Choice, channel_id: str) -> MemberState:
         """Take in a decision, and return the member's state after it."""
-        given = [
+        chosen = [
             *((offer.offer_id, channel_id) for offer in choice.offers),
             *((action.action_id, action.channel_id) for action in choice.actions),
         ]
         state = self.state(request.member_id)
-        state = after_giving(state, state.version + 1, to_micros(request.time), given)
+        state = state.after_decision(state.version + 1, to_micros(request.time), *given(chosen))
         self._states[request.member_id] = state
         self._given[request.key] = frozenset(choice.candidate_ids)
-        for candidate_id, _ in given:
+        for candidate_id, _ in chosen:
             self._counts.setdefault(candidate_id, [0, 0])[0] += 1
             self._counted = True
         return state
@@ -103,8 +103,8 @@ class World:
         One that names a decision of the period and an offer needs that the simulated decision gave the offer. Otherwise a
         purchase or a return counts without the offer, and anything else, such as a click or a redemption, did not happen.
         """
-        candidate_id, given = outcome.offer_id, self._given.get(outcome.decision_id)
-        if candidate_id and given is not None and candidate_id not in given:
+        candidate_id, answer = outcome.offer_id, self._given.get(outcome.decision_id)
+        if candidate_id and answer is not None and candidate_id not in answer:
             if outcome.outcome_type not in (PURCHASE, RETURN):
                 return
             candidate_id = ""

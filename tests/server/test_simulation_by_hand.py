@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from experiments.errors import DomainError
 from server.simulation import SimulationError, to_json
 from server.simulation.words import budgets
 from tests.server.simulated import at, money, simulated, write_files, write_requests, write_revision
@@ -233,10 +234,10 @@ def test_bad_requests_are_named(config: Path, table: dict[str, Any], words: str)
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({"name": ["a"]}, "lacks the column member_id; it has name"),
-        ({"member_id": ["a", "a"]}, "row 2: member_id 'a' stands in an earlier row"),
+        ({"name": ["a"]}, "has no column member_id"),
+        ({"member_id": ["a", "a"]}, "a member in several rows"),
         ({"member_id": ["a"], "age": ["old"]}, "row 1: age is 'old'; the catalogue declares it as int"),
-        ({"member_id": ["a"], "consent:": [True]}, "name it consent:PURPOSE or consent:CHANNEL:PURPOSE"),
+        ({"member_id": ["a"], "consent:ads": [True]}, "consent:ads of type Boolean is nothing that a profile holds"),
     ],
 )  # fmt: skip
 def test_bad_members_are_named(config: Path, table: dict[str, Any], words: str) -> None:
@@ -244,7 +245,7 @@ def test_bad_members_are_named(config: Path, table: dict[str, Any], words: str) 
     path = config.parent / "bad.parquet"
     pl.DataFrame(table).write_parquet(path)
 
-    with pytest.raises(SimulationError) as caught:
+    with pytest.raises(DomainError) as caught:
         simulated(config, members=path, placement_id="letter", from_day=DAY_1, until_day=DAY_1)
 
     assert words in caught.value.message
@@ -257,11 +258,11 @@ def test_an_empty_log_says_what_to_give_instead(config: Path) -> None:
 
 
 def test_consent_comes_from_the_table(tmp_path: Path) -> None:
-    """Columns consent:CHANNEL:PURPOSE and consent:PURPOSE say who may be written to: not Eve, of tea and the book."""
+    """Columns consent:CHANNEL:PURPOSE, the channel empty for all others, say who may be written to: not Eve, of tea and the book."""
     channels = [{"channel_id": "email", "outbound": True, "purposes": ["ads"]}]
     config = write_files(tmp_path, {**CATALOGUE, "channels": channels})
     MEMBERS.with_columns(
-        pl.Series("consent:email:ads", [True, None, None]), pl.Series("consent:ads", [None, True, False])
+        pl.Series("consent:email:ads", [True, None, None]), pl.Series("consent::ads", [None, True, False])
     ).write_csv(tmp_path / "members.csv")
     requests = write_requests(tmp_path, ask((0, "ann"), (1, "bob"), (2, "eve")))
 
@@ -288,3 +289,17 @@ def test_budgets_that_ran_out_stand_first(config: Path) -> None:
         ("candidate:jam:0", "2.00 USD", "2.00 USD", "0.00 USD", "0.00 USD", "0.00 USD", "2026-05-01"),
         ("candidate:tea:0", "100", "2", "0", "0", "98", "lasted"),
     ]
+
+
+def test_standing_arms_are_those_of_the_catalogue(config: Path) -> None:
+    """Half of the members get nothing once a revision has a holdout of half; they are drawn as the server draws them."""
+    arms = {"period": "year", "traffic_ppm": {"holdout": 500_000}}
+    revision = write_revision(config.parent, {**CATALOGUE, "standing_arms": arms})
+    requests = write_requests(config.parent, ask(*((1, f"m{number}") for number in range(200))))
+
+    found = to_json(simulated(config, requests=requests, catalogue=revision))
+
+    (everybody,) = (one for one in found["groups"] if one["kind"] == "everybody")
+    assert everybody["reached_today"] == 200
+    assert 70 <= everybody["losing"] <= 130
+    assert found["new"]["removed"]["HELD_OUT"] == 4 * everybody["losing"]
