@@ -1,13 +1,15 @@
-"""`troth policy`: what decisions earned."""
+"""`troth policy`: what decisions earned, and what others would."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli import policy_simulate
 from cli.output import say, write_json
 
-app = typer.Typer(help="What decisions earned.", no_args_is_help=True)
+app = typer.Typer(help="What decisions earned, and what others would.", no_args_is_help=True)
+app.command("simulate")(policy_simulate.simulate)
 
 
 @app.callback()
