@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cli import demo_command, experiment, models, policy, serve, train
+from cli import catalog, demo_command, experiment, models, policy, segment, serve, train
 from experiments.errors import DomainError
 from training.bundle import BundleError
 
@@ -17,6 +17,8 @@ app = typer.Typer(
 )
 app.command("demo")(demo_command.demo)
 app.command("serve")(serve.serve)
+app.add_typer(catalog.app, name="catalog")
+app.add_typer(segment.app, name="segment")
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")
 app.add_typer(experiment.app, name="experiment")

@@ -15,12 +15,15 @@ from server.interceptors import ErrorInterceptor, RequestLogInterceptor
 from server.metrics import Metrics, MetricsEndpoint
 from server.opening import StartError
 from server.servicers import (
+    CatalogServicer,
     ExperimentServicer,
     MemberServicer,
     OutcomeServicer,
     RecommendationServicer,
 )
 from troth.v1 import (
+    catalog_service_pb2,
+    catalog_service_pb2_grpc,
     experiment_service_pb2,
     experiment_service_pb2_grpc,
     member_service_pb2,
@@ -38,6 +41,7 @@ _SERVICES = tuple(
         experiment_service_pb2,
         outcome_service_pb2,
         member_service_pb2,
+        catalog_service_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
 )
@@ -113,6 +117,9 @@ class App:
             ExperimentServicer(engine.assignments, engine.experiments, engine.results), server
         )
         member_service_pb2_grpc.add_MemberServiceServicer_to_server(MemberServicer(engine.members), server)
+        catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
+            CatalogServicer(engine.catalogues, engine.segments), server
+        )
         outcome_service_pb2_grpc.add_OutcomeServiceServicer_to_server(
             OutcomeServicer(engine.events, clock), server
         )

@@ -1,16 +1,18 @@
 """Opening a programme's catalogue: file and store together, with the file's change in the audit trail."""
 
 from datetime import datetime
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from experiments.catalogue_changes import FILE_ACTOR, CatalogueChange, ChangeSource
 from experiments.errors import DefinitionError, Problem
 from server.catalogue import Catalogue, catalogue_changes, catalogue_problems
-from server.catalogue.load import part_problems
+from server.catalogue.load import load_catalogue, part_problems
 from server.catalogue.start import catalogue_to_serve
+from server.config import load_config
 from server.errors import StoreUnavailableError
-from server.storage.catalogue_store import CatalogueStore
+from server.storage.catalogue_store import CatalogueFile, CatalogueStore
 
 _ATTEMPTS = 5
 """How often another process may start at the same moment and be faster."""
@@ -45,6 +47,33 @@ def open_catalogue(file_catalogue: Catalogue, store: CatalogueStore, now: dateti
         if store.append_catalogue_change(change, _PATIENCE_S) == change:
             return file_catalogue
     raise StoreUnavailableError("other servers change the catalogue all the time")
+
+
+def configured_catalogue(config: Path, programme: str) -> Catalogue:
+    """Return the catalogue that a server of a configuration would begin with; nothing is written.
+
+    Args:
+        config: The configuration file.
+        programme: The loyalty programme.
+
+    Raises:
+        DefinitionError: The configuration or the catalogue is wrong, or does not have this programme.
+        StoreUnavailableError: The store cannot be read.
+    """
+    settings = load_config(config)
+    section = settings.programmes.get(programme)
+    if section is None:
+        raise DefinitionError(str(config), [Problem("programmes", f"there is no programme {programme!r}")])
+    file_catalogue = load_catalogue(Path(section.catalogue))
+    path = Path(settings.store.path)
+    if not path.exists():
+        return file_catalogue
+    store = CatalogueFile(path)
+    standing, from_file = store.standing_catalogue(programme), store.last_catalogue_from_file(programme)
+    try:
+        return catalogue_to_serve(file_catalogue, standing, from_file).catalogue
+    except ValidationError as error:
+        raise _outdated(programme, part_problems(error, Catalogue)) from None
 
 
 def _file_change(

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from experiments.errors import DomainError
 from experiments.events import Outcome
-from server.budgets import Books, BudgetFollower, Totals
+from server.budgets import Accounts, Books, BudgetFollower, Totals
 from server.config import Config
 from server.handlers.assignments import AssignmentHandler
 from server.handlers.campaign import CampaignHandler
+from server.handlers.catalogue import CatalogueHandler
 from server.handlers.clock import Clock
 from server.handlers.decisions import DecisionMaker
 from server.handlers.events import EventHandler
@@ -18,6 +19,7 @@ from server.handlers.members import MemberHandler
 from server.handlers.people import People
 from server.handlers.replay import ReplayHandler
 from server.handlers.results import ResultsHandler
+from server.handlers.segments import SegmentHandler
 from server.housekeeping import Housekeeping
 from server.members.cache import MemberStates
 from server.metrics import Metrics
@@ -50,6 +52,8 @@ class Engine:
         experiments: Changes experiments.
         results: Analyses them.
         members: Keeps what is said of members.
+        catalogues: Keeps catalogues.
+        segments: Measures segments.
         events: Takes in exposures and outcomes.
 
     Raises:
@@ -97,7 +101,7 @@ class Engine:
         now = clock()
         self.programmes = Programmes({part.programme: snapshot(part, self._log, now) for part in parts})
         for name in names:
-            books.open(name, self.programmes.current(name).compiled.accounts)
+            books.open(name, self._accounts(name))
         responses = Responses(
             self._log.evidence_since,
             lambda name: self.programmes.current(name).catalogue.asks_evidence,
@@ -124,6 +128,11 @@ class Engine:
         self.results = ResultsHandler(self.programmes, self._log, path, clock)
         self._opened.append(self.results.close)
         self.members = MemberHandler(self.programmes, self._log, self._states, clock)
+        self.catalogues = CatalogueHandler(
+            self.programmes, self._log, clock, lambda name, _: books.open(name, self._accounts(name))
+        )
+        self._opened.append(self.catalogues.close)
+        self.segments = SegmentHandler(self.programmes, self._log)
         self.events = EventHandler(self.programmes, self._log, self._metrics.took_events)
         budgets = BudgetFollower(books.all, self._release, self._log.budget_totals)
         self._housekeeping = Housekeeping([budgets.follow, lambda now: responses.follow(names, now)], clock)
@@ -148,6 +157,9 @@ class Engine:
             raise StartError(
                 f"The event log cannot be opened for writing ({cause}); check the disk, the rights and [store] path."
             ) from error
+
+    def _accounts(self, programme: str) -> Accounts:
+        return self.programmes.current(programme).compiled.accounts
 
     def _took(self, outcomes: Sequence[Outcome]) -> None:
         self._states.took(outcomes)

@@ -13,7 +13,7 @@ from experiments.definition import ExperimentDefinition, State, load_experiments
 from experiments.errors import DefinitionError, DomainError, Problem
 from experiments.plan import compile_plan
 from server.catalogue import Catalogue, load_catalogue
-from server.catalogue.start import catalogue_to_serve, change_from_file
+from server.catalogue_opening import open_catalogue
 from server.config import ProgrammeSection
 from server.experiment_checks import check_served
 from server.models import open_champions
@@ -21,8 +21,6 @@ from server.programme import KnownExperiment, Snapshot
 from server.storage import ExperimentStore
 from server.storage.catalogue_store import CatalogueStore
 from training.bundle import Bundle, BundleError, Task
-
-_TIMEOUT_S = 30.0
 
 
 class StartError(DomainError):
@@ -86,10 +84,10 @@ def snapshot(parts: Parts, store: OpeningStore, now: datetime) -> Snapshot:
 
     Raises:
         DefinitionError: Files and store contradict each other; all problems are named.
-        StartError: An experiment or the catalogue of the store breaks the rules of this version.
+        StartError: An experiment of the store breaks the rules of this version.
         StoreUnavailableError, StoreTimeoutError: The store cannot be used.
     """
-    parts = replace(parts, catalogue=_catalogue(parts, store, now))
+    parts = replace(parts, catalogue=open_catalogue(parts.catalogue, store, now))
     known = {definition.experiment_id: KnownExperiment(definition) for definition in parts.definitions}
     stored = _stored(parts.programme, store)
     twice = sorted(known.keys() & stored.keys())
@@ -104,21 +102,6 @@ def snapshot(parts: Parts, store: OpeningStore, now: datetime) -> Snapshot:
         MappingProxyType(dict(parts.bundles)),
         dict(sorted(known.items())),
     )
-
-
-def _catalogue(parts: Parts, store: CatalogueStore, now: datetime) -> Catalogue:
-    programme = parts.programme
-    standing = store.standing_catalogue(programme)
-    try:
-        starting = catalogue_to_serve(parts.catalogue, standing, store.last_catalogue_from_file(programme))
-    except ValidationError as error:
-        raise StartError(
-            f"The catalogue of programme {programme!r} in the store breaks the rules of this version:"
-            f" {' '.join(str(error).split())}"
-        ) from error
-    if starting.from_file:
-        store.append_catalogue_change(change_from_file(starting.catalogue, standing, now), _TIMEOUT_S)
-    return starting.catalogue
 
 
 def _stored(programme: str, store: ExperimentStore) -> dict[str, KnownExperiment]:

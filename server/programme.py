@@ -119,7 +119,9 @@ class Programmes:
     def replace_catalogue(self, programme: str, catalogue: Catalogue) -> None:
         """Let the next decisions use another catalogue."""
         with self._replacing:
-            self._snapshots[programme] = replace(self._snapshots[programme], catalogue=catalogue)
+            self._snapshots[programme] = replace(
+                self._snapshots[programme], catalogue=catalogue, compiled=compile_catalogue(catalogue)
+            )
 
     def has_model(self, programme: str) -> bool:
         """Tell whether a model of any task is loaded."""

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
 OptionalIdentifier = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]{0,127})?$")]
@@ -15,10 +15,13 @@ EventKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 """``decision``, or a type of outcome such as ``impression`` or ``redemption``."""
 
 
+_CENTS = Decimal("0.01")
+
+
 class Part(BaseModel):
     """Base of all parts of the catalogue."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Money(Part):
@@ -31,3 +34,10 @@ class Money(Part):
 
     amount: Annotated[Decimal, Field(decimal_places=9, max_digits=18)]
     currency_code: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+    @field_validator("amount")
+    @classmethod
+    def _in_one_spelling(cls, value: Decimal) -> Decimal:
+        # 1.5 and 1.50 are equal, so catalogues with either must have one revision.
+        cents = value.quantize(_CENTS)
+        return (cents if cents == value else value.normalize()) + 0

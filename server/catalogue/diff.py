@@ -34,12 +34,11 @@ def catalogue_changes(before: Catalogue | None, after: Catalogue) -> tuple[Chang
     """
     found: list[Change] = []
     for name in Catalogue.model_fields:
-        old = () if before is None and name in _LISTS else getattr(before, name, None)
-        new = getattr(after, name)
+        old, new = getattr(before, name, None), getattr(after, name)
         if old == new:
             continue
         if name in _LISTS:
-            found += _items(name, old, new)
+            found += _items(name, old or (), new)
         else:
             found += _fields(SETTINGS, name, _plain(old), _plain(new))
     return tuple(found)

@@ -1,10 +1,8 @@
 """Which catalogue is in force when the server starts: the configured file's or the one that was changed since."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from experiments.catalogue_changes import FILE_ACTOR, CatalogueChange, ChangeSource
-from server.catalogue.diff import catalogue_changes
+from experiments.catalogue_changes import CatalogueChange
 from server.catalogue.model import Catalogue
 
 
@@ -42,28 +40,3 @@ def catalogue_to_serve(
     if standing.revision == file_catalogue.revision:
         return StartingCatalogue(file_catalogue, from_file=False)
     return StartingCatalogue(Catalogue.from_json(standing.document), from_file=False)
-
-
-def change_from_file(
-    catalogue: Catalogue, standing: CatalogueChange | None, now: datetime
-) -> CatalogueChange:
-    """Return the change that the configured file makes.
-
-    Args:
-        catalogue: What the file says.
-        standing: The last change in the store; none if there is none.
-        now: When.
-    """
-    before = None if standing is None else Catalogue.from_json(standing.document)
-    return CatalogueChange(
-        programme=catalogue.programme,
-        position=1 if standing is None else standing.position + 1,
-        revision=catalogue.revision,
-        change_time=now,
-        actor=FILE_ACTOR,
-        source=ChangeSource.FILE,
-        request_id="",
-        request_digest=catalogue.revision,
-        changes=() if before is None else catalogue_changes(before, catalogue),
-        document=catalogue.to_json(),
-    )

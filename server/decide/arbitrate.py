@@ -4,7 +4,7 @@ Where a factor is missing: a *probability* that the model does not give is the c
 moved towards what the evidence says: ``(evidence0 × prior + responses) / (evidence0 + decisions)``. A model whose scores are
 no probabilities says how much likelier than on average a response is: the score, from the lowest up, over the mean of
 all that can be chosen, times that rate; at most 1. A *value* is the arbitration's ``default_value``. A *lever* or *context
-weight* is 1, a *cost* 0. Equal scores are ordered by popularity, then as the catalogue lists them.
+weight* is 1, a *cost* 0. *No action* has the value 0 whatever the formula. Equal scores are ordered by popularity, then as the catalogue lists them.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.rules import Rule
-from server.catalogue import Arbitration, ContextWeight
+from server.catalogue import NO_ACTION, Arbitration, ContextWeight
 from server.decide.evidence import Evidence
 from server.decide.score import Scored
 from server.decide.table import Floats, Table
@@ -87,6 +87,8 @@ def weigh(
     ones = np.ones(len(places))
     probabilities, known, degradations = _probabilities(arbitration, scored, evidence, model=model)
     values = _values(table, arbitration)[places] if "value" in parts else ones
+    if NO_ACTION in table.places:
+        values = np.where(table.of_nothing(places), 0.0, values)
     costs = table.costs[places] if "cost" in parts else np.zeros(len(places))
     lever = table.levers[places] if levers and "lever" in parts else ones
     context = _contexts(table, weights, attributes)[places] if levers and "context" in parts else ones

@@ -79,7 +79,7 @@ def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Tab
         scores = weighed.scores
         least = policy.arbitration.least_score
         if least is not None:
-            left = np.flatnonzero(scores >= least)
+            left = np.flatnonzero((scores >= least) | table.of_nothing(scored.places))
             _mark(codes, scored.places, scored.places[left], Gate.BELOW_LEAST_SCORE)
     if policy.exploration.cold_share < 1 and not policy.uniform:
         playing = in_play(
@@ -137,7 +137,7 @@ def _filled(slate: Slate, fallback: Sequence[int], count: int, table: Table, pla
     most = placement.most_per_category
     for place in fallback:
         same = sum(table.categories[one] == table.categories[place] for one in places)
-        if most is None or same < most:
+        if place not in places and (most is None or same < most):
             places.append(place)
             propensities.append(1.0)
         if len(places) == count:

@@ -33,7 +33,9 @@ class Limits:
     def __init__(self, catalogue: Catalogue) -> None:
         outbound = tuple(one.channel_id for one in catalogue.channels if one.outbound)
         self._zone = catalogue.zone
-        self._policies = tuple((one.channels or outbound, one) for one in catalogue.contact_policies)
+        self._policies = tuple(
+            (frozenset(one.channels or outbound), one) for one in catalogue.contact_policies
+        )
         self._quiet = tuple((one.channels or outbound, one) for one in catalogue.quiet_hours)
         self._cool_downs = catalogue.cool_downs
         self._groups: dict[str, str] = {}
@@ -53,7 +55,7 @@ class Limits:
             for cap in caps:
                 self._caps[cap.count, candidate.candidate_id].append(cap)
             for group in lineage:
-                for cap in group.caps:
+                for cap in dict.fromkeys(group.caps):
                     self._group_caps[cap.count, candidate.candidate_id].append(_GroupCap(group.group_id, cap))
 
     def of_way(self, way: Way, visit: Visit, now: datetime) -> Gate:
@@ -99,11 +101,13 @@ class Limits:
             return
         micros = to_micros(now)
         group_tallies: dict[tuple[str, Cap], int] = defaultdict(int)
+        # Rests before caps, whatever happened first: the reason must not depend on the order in which a state was folded.
         for (event, candidate_id), tally in state.by_candidate.items():
             for cool in self._cool_downs:
                 if event in cool.outcome_types and _is_recent(tally, cool, micros):
                     yield self._resting(cool, table, candidate_id), Gate.COOL_DOWN
-            key = (event, candidate_id)
+        for key, tally in state.by_candidate.items():
+            candidate_id = key[1]
             for cap in self._caps.get(key, ()):
                 if _counted(tally, cap, micros) >= cap.most:
                     yield table.places.get(candidate_id, ()), Gate.CAP_REACHED
@@ -122,7 +126,7 @@ class Limits:
         return ()
 
     def _is_quiet(self, quiet: QuietHours, visit: Visit, now: datetime) -> bool:
-        local = now.astimezone(visit.zone(self._zone)).strftime("%H:%M")
+        local = visit.local_time(now, self._zone).strftime("%H:%M")
         if quiet.start < quiet.end:
             return quiet.start <= local < quiet.end
         return local >= quiet.start or local < quiet.end

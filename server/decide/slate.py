@@ -41,7 +41,7 @@ def choose(
         weighed: What the arbitration makes of them, if there is one.
         scores: Of each scored row.
         left: Positions among the scored rows that can be chosen, ascending.
-        count: How many at most. Where actions are chosen, two are: the second is the runner-up.
+        count: How many at most.
         seed: Decides the draw.
         evidence: What is known of responses.
     """
@@ -93,7 +93,7 @@ def in_play(
     shares = exploration.cold_share + (1.0 - exploration.cold_share) * grown
     mine = xxhash.xxh64_intdigest(netstring(member_id) + netstring(f"{time.year}-{time.month:02}"))
     points = _mixed(_offer_hashes(scored.table)[rows] ^ np.uint64(mine))
-    return left[(points * _SHARES < shares) | (shares >= 1.0)]
+    return left[(points * _SHARES < shares) | (shares >= 1.0) | scored.table.of_nothing(rows)]
 
 
 def _shortlist(
@@ -110,7 +110,8 @@ def _shortlist(
     if not exploration.cold_places:
         return shortlist
     given, _ = evidence.of(scored.table)
-    cold = np.flatnonzero(given[scored.places[left]] < exploration.mature_after)
+    rows = scored.places[left]
+    cold = np.flatnonzero((given[rows] < exploration.mature_after) & ~scored.table.of_nothing(rows))
     kept = shortlist[: max(exploration.shortlist - exploration.cold_places, 0)]
     others = np.setdiff1d(cold, kept, assume_unique=True)
     if not len(others):
@@ -118,7 +119,8 @@ def _shortlist(
     new = others[best(scores[others], popularity[others], exploration.cold_places)]
     more = [one for one in shortlist.tolist() if one not in kept and one not in new]
     room = exploration.shortlist - len(kept) - len(new)
-    chosen = np.concatenate((kept, new, np.array(more[:room], dtype=np.int64)))
+    # Ascending, so that ties go by the catalogue.
+    chosen = np.sort(np.concatenate((kept, new, np.array(more[:room], dtype=np.int64))))
     return chosen[best(scores[chosen], popularity[chosen], len(chosen))]
 
 

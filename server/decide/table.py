@@ -85,6 +85,10 @@ class Table:
     def __len__(self) -> int:
         return len(self.candidates)
 
+    def of_nothing(self, places: Places) -> npt.NDArray[np.bool_]:
+        """Return bool[n]: which of these rows is *no action*, which is always possible and earns nothing."""
+        return np.isin(places, self.places.get(NO_ACTION, ()))
+
 
 def fill_unknown(known: npt.NDArray[np.bool_], values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return float32[known], the values where the model knows the offer.

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from experiments.events import from_micros, to_micros
 from server.members import MemberState
@@ -44,9 +45,16 @@ class Visit:
         return {**profile, **self.attributes} if self.attributes else profile
 
     def zone(self, default: ZoneInfo) -> ZoneInfo:
-        """Return her time zone, or the default where nobody said."""
+        """Return her time zone, or the default where nobody said or there is no such zone."""
         name = self.state.profile.time_zone
-        return ZoneInfo(name) if name else default
+        return (_zone(name) or default) if name else default
+
+    def local_time(self, now: datetime, default_zone: ZoneInfo) -> datetime:
+        """Return a moment in her time zone; the moment as it is where that lies before year 1 or after 9999."""
+        try:
+            return now.astimezone(self.zone(default_zone))
+        except OverflowError:
+            return now
 
     def rule_attributes(
         self, placement_id: str, channel_id: str, now: datetime, default_zone: ZoneInfo
@@ -61,7 +69,7 @@ class Visit:
         """
         profile, by_event = self.state.profile, self.state.by_event
         purchases = by_event.get(PURCHASE, NEVER)
-        local = _local(now, self.zone(default_zone))
+        local = self.local_time(now, default_zone)
         attributes: dict[str, object] = {
             **self.known(),
             "purchase_count": purchases.total,
@@ -110,9 +118,10 @@ class Visit:
         return past.with_trip(known) if known else past
 
 
-def _local(now: datetime, zone: ZoneInfo) -> datetime:
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> ZoneInfo | None:
+    # Zones are checked when a profile is written; a log may hold one that this machine's data lacks or has dropped.
     try:
-        return now.astimezone(zone)
-    except OverflowError:
-        # The local time lies outside the calendar, before year 1 or after 9999: the time itself stands in.
-        return now
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None

@@ -30,6 +30,7 @@ from server.storage.decision_writes import DecisionWrite, DecisionWriter
 from server.storage.evidence_reads import EvidenceReads
 from server.storage.group_commit import GroupCommit, Ticket
 from server.storage.log import AppendResult, Chain, DecisionResult, StateDocument
+from server.storage.member_listing import MemberListing
 from server.storage.member_reads import MemberReads
 from server.storage.member_store import ProfileUpdates, UpdateResult
 from server.storage.outcome_writes import OutcomeWrite, write_outcomes
@@ -45,7 +46,7 @@ _FAULTS_OF_A_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.Programmi
 Write: TypeAlias = DecisionWrite | OutcomeWrite | SingleWrite
 
 
-class SqliteEventLog(SqliteReads, MemberReads, CatalogueReads, EvidenceReads):
+class SqliteEventLog(SqliteReads, MemberReads, MemberListing, CatalogueReads, EvidenceReads):
     """An ``EventLog``, ``ExperimentStore``, ``MemberStore`` and ``CatalogueStore`` in one SQLite file.
 
     The file is created if there is none, and brought up to date if it is old.

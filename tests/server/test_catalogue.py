@@ -76,17 +76,39 @@ def test_revision_changes_with_the_content(other: Catalogue) -> None:
 @pytest.mark.parametrize(
     ("fields", "word"),
     [
-        ({"offers": (Offer(offer_id="a"), Offer(offer_id="a"))}, "'a' is there twice"),
-        ({"offers": (Offer(offer_id="a", placements=("nowhere",)),)}, "nowhere"),
         ({"placements": ()}, "at least 1"),
-        ({"placements": (Placement(placement_id="p"), Placement(placement_id="p"))}, "same placement_id"),
         ({"time_zone": "Eastern"}, "'Eastern' is not an IANA time zone"),
     ],
 )
 def test_what_cannot_be_a_catalogue(fields: dict[str, Any], word: str) -> None:
-    """Contradictions in a catalogue are refused when it is made."""
+    """A catalogue with an impossible field is refused when it is made."""
     with pytest.raises(ValidationError, match=word):
         _catalogue(**{"offers": (), **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "word"),
+    [
+        ({"offers": (Offer(offer_id="a"), Offer(offer_id="a"))}, "offers[1].offer_id", "'a' is there twice"),
+        ({"offers": (Offer(offer_id="a", placements=("nowhere",)),)}, "offers[0].placements[0]", "nowhere"),
+        (
+            {"placements": (Placement(placement_id="p"), Placement(placement_id="p"))},
+            "placements[1].placement_id",
+            "same placement_id",
+        ),
+    ],
+)
+def test_contradictions_of_a_file(tmp_path: Path, fields: dict[str, Any], path: str, word: str) -> None:
+    """Parts that do not fit together are refused when the file is read, with their paths."""
+    file = tmp_path / "catalogue.yaml"
+    file.write_text(dump_catalogue(_catalogue(**{"offers": (), **fields})), encoding="utf-8")
+
+    with pytest.raises(DefinitionError) as caught:
+        load_catalogue(file)
+
+    (problem,) = caught.value.problems
+    assert problem.path == path
+    assert word in problem.message
 
 
 @pytest.mark.parametrize(
@@ -176,3 +198,31 @@ def test_all_problems_of_a_file(tmp_path: Path) -> None:
         "offers[1].titel",
         "offers[2].offer_id",
     ]
+
+
+def test_one_spelling_of_amounts() -> None:
+    """Amounts that are equal are written alike, so that catalogues with either have one revision."""
+    spelt = [Money(amount=Decimal(text), currency_code="USD") for text in ("1.5", "1.50", "1.500000000")]
+    whole = [Money(amount=Decimal(text), currency_code="USD") for text in ("100", "100.00", "1E+2")]
+
+    assert {str(money.amount) for money in spelt} == {"1.50"}
+    assert {str(money.amount) for money in whole} == {"100.00"}
+    assert str(Money(amount=Decimal("0.125"), currency_code="USD").amount) == "0.125"
+    assert str(Money(amount=Decimal("-0"), currency_code="USD").amount) == "0.00"
+    assert len({_catalogue(Offer(offer_id="a", cost=money)).revision for money in spelt}) == 1
+
+
+def test_names_of_attributes_in_a_file(tmp_path: Path) -> None:
+    """A declared attribute with an impossible name or type is named with its path."""
+    path = tmp_path / "catalogue.yaml"
+    path.write_text(
+        "placements: [{placement_id: p}]\nattributes: {Tier: string, age: number}\n", encoding="utf-8"
+    )
+
+    with pytest.raises(DefinitionError) as caught:
+        load_catalogue(path)
+
+    told = {problem.path: problem.message for problem in caught.value.problems}
+    assert told.keys() == {"attributes.Tier", "attributes.age"}
+    assert "lower-case letters" in told["attributes.Tier"]
+    assert "'double'" in told["attributes.age"]

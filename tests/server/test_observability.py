@@ -24,6 +24,7 @@ from troth.v1.outcome_service_pb2 import Exposure, LogExposuresRequest, LogOutco
 from troth.v1.recommendation_service_pb2 import RecommendOffersRequest
 
 SERVICES = (
+    "troth.v1.CatalogService",
     "troth.v1.ExperimentService",
     "troth.v1.MemberService",
     "troth.v1.OutcomeService",
@@ -95,7 +96,7 @@ def test_reflection(server: Running) -> None:
     messages = {message.name: message for message in file.message_type}
     numbers = {field.name: field.number for field in messages["RecommendOffersRequest"].field}
     assert numbers["member_id"] == 2
-    assert [method.name for method in file.service[0].method] == ["RecommendOffers"]
+    assert "RecommendOffers" in [method.name for method in file.service[0].method]
 
 
 def test_metrics_count_what_happened(fresh: Running) -> None:

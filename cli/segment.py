@@ -1,0 +1,42 @@
+"""`troth segment`: how large a segment is before it is used."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.output import say, write_json
+
+app = typer.Typer(help="Named rules over members.", no_args_is_help=True)
+
+
+@app.callback()
+def segment() -> None:
+    """Measure segments."""
+
+
+@app.command()
+def size(
+    rule_or_id: Annotated[str, typer.Argument(help="A segment of the catalogue, or a rule in CEL.")],
+    catalogue: Annotated[Path, typer.Option(help="YAML file with the catalogue.")],
+    members: Annotated[Path, typer.Option(help="Table with one row per member: .parquet or .csv.")],
+    json: Annotated[
+        str, typer.Option(help="Write the figures as JSON to this file, or to stdout for '-'.")
+    ] = "",
+) -> None:
+    """Count the members of a table that a segment or rule matches."""
+    from experiments.rules import describe
+    from server.catalogue import load_catalogue
+    from server.catalogue.rules import compiled, segment_attributes
+    from server.catalogue.sizing import open_members, size_in_table
+
+    known = load_catalogue(catalogue)
+    attributes = segment_attributes(known)
+    rules = {segment.segment_id: segment.rule for segment in known.segments}
+    rule = compiled(rules.get(rule_or_id, rule_or_id), attributes)
+    found = size_in_table(rule, open_members(members, attributes))
+    if json:
+        figures = {"matching": found.matching, "erring": found.erring, "members": found.members}
+        write_json({"rule": rule.text, **figures}, json)
+    if json != "-":
+        say(f"{describe(rule)}: {found.sentence()}.")
