@@ -5,8 +5,18 @@ import sys
 import typer
 
 from cli import (
-    campaign, catalog, demo_command, experiment, explain, models, policy, replay, segment, serve, train,
-)  # fmt: skip
+    campaign,
+    catalog,
+    demo_command,
+    experiment,
+    explain,
+    models,
+    policy,
+    replay,
+    segment,
+    serve,
+    train,
+)
 from experiments.errors import DomainError
 from training.bundle import BundleError
 

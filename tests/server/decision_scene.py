@@ -173,11 +173,11 @@ class Asking:
         )
         return list(self.stub.DecideCampaign(request, timeout=RPC_TIMEOUT_S))
 
-    def log(self, member_id: str, outcome_type: str, **fields: Any) -> None:
+    def log(self, member_id: str, outcome_type: str, *, event: str = "", **fields: Any) -> None:
         """Log an outcome; it must be new."""
         self._events += 1
         outcome = Outcome(
-            event_id=f"{member_id}-{outcome_type}-{self._events}",
+            event_id=event or f"{member_id}-{outcome_type}-{self._events}",
             member_id=member_id,
             outcome_type=outcome_type,
             **fields,
