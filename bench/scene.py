@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from bench.scene_catalogue import decisioning_catalogue
 from server.catalogue import Catalogue, Offer, Placement, dump_catalogue
 from training.bundle import AttributeCodes, Ids, OfferModel, Task, write_bundle
 from training.bundle.features import candidate_features, offer_table
@@ -164,6 +165,7 @@ def write_scene(
     offer_count: int = 1000,
     seed: int = 1,
     second_stage: bool = False,
+    decisioning: bool = False,
 ) -> Path:
     """Write everything a server needs into an empty folder and return the path of its configuration.
 
@@ -173,6 +175,7 @@ def write_scene(
         offer_count: Offers, all valid: ``o0``, ``o1``, …
         seed: Of the scores.
         second_stage: Whether trees rank; otherwise purchases are counted.
+        decisioning: Whether the catalogue has rules, limits, budgets, arbitration and exploration.
     """
     make = ranking_model if second_stage else counting_model
     version = folder / "models" / "default" / "offers" / "replenish" / "versions" / "1"
@@ -187,9 +190,13 @@ def write_scene(
         feature_time=datetime(2017, 12, 4, 5, tzinfo=UTC),
     )
     (version.parents[1] / "champion").symlink_to(version)
-    catalogue = Catalogue(
-        placements=(Placement(placement_id="checkout"),),
-        offers=tuple(Offer(offer_id=f"o{index}", title=f"Offer o{index}") for index in range(offer_count)),
+    catalogue = (
+        decisioning_catalogue(offer_count, seed)
+        if decisioning
+        else Catalogue(
+            placements=(Placement(placement_id="checkout"),),
+            offers=tuple(Offer(offer_id=f"o{n}", title=f"Offer o{n}") for n in range(offer_count)),
+        )
     )
     (folder / "catalogue.yaml").write_text(dump_catalogue(catalogue), encoding="utf-8")
     (folder / "experiments.yaml").write_text(EXPERIMENT, encoding="utf-8")

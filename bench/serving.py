@@ -25,7 +25,9 @@ from pathlib import Path
 import grpc
 
 from bench.scene import write_scene
-from troth.v1 import decision_pb2
+from bench.scene_catalogue import MEMBER_ATTRIBUTES, MEMBER_TIER
+from troth.v1 import decision_pb2, member_pb2, member_service_pb2
+from troth.v1 import member_service_pb2_grpc as member_services
 from troth.v1 import recommendation_service_pb2 as messages
 from troth.v1 import recommendation_service_pb2_grpc as services
 
@@ -84,6 +86,17 @@ def decisions(database: Path) -> int:
     return int(count)
 
 
+def known_member(member_id: str) -> member_service_pb2.UpsertMembersRequest:
+    """Return what makes a member pass some of the rules of ``scene_catalogue``."""
+    member = member_pb2.Member(member_id=member_id, tier=MEMBER_TIER)
+    for name, value in MEMBER_ATTRIBUTES.items():
+        member.attributes[name].int_value = value
+    member.consents.add(purpose="personalisation", granted=True)
+    return member_service_pb2.UpsertMembersRequest(
+        actor="bench", updates=[member_service_pb2.MemberUpdate(member=member)]
+    )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -92,12 +105,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--offers", type=int, default=1000)
     parser.add_argument("--second-stage", action="store_true", help="let trees rank instead of counting")
+    parser.add_argument(
+        "--decisioning",
+        action="store_true",
+        help="with 200 rules, limits, budgets, arbitration and exploration",
+    )
     options = parser.parse_args()
     if shutil.which("h2load") is None:
         sys.exit("h2load is missing; install Debian's nghttp2-client")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        config = write_scene(folder, offer_count=options.offers, second_stage=options.second_stage)
+        config = write_scene(
+            folder,
+            offer_count=options.offers,
+            second_stage=options.second_stage,
+            decisioning=options.decisioning,
+        )
         frame = folder / "frame"
         troth = [sys.executable, "-m", "cli.main", "serve", "--config", str(config)]
         canned = folder / "canned"
@@ -106,7 +129,9 @@ def main() -> None:
             grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
         ):
             stub = services.RecommendationServiceStub(channel)
+            members = member_services.MemberServiceStub(channel)
             for number in itertools.count():
+                members.UpsertMembers(known_member(f"m{number}"))
                 question = messages.RecommendOffersRequest(member_id=f"m{number}", placement_id="checkout")
                 answer = stub.RecommendOffers(question)
                 # A member whom the experiment lets the model rank for.

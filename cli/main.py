@@ -10,6 +10,7 @@ from cli import (
     demo_command,
     experiment,
     explain,
+    member,
     models,
     policy,
     replay,
@@ -38,6 +39,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(policy.app, name="policy")
 app.add_typer(campaign.app, name="campaign")
+app.add_typer(member.app, name="member")
 
 
 def main() -> None:

@@ -135,7 +135,9 @@ class Engine:
         self.segments = SegmentHandler(self.programmes, self._log)
         self.events = EventHandler(self.programmes, self._log, self._metrics.took_events)
         budgets = BudgetFollower(books.all, self._release, self._log.budget_totals)
-        self._housekeeping = Housekeeping([budgets.follow, lambda now: responses.follow(names, now)], clock)
+        self._housekeeping = Housekeeping(
+            [budgets.follow, lambda now: responses.follow(names, now), self.programmes.follow_periods], clock
+        )
         self._opened.append(self._housekeeping.stop)
         self._watcher = self._model_watcher()
         self._opened.append(self._watcher.stop)

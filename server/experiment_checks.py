@@ -8,10 +8,15 @@ from experiments.plan import compile_plan
 from server.catalogue import Catalogue
 from server.decide.policy import RANKING_PARAMETER
 from server.decide.score import CHAMPION, POPULAR
+from server.standing import PREFIX
 
 
 def serving_problems(definition: ExperimentDefinition, catalogue: Catalogue) -> Iterator[Problem]:
     """Yield what of an experiment the catalogue or the rankings do not have."""
+    if definition.experiment_id.startswith(PREFIX):
+        yield Problem(
+            "experiment_id", f"ids that begin with {PREFIX!r} are for standing arms; choose another"
+        )
     for placement in definition.placements:
         if placement not in catalogue.placements_by_id:
             yield Problem("placements", f"the catalogue has no placement {placement!r}")

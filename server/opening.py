@@ -17,7 +17,7 @@ from server.catalogue_opening import open_catalogue
 from server.config import ProgrammeSection
 from server.experiment_checks import check_served
 from server.models import open_champions
-from server.programme import KnownExperiment, Snapshot
+from server.programme import KnownExperiment, Snapshot, standing_arms
 from server.storage import ExperimentStore
 from server.storage.catalogue_store import CatalogueStore
 from training.bundle import Bundle, BundleError, Task
@@ -96,6 +96,7 @@ def snapshot(parts: Parts, store: OpeningStore, now: datetime) -> Snapshot:
         raise DefinitionError(parts.source, [Problem(f"{name}.experiment_id", message) for name in twice])
     _check_together(parts, [one.definition for one in stored.values()])
     known |= stored
+    known |= standing_arms(parts.catalogue, now.astimezone(parts.catalogue.zone).date())
     return Snapshot(
         parts.catalogue,
         compile_plan([one.definition for one in known.values()], parts.programme),

@@ -3,16 +3,17 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from types import MappingProxyType
 
 from experiments.changes import etag
 from experiments.definition import ExperimentDefinition, State
-from experiments.plan import Plan
+from experiments.plan import Plan, compile_plan
 from server.catalogue import Catalogue, Placement
 from server.decide.compiled import Compiled, compile_catalogue
 from server.decide.table import Tables
 from server.errors import ProgrammeNotFoundError
+from server.standing import PREFIX, standing_experiment
 from training.bundle import Bundle, Task
 
 
@@ -107,22 +108,48 @@ class Programmes:
             bundles = MappingProxyType({**snapshot.bundles, task: bundle})
             self._snapshots[programme] = replace(snapshot, bundles=bundles)
 
-    def replace_experiments(
-        self, programme: str, plan: Plan, experiments: Mapping[str, KnownExperiment]
-    ) -> None:
-        """Let the next requests see other experiments."""
+    def replace_experiment(self, programme: str, known: KnownExperiment) -> None:
+        """Let the next requests see an experiment as it is now."""
         with self._replacing:
-            self._snapshots[programme] = replace(
-                self._snapshots[programme], plan=plan, experiments=MappingProxyType(dict(experiments))
-            )
+            snapshot = self._snapshots[programme]
+            experiments = {**snapshot.experiments, known.definition.experiment_id: known}
+            self._snapshots[programme] = _with_experiments(snapshot, experiments)
 
-    def replace_catalogue(self, programme: str, catalogue: Catalogue) -> None:
-        """Let the next decisions use another catalogue."""
+    def replace_catalogue(self, programme: str, catalogue: Catalogue, day: date) -> None:
+        """Let the next decisions use another catalogue, with its standing arms of the period of a day."""
         with self._replacing:
-            self._snapshots[programme] = replace(
+            snapshot = replace(
                 self._snapshots[programme], catalogue=catalogue, compiled=compile_catalogue(catalogue)
             )
+            self._snapshots[programme] = _with_standing_arms(snapshot, day)
+
+    def follow_periods(self, now: datetime) -> None:
+        """Let members be drawn anew where a period of standing arms has begun."""
+        with self._replacing:
+            for programme, snapshot in self._snapshots.items():
+                day = now.astimezone(snapshot.catalogue.zone).date()
+                self._snapshots[programme] = _with_standing_arms(snapshot, day)
 
     def has_model(self, programme: str) -> bool:
         """Tell whether a model of any task is loaded."""
         return bool(self._snapshots[programme].bundles)
+
+
+def standing_arms(catalogue: Catalogue, day: date) -> dict[str, KnownExperiment]:
+    """Return the experiment of a catalogue's standing arms in the period of a day, by its id; nothing without arms."""
+    standing = standing_experiment(catalogue, day)
+    return {} if standing is None else {standing.experiment_id: KnownExperiment(standing)}
+
+
+def _with_standing_arms(snapshot: Snapshot, day: date) -> Snapshot:
+    standing = standing_arms(snapshot.catalogue, day)
+    there = {name: one for name, one in snapshot.experiments.items() if name.startswith(PREFIX)}
+    if {name: one.etag for name, one in standing.items()} == {name: one.etag for name, one in there.items()}:
+        return snapshot
+    others = {name: one for name, one in snapshot.experiments.items() if name not in there}
+    return _with_experiments(snapshot, {**others, **standing})
+
+
+def _with_experiments(snapshot: Snapshot, experiments: Mapping[str, KnownExperiment]) -> Snapshot:
+    plan = compile_plan([one.definition for one in experiments.values()], snapshot.plan.programme)
+    return replace(snapshot, plan=plan, experiments=MappingProxyType(dict(sorted(experiments.items()))))

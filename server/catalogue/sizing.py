@@ -66,10 +66,11 @@ def size_in_table(rule: Rule, table: pl.LazyFrame) -> SegmentSize:
     """
     try:
         schema = table.collect_schema()
-        outcome = rule.outcome_expression(schema)
-        counted = table.select(
-            (outcome == RuleOutcome.MATCH.value).sum().alias("matching"),
-            (outcome == RuleOutcome.ERROR.value).sum().alias("erring"),
+        # As a column, since a rule of which the table has no column gives one value for all.
+        judged = table.with_columns(outcome=rule.outcome_expression(schema))
+        counted = judged.select(
+            (pl.col("outcome") == RuleOutcome.MATCH.value).sum().alias("matching"),
+            (pl.col("outcome") == RuleOutcome.ERROR.value).sum().alias("erring"),
             pl.len().alias("members"),
         ).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:

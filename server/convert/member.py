@@ -2,21 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
-from experiments.rules import AttributeValue
 from server.catalogue.limits import DECISION
 from server.convert.checks import DEFAULT_PROGRAMME, Checker
+from server.convert.member_profile import member_message
 from server.convert.pages import Page, next_page_token, page
 from server.convert.people import attributes as attribute_values
 from server.convert.provenance import provenance
 from server.convert.times import set_time
 from server.handlers.change_runner import Provenance
 from server.handlers.members import KnownMember
-from server.members import MemberProfile, MemberState
+from server.members import MemberState
 from server.members.change import ProfileChange, ProfileUpdate
 from server.members.profile import MOST_ATTRIBUTES, MOST_CONSENTS
 from server.members.state import NEVER, PURCHASE, REDEMPTION
@@ -93,7 +92,7 @@ def get_response(known: KnownMember) -> member_service_pb2.GetMemberResponse:
     """Return the answer to ``GetMember``."""
     state = known.state
     response = member_service_pb2.GetMemberResponse(
-        member=_member(state.member_id, state.profile),
+        member=member_message(state.member_id, state.profile),
         member_version=state.version,
         activity=_activity(state),
     )
@@ -236,40 +235,6 @@ def _time_zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def _member(member_id: str, profile: MemberProfile) -> member_pb2.Member:
-    message = member_pb2.Member(
-        member_id=member_id,
-        consents=[
-            member_pb2.Consent(channel_id=channel_id, purpose=purpose, granted=granted)
-            for (channel_id, purpose), granted in sorted(profile.consents.items())
-        ],
-        tier=profile.tier,
-        points_balance=profile.points_balance,
-        time_zone=profile.time_zone,
-    )
-    for name, value in profile.attributes.items():
-        _set_attribute(message.attributes[name], value)
-    if profile.points_expire_time is not None:
-        set_time(message.points_expire_time, profile.points_expire_time)
-    return message
-
-
-def _set_attribute(message: assignment_pb2.AttributeValue, value: AttributeValue) -> None:
-    if isinstance(value, bool):
-        message.bool_value = value
-    elif isinstance(value, str):
-        message.string_value = value
-    elif isinstance(value, int):
-        message.int_value = value
-    elif isinstance(value, float):
-        message.double_value = value
-    elif isinstance(value, datetime):
-        set_time(message.moment_time, value)
-    elif value is not None:
-        message.string_list.SetInParent()
-        message.string_list.texts.extend(value)
-
-
 def _activity(state: MemberState) -> member_pb2.MemberActivity:
     contacts = {
         channel: tally.total for (event, channel), tally in state.by_channel.items() if event == DECISION
@@ -290,9 +255,9 @@ def _change(change: ProfileChange) -> member_pb2.MemberChange:
         member_version=change.member_version,
         actor=change.actor,
         request_id=change.request_id,
-        after=_member(change.member_id, change.after),
+        after=member_message(change.member_id, change.after),
     )
     set_time(message.change_time, change.change_time)
     if change.before is not None:
-        message.before.CopyFrom(_member(change.member_id, change.before))
+        message.before.CopyFrom(member_message(change.member_id, change.before))
     return message

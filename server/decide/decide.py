@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from server.catalogue import NO_ACTION, Placement
+from server.catalogue import NO_ACTION
 from server.decide.arbitrate import weigh
 from server.decide.choice import Choice, Considered, choice_of
-from server.decide.explore import Slate
+from server.decide.explore import Quota, Rooms, Slate
 from server.decide.gates import Gate
 from server.decide.passing import Codes, gate_codes
 from server.decide.policy import HOLDOUT, NO_LEVERS, NO_MODEL, Policy, policy_of
@@ -93,20 +93,22 @@ def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Tab
         _mark(codes, scored.places[left], scored.places[playing], Gate.NEW_TO_FEW)
         left = playing
     actions = placement.decides == "actions"
+    count = 1 if actions else question.count
+    quotas = _quotas(snapshot, question, table, count)
     slate = choose(
         policy,
-        placement,
         scored,
         weighed,
         scores=scores,
         left=left,
-        count=1 if actions else question.count,
+        count=count,
+        quotas=quotas,
         seed=question.seed,
         evidence=question.evidence,
     )
     if actions:
         return Considered(table, codes, scored, weighed, slate, _runner_up(scored, scores, left, slate))
-    slate = _filled(slate, fallback, question.count, table, placement)
+    slate = _filled(slate, fallback, count, quotas)
     return Considered(table, codes, scored, weighed, slate)
 
 
@@ -129,15 +131,27 @@ def _mark(codes: Codes, before: Places, after: Places, gate: Gate) -> None:
         codes[np.setdiff1d(before, after, assume_unique=True)] = gate
 
 
-def _filled(slate: Slate, fallback: Sequence[int], count: int, table: Table, placement: Placement) -> Slate:
-    """Return the slate filled up with fallback offers, which obey the limit on categories too."""
+def _quotas(snapshot: Snapshot, question: Question, table: Table, count: int) -> list[Quota]:
+    """Return what limits the slate as a whole: the placement's limit on categories and the caps of groups."""
+    if count == 1:
+        return []
+    most = question.placement.most_per_category
+    of_categories = [] if most is None or most >= count else [Quota(table.categories, most)]
+    limits = snapshot.compiled.limits
+    return [*of_categories, *limits.quotas(table, question.visit.state, question.time, count)]
+
+
+def _filled(slate: Slate, fallback: Sequence[int], count: int, quotas: Sequence[Quota]) -> Slate:
+    """Return the slate filled up with fallback offers, which obey the limits on slates too."""
     if len(slate.places) >= count or not fallback:
         return slate
     places, propensities = list(slate.places), list(slate.propensities)
-    most = placement.most_per_category
+    rooms = Rooms(quotas)
+    for place in places:
+        rooms.take(place)
     for place in fallback:
-        same = sum(table.categories[one] == table.categories[place] for one in places)
-        if place not in places and (most is None or same < most):
+        if place not in places and rooms.has(place):
+            rooms.take(place)
             places.append(place)
             propensities.append(1.0)
         if len(places) == count:

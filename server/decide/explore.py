@@ -11,9 +11,11 @@ least. So the probability of a choice given the ranks above is known exactly, an
   with the variance of a Beta posterior, by quadrature over ``_NODES`` equally likely quantiles of each row.
 * ``uniform``: all that can be chosen are equally likely (the arm ``random_eligible``).
 
-Once a category has as many as it may, its other rows are no longer among those that are left.
+Once a quota is full, because a category has as many as it may or a group has reached its cap within the slate, its other
+rows are no longer among those that are left.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +51,44 @@ class Slate:
     propensities: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Quota:
+    """At most so many rows of one kind in a slate.
+
+    Attributes:
+        kinds: int64[rows], the kind of each row; rows of a kind below 0 are not limited.
+        most: Rows of one kind, at least 1.
+    """
+
+    kinds: Places
+    most: int
+
+
+class Rooms:
+    """What quotas leave room for while a slate grows.
+
+    Args:
+        quotas: The quotas.
+    """
+
+    def __init__(self, quotas: Sequence[Quota]) -> None:
+        self._taken = [(quota.kinds, quota.most, Counter[int]()) for quota in quotas]
+
+    def has(self, place: int) -> bool:
+        """Tell whether one more row like this fits."""
+        return all(taken[int(kinds[place])] < most for kinds, most, taken in self._taken)
+
+    def take(self, place: int) -> bool:
+        """Count a row in, and tell whether that left no room for others like it."""
+        full = False
+        for kinds, most, taken in self._taken:
+            kind = int(kinds[place])
+            if kind >= 0:
+                taken[kind] += 1
+                full |= taken[kind] >= most
+        return full
+
+
 def uniform(seed: str, rank: int) -> float:
     """Return a number in [0, 1) that depends on the seed and the rank alone, evenly distributed."""
     digest: int = xxhash.xxh64_intdigest(_SEED + netstring(seed) + netstring(str(rank)))
@@ -62,8 +102,7 @@ def draw(
     *,
     chance: "Chance",
     seed: str,
-    categories: Places | None,
-    most_per_category: int | None,
+    quotas: Sequence[Quota],
 ) -> Slate:
     """Draw a slate.
 
@@ -73,14 +112,13 @@ def draw(
         count: How many at most.
         chance: How much is left to chance.
         seed: Decides the draw.
-        categories: Of every row, by its number; needed with a limit.
-        most_per_category: At most so many of one category; no limit if none.
+        quotas: What limits a slate as a whole.
     """
     places: list[int] = []
     propensities: list[float] = []
     left = shortlist.tolist()
     positions = list(range(len(left)))
-    seen: dict[int, int] = {}
+    rooms = Rooms(quotas)
     for rank in range(count):
         if not left:
             break
@@ -89,18 +127,13 @@ def draw(
         positions.pop(pick)
         places.append(place)
         propensities.append(propensity)
-        if categories is not None and most_per_category is not None:
-            category = int(categories[place])
-            seen[category] = seen.get(category, 0) + 1
-            if seen[category] >= most_per_category:
-                keep = [at for at, one in enumerate(left) if categories[one] != category]
-                left, positions = [left[at] for at in keep], [positions[at] for at in keep]
+        if rooms.take(place):
+            keep = [at for at, one in enumerate(left) if rooms.has(one)]
+            left, positions = [left[at] for at in keep], [positions[at] for at in keep]
     for place in rest.tolist() if len(places) < count else ():
-        if categories is not None and most_per_category is not None:
-            category = int(categories[place])
-            if seen.get(category, 0) >= most_per_category:
-                continue
-            seen[category] = seen.get(category, 0) + 1
+        if not rooms.has(place):
+            continue
+        rooms.take(place)
         places.append(place)
         propensities.append(1.0)
         if len(places) == count:

@@ -5,8 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
 from experiments.events import to_micros
 from server.catalogue import DECISION, Cap, Catalogue, CoolDown, Offer, QuietHours
+from server.decide.explore import Quota
 from server.decide.gates import Gate
 from server.decide.table import Table, Way
 from server.decide.visit import Visit
@@ -36,7 +39,7 @@ class Limits:
         self._policies = tuple(
             (frozenset(one.channels or outbound), one) for one in catalogue.contact_policies
         )
-        self._quiet = tuple((one.channels or outbound, one) for one in catalogue.quiet_hours)
+        self._quiet = tuple((frozenset(one.channels or outbound), one) for one in catalogue.quiet_hours)
         self._cool_downs = catalogue.cool_downs
         self._groups: dict[str, str] = {}
         self._caps: dict[tuple[str, str], list[Cap]] = defaultdict(list)
@@ -57,6 +60,13 @@ class Limits:
             for group in lineage:
                 for cap in dict.fromkeys(group.caps):
                     self._group_caps[cap.count, candidate.candidate_id].append(_GroupCap(group.group_id, cap))
+
+        self._given_caps = tuple(
+            _GroupCap(group.group_id, cap)
+            for group in catalogue.groups
+            for cap in dict.fromkeys(group.caps)
+            if cap.count == DECISION
+        )
 
     def of_way(self, way: Way, visit: Visit, now: datetime) -> Gate:
         """Return the gate that is closed to everything that travels this way, or ``OPEN``."""
@@ -100,17 +110,54 @@ class Limits:
         if not state.by_candidate:
             return
         micros = to_micros(now)
-        group_tallies: dict[tuple[str, Cap], int] = defaultdict(int)
         # Rests before caps, whatever happened first: the reason must not depend on the order in which a state was folded.
+        yield from self._closed_by_rests(table, state, micros)
+        yield from self._closed_by_caps(table, state, micros)
+
+    def quotas(self, table: Table, state: MemberState, now: datetime, count: int) -> list[Quota]:
+        """Return what caps of groups leave for one slate, where that is less than the slate's length.
+
+        A slate gives several offers of a group at once, each of which counts; so what a cap has left limits the slate.
+
+        Args:
+            table: The candidates.
+            state: The member.
+            now: The moment of the decision.
+            count: Length of the slate.
+        """
+        if not self._given_caps:
+            return []
+        micros = to_micros(now)
+        left = {(one.group_id, one.cap): one.cap.most for one in self._given_caps}
+        for key, tally in state.by_candidate.items():
+            if key[0] == DECISION:
+                for one in self._group_caps.get(key, ()):
+                    left[one.group_id, one.cap] -= _counted(tally, one.cap, micros)
+        found = []
+        for (group_id, _), most in left.items():
+            # A cap that is reached has closed its rows already.
+            if 0 < most < count and group_id in table.group_places:
+                kinds = np.full(len(table), -1, dtype=np.int64)
+                kinds[table.group_places[group_id]] = 0
+                found.append(Quota(kinds, most))
+        return found
+
+    def _closed_by_rests(
+        self, table: Table, state: MemberState, micros: int
+    ) -> Iterator[tuple[Sequence[int], Gate]]:
         for (event, candidate_id), tally in state.by_candidate.items():
             for cool in self._cool_downs:
                 if event in cool.outcome_types and _is_recent(tally, cool, micros):
                     yield self._resting(cool, table, candidate_id), Gate.COOL_DOWN
+
+    def _closed_by_caps(
+        self, table: Table, state: MemberState, micros: int
+    ) -> Iterator[tuple[Sequence[int], Gate]]:
+        group_tallies: dict[tuple[str, Cap], int] = defaultdict(int)
         for key, tally in state.by_candidate.items():
-            candidate_id = key[1]
             for cap in self._caps.get(key, ()):
                 if _counted(tally, cap, micros) >= cap.most:
-                    yield table.places.get(candidate_id, ()), Gate.CAP_REACHED
+                    yield table.places.get(key[1], ()), Gate.CAP_REACHED
             for one in self._group_caps.get(key, ()):
                 group_tallies[one.group_id, one.cap] += _counted(tally, one.cap, micros)
         for (group_id, cap), count in group_tallies.items():

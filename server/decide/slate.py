@@ -1,5 +1,6 @@
 """From scores to a slate: the shortlist, the places of what is new, and the draw."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -7,10 +8,10 @@ import numpy.typing as npt
 import xxhash
 
 from experiments.hashing import netstring
-from server.catalogue import Exploration, Placement
+from server.catalogue import Exploration
 from server.decide.arbitrate import Weighed
 from server.decide.evidence import Evidence
-from server.decide.explore import Chance, Epsilon, Slate, chance_of, draw
+from server.decide.explore import Chance, Epsilon, Quota, Slate, chance_of, draw
 from server.decide.policy import Policy
 from server.decide.rank import AnyFloats, best
 from server.decide.score import Scored
@@ -22,13 +23,13 @@ _SHARES = 2.0**-64
 
 def choose(
     policy: Policy,
-    placement: Placement,
     scored: Scored,
     weighed: Weighed | None,
     *,
     scores: AnyFloats,
     left: Places,
     count: int,
+    quotas: Sequence[Quota],
     seed: str,
     evidence: Evidence,
 ) -> Slate:
@@ -36,41 +37,45 @@ def choose(
 
     Args:
         policy: How much is left to chance.
-        placement: Its limit on categories.
         scored: The rows that gates and task left.
         weighed: What the arbitration makes of them, if there is one.
         scores: Of each scored row.
         left: Positions among the scored rows that can be chosen, ascending.
         count: How many at most.
+        quotas: What limits a slate as a whole, over the rows of the table.
         seed: Decides the draw.
         evidence: What is known of responses.
     """
-    exploration, most = policy.exploration, placement.most_per_category
+    exploration = policy.exploration
     if not len(left):
         return Slate((), ())
     everything = len(left) == len(scored.places)
     own = scores if everything else scores[left]
     popularity = scored.popularity if everything else scored.popularity[left]
-    categories = None if most is None else scored.table.categories[scored.places[left]]
+    own_quotas = [Quota(one.kinds[scored.places[left]], one.most) for one in quotas]
     nothing = np.zeros(0, dtype=np.int64)
     chance: Chance
     if policy.uniform:
-        chance, shortlist, rest = Epsilon(_EVERYTHING), np.arange(len(left)), nothing
+        chance, shortlist = Epsilon(_EVERYTHING), np.arange(len(left))
     elif exploration.method == "none":
-        wanted = count if most is None else len(left)
-        chance, shortlist, rest = Chance(), best(own, popularity, wanted), nothing
+        chance, shortlist = Chance(), best(own, popularity, count)
     else:
         shortlist = _shortlist(exploration, scored, own, popularity, left, evidence=evidence)
-        wanted = count > len(shortlist) or most is not None
-        rest = np.setdiff1d(best(own, popularity, len(left)), shortlist) if wanted else nothing
-        rest = rest[best(own[rest], popularity[rest], max(len(rest), 1))] if len(rest) else rest
         deviations = None if weighed is None else _deviations(weighed)[left][shortlist]
         chance = chance_of(exploration, own[shortlist].astype(np.float64), deviations)
-    slate = draw(
-        shortlist, rest, count, chance=chance, seed=seed, categories=categories, most_per_category=most
-    )
+    slate = draw(shortlist, nothing, count, chance=chance, seed=seed, quotas=own_quotas)
+    if len(slate.places) < count and len(shortlist) < len(left):
+        # Seldom, for to order thousands of rows takes longer than all the rest: the same draw, and what follows it.
+        rest = _rest(own, popularity, shortlist)
+        slate = draw(shortlist, rest, count, chance=chance, seed=seed, quotas=own_quotas)
     rows = scored.places[left][list(slate.places)].tolist()
     return Slate(tuple(rows), slate.propensities)
+
+
+def _rest(scores: AnyFloats, popularity: npt.NDArray[np.float32], shortlist: Places) -> Places:
+    """Return all rows that are not in the shortlist, best first."""
+    order = best(scores, popularity, len(scores))
+    return order[~np.isin(order, shortlist)]
 
 
 def in_play(

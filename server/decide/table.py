@@ -87,7 +87,8 @@ class Table:
 
     def of_nothing(self, places: Places) -> npt.NDArray[np.bool_]:
         """Return bool[n]: which of these rows is *no action*, which is always possible and earns nothing."""
-        return np.isin(places, self.places.get(NO_ACTION, ()))
+        row = self.places.get(NO_ACTION)
+        return np.zeros(len(places), dtype=np.bool_) if row is None else places == row[0]
 
 
 def fill_unknown(known: npt.NDArray[np.bool_], values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

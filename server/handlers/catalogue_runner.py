@@ -21,6 +21,7 @@ from server.experiment_checks import serving_problems
 from server.handlers.change_runner import Provenance
 from server.handlers.clock import Clock
 from server.programme import Programmes, Snapshot
+from server.standing import PREFIX
 from server.storage.catalogue_store import CatalogueStore
 
 _PATIENCE_S = 3600.0
@@ -128,7 +129,9 @@ class CatalogueRunner:
                     return _repeated(kept, provenance)
                 raise _changed_meanwhile(edit.programme, kept.revision)
         if after.revision != snapshot.catalogue.revision:
-            self._programmes.replace_catalogue(edit.programme, after)
+            self._programmes.replace_catalogue(
+                edit.programme, after, self._clock().astimezone(after.zone).date()
+            )
             self._on_change(edit.programme, after)
         return wanted
 
@@ -152,7 +155,8 @@ def _check_experiments(snapshot: Snapshot, after: Catalogue) -> None:
     """Refuse a catalogue that lacks what an experiment needs that is not over."""
     problems, first = [], ""
     for experiment_id, known in snapshot.experiments.items():
-        if known.definition.state is State.ARCHIVED:
+        # The catalogue's own standing arms follow it.
+        if known.definition.state is State.ARCHIVED or experiment_id.startswith(PREFIX):
             continue
         for problem in serving_problems(known.definition, after):
             problems.append(Problem(f"experiments.{experiment_id}.{problem.path}", problem.message))

@@ -6,7 +6,6 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
 from experiments.changes import ExperimentChange
-from experiments.plan import compile_plan
 from server.errors import (
     EtagMismatchError,
     ExperimentConflictError,
@@ -132,12 +131,7 @@ class ChangeRunner:
             wanted.change_time if before is None else before.create_time,
             wanted.change_time,
         )
-        experiments = {**snapshot.experiments, after.experiment_id: known}
-        self._programmes.replace_experiments(
-            programme,
-            compile_plan([one.definition for one in experiments.values()], programme),
-            dict(sorted(experiments.items())),
-        )
+        self._programmes.replace_experiment(programme, known)
         return known
 
     def _repeated(self, earlier: ExperimentChange, provenance: Provenance) -> KnownExperiment:

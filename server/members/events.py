@@ -1,6 +1,6 @@
 """What logged decisions and outcomes do to a member's state."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from experiments.events import OFFERS, Decision, Outcome, to_micros
 from server.catalogue.candidates import NO_ACTION
@@ -15,26 +15,21 @@ def after_decision(state: MemberState, decision: Decision) -> MemberState:
         decision: The decision; its ``member_version`` must be set.
     """
     if decision.kind == OFFERS:
-        given = [(offer.offer_id, decision.channel_id) for offer in decision.offers]
+        chosen = [(offer.offer_id, decision.channel_id) for offer in decision.offers]
     else:
-        given = [(action.action_id, action.channel_id) for action in decision.actions]
-    return after_giving(state, decision.member_version or 0, to_micros(decision.decide_time), given)
+        chosen = [(action.action_id, action.channel_id) for action in decision.actions]
+    return state.after_decision(decision.member_version or 0, to_micros(decision.decide_time), *given(chosen))
 
 
-def after_giving(
-    state: MemberState, version: int, micros: int, given: Sequence[tuple[str, str]]
-) -> MemberState:
-    """Return the state after a decision that gave these offers or actions, each with its channel or an empty one.
+def given(chosen: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the channels that an answer takes and what it gives; *no action* gives nothing.
 
     Args:
-        state: The state before.
-        version: The version that the decision makes.
-        micros: Its time.
-        given: What was chosen; *no action* gives nothing.
+        chosen: Each offer or action that was chosen, with its channel or an empty one.
     """
-    kept = [(candidate_id, channel_id) for candidate_id, channel_id in given if candidate_id != NO_ACTION]
+    kept = [(candidate_id, channel_id) for candidate_id, channel_id in chosen if candidate_id != NO_ACTION]
     channel_ids = dict.fromkeys(channel_id for _, channel_id in kept if channel_id)
-    return state.after_decision(version, micros, channel_ids, [candidate_id for candidate_id, _ in kept])
+    return tuple(channel_ids), tuple(candidate_id for candidate_id, _ in kept)
 
 
 def after_outcome(state: MemberState, outcome: Outcome) -> MemberState:

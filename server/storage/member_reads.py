@@ -12,7 +12,9 @@ from experiments.events import Decision
 from experiments.member_tables import MEMBER_CHANGE_COLUMNS
 from server.members.change import ProfileChange
 from server.members.document import profile_from_json
-from server.members.events import after_giving
+from server.members.events import given
+from server.members.fold import Fold
+from server.members.profile import MemberProfile
 from server.members.state import MemberState
 from server.storage.profile_writes import change_from_row
 from server.storage.read_pool import ReadPool
@@ -55,22 +57,17 @@ class MemberReads(ReadPool):
         version = self._version(programme, member_id)
         if upto_version is not None:
             version = min(version, upto_version)
-        state = MemberState(member_id)
-        for micros, given in self._rows(_DECISIONS, programme, member_id, version):
-            state = after_giving(state, version, micros, json.loads(given))
+        fold = Fold()
+        for micros, chosen in self._rows(_DECISIONS, programme, member_id, version):
+            fold.decision(micros, *given(json.loads(chosen)))
         for micros, event, candidate_id, channel_id, products in self._rows(
             _OUTCOMES, programme, member_id, version
         ):
-            state = state.after_outcome(
-                version,
-                micros,
-                event,
-                candidate_id=candidate_id or "",
-                channel_id=channel_id or "",
-                product_ids=json.loads(products or "[]"),
+            fold.outcome(
+                micros, event, candidate_id or "", channel_id or "", json.loads(products) if products else ()
             )
         said = self._rows(_PROFILE, programme, member_id, version)
-        return state.after_profile(version, profile_from_json(said[0][0]) if said else state.profile)
+        return fold.state(member_id, version, profile_from_json(said[0][0]) if said else MemberProfile())
 
     def last_profile_change(self, programme: str, member_id: str) -> ProfileChange | None:
         """See ``MemberStore.last_profile_change``."""

@@ -31,7 +31,7 @@ class MemberVersions:
     def __init__(self, cursor: sqlite3.Cursor, members: Iterable[Member]) -> None:
         self._cursor = cursor
         (found,) = cursor.execute(_SELECT, (json.dumps(list(dict.fromkeys(members))),)).fetchone()
-        self._versions = {
+        self._versions: dict[Member, int] = {
             (programme, member_id): version for programme, member_id, version in json.loads(found)
         }
         self._changed: set[Member] = set()

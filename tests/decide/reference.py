@@ -7,7 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from server.catalogue import Candidate, Cap, CoolDown, Group, Offer
-from tests.decide.cases import RULES, SEGMENTS, Case, Event
+from tests.decide.cases import Case, Event
+from tests.decide.rules import RULES, SEGMENTS
 
 QUESTIONS = (("eligible", "NOT_ELIGIBLE", "ELIGIBILITY_ERROR"), ("applicable", "NOT_APPLICABLE", "APPLICABILITY_ERROR"),
              ("suitable", "NOT_SUITABLE", "SUITABILITY_ERROR"))  # fmt: skip
@@ -73,7 +74,7 @@ def gates(case: Case, row: Row) -> set[str]:
 
 def _gates(case: Case, candidate: Candidate, channel_id: str) -> Iterator[set[str]]:
     facts = facts_of(case)
-    holders = [candidate, *groups_of(case, candidate)]
+    holders: list[Candidate | Group] = [candidate, *groups_of(case, candidate)]
     for question, no, error in QUESTIONS:
         said = {RULES[rule](facts) for holder in holders if (rule := getattr(holder, question))}
         yield {no if one is False else error for one in said if one is not True}
@@ -235,9 +236,28 @@ def best_slate(case: Case) -> list[Row]:
 
 
 def has_room(case: Case, slate: Sequence[Row], row: Row) -> bool:
-    """Tell whether one more of its category may follow these."""
+    """Tell whether one more of its category, and of its groups with what she was given before, may follow these."""
     most = case.placement.most_per_category
-    return most is None or sum(category(one) == category(row) for one in slate) < most
+    if most is not None and sum(category(one) == category(row) for one in slate) >= most:
+        return False
+    return row.candidate is None or all(
+        _events_of(case, cap, members_of(case, group))
+        + sum(one.candidate_id in members_of(case, group) for one in slate)
+        < cap.most
+        for group in groups_of(case, row.candidate)
+        for cap in group.caps
+        if cap.count == "decision"
+    )
+
+
+def members_of(case: Case, group: Group) -> set[str]:
+    """Return the candidates of a group and of the groups in it."""
+    everything = case.catalogue.candidates_by_id.values()
+    return {
+        one.candidate_id
+        for one in everything
+        if group.group_id in [holder.group_id for holder in groups_of(case, one)]
+    }
 
 
 def category(row: Row) -> str:
@@ -322,12 +342,7 @@ def _capped(case: Case, candidate: Candidate) -> bool:
     if any(_events_of(case, cap, {candidate.candidate_id}) >= cap.most for cap in own):
         return True
     for group in lineage:
-        members = {
-            one.candidate_id
-            for one in case.catalogue.candidates_by_id.values()
-            if group in groups_of(case, one)
-        }
-        if any(_events_of(case, cap, members) >= cap.most for cap in group.caps):
+        if any(_events_of(case, cap, members_of(case, group)) >= cap.most for cap in group.caps):
             return True
     return False
 

@@ -147,8 +147,7 @@ def test_a_seed_decides_the_slate() -> None:
             2,
             chance=chance(exploration, [3.0, 2.0, 1.0]),
             seed=f"d{number % 100}",
-            categories=None,
-            most_per_category=None,
+            quotas=(),
         )
         for number in range(200)
     ]

@@ -12,7 +12,8 @@ from server.decide.choice import Choice, Considered
 from server.decide.decide import decide
 from server.decide.evidence import Evidence
 from server.members import MemberProfile, MemberState
-from tests.decide.cases import Case, cases
+from tests.decide.cases import Case
+from tests.decide.drawing import cases
 from tests.decide.making import NOON, ask, dollars, offers, snapshot_of
 
 _SOME = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
@@ -44,7 +45,7 @@ def test_the_order_of_events_and_mappings_does_not_matter(case: Case) -> None:
     random.Random(case.seed).shuffle(order)
     shuffled = case.state(order)
     assert said(decide(case.snapshot, case.question(shuffled))) == first
-    evidence = Evidence(dict(reversed(case.evidence.items())))
+    evidence = Evidence(dict(reversed([*case.evidence.items()])))
     assert evidence.state_id == Evidence(case.evidence).state_id
 
 
@@ -84,7 +85,7 @@ def test_a_batch_is_the_same_decisions_alone() -> None:
         offers=tuple(
             one.model_copy(
                 update={
-                    "eligible": f"age > {10 + 3 * place}" if place % 3 == 0 else "purchase_count < 3",
+                    "eligible": "age > 18" if place % 3 == 0 else "purchase_count < 3",
                     "category": "xyz"[place % 3],
                     "value": dollars(place + 1),
                 }

@@ -1,13 +1,16 @@
 """Nothing is ever chosen that may not be: decisions over random catalogues against a reference in plain Python."""
 
+import math
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from server.decide.choice import Choice, Considered
 from server.decide.decide import decide
 from server.decide.gates import Gate
-from tests.decide.cases import Case, cases
+from tests.decide.cases import Case
+from tests.decide.drawing import case_of, cases
 from tests.decide.reference import Row, best_slate, gates, has_room, outside, rows, scored
 
 AFTER_RULES = {Gate.FALLBACK_ONLY, Gate.NEW_TO_FEW, Gate.BELOW_LEAST_SCORE, Gate.HELD_OUT, Gate.OPEN}
@@ -23,6 +26,10 @@ def test_nothing_is_chosen_that_may_not_be(case: Case) -> None:
     Fallback offers are no exception, and neither is any method of exploration or standing arm. Nothing is given twice, nor
     more than was asked for, nor more of a category than may be.
     """
+    _nothing_forbidden(case)
+
+
+def _nothing_forbidden(case: Case) -> None:
     choice, _ = decide(case.snapshot, case.question())
     able = {(row.candidate_id, row.channel_id): row for row in rows(case) if not gates(case, row)}
     slate: list[Row] = []
@@ -33,6 +40,9 @@ def test_nothing_is_chosen_that_may_not_be(case: Case) -> None:
         assert has_room(case, slate, row)
         slate.append(row)
     assert len(slate) <= case.count
+    propensities = [*(one.propensity for one in choice.offers), *(one.propensity for one in choice.actions)]
+    assert all(0 < one <= 1 for one in propensities)
+    assert choice.slate_propensity == math.prod(propensities)
     if choice.runner_up is not None:
         assert (choice.runner_up.action_id, choice.runner_up.channel_id) in able
 
@@ -44,6 +54,10 @@ def test_everything_is_explained_once(case: Case) -> None:
 
     The gate is the first that is closed, in the order of the gates, and the counts by gate add up.
     """
+    _explained_once(case)
+
+
+def _explained_once(case: Case) -> None:
     choice, considered = decide(case.snapshot, case.question())
     offers = case.placement.decides == "offers"
     listed = case.catalogue.offers if offers else case.catalogue.actions
@@ -75,11 +89,26 @@ def test_without_chance_the_best_is_chosen(case: Case) -> None:
 
     At most so many of a category, then the fallback, which obeys the same limit; all propensities are 1.
     """
+    _the_best(case)
+
+
+def _the_best(case: Case) -> None:
     choice, considered = decide(case.snapshot, case.question())
     expected = [(row.candidate_id, row.channel_id) for row in best_slate(case)]
     assert _chosen(case, choice) == expected
     assert choice.slate_propensity == 1.0
     _scores_agree(case, considered)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(5))
+def test_all_of_it_over_many_more_catalogues(block: int) -> None:
+    """The three properties above over 10,000 catalogues more; the number of one that fails names it to ``case_of``."""
+    for number in range(2000):
+        seed = 2**50 + 2000 * block + number
+        _nothing_forbidden(case_of(seed))
+        _explained_once(case_of(seed))
+        _the_best(case_of(seed, plain=True))
 
 
 def _scores_agree(case: Case, considered: Considered) -> None:

@@ -1,9 +1,8 @@
 """A catalogue that uses every field, and a server of its own for catalogues over a real log."""
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 import grpc
 import yaml
 
-from experiments.catalogue_tables import CREATE_STATEMENTS
 from experiments.definition import ExperimentDefinition
 from experiments.plan import compile_plan
 from server.catalogue import Catalogue
@@ -24,7 +22,6 @@ from server.interceptors import ErrorInterceptor
 from server.programme import KnownExperiment, Programmes, Snapshot
 from server.servicers.catalog import CatalogServicer
 from server.storage import SqliteEventLog
-from server.storage.catalogue_store import CatalogueReads, CatalogueWrite
 from troth.v1 import catalog_service_pb2_grpc
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -102,23 +99,7 @@ def full() -> Catalogue:
     return parse_catalogue(document(), "scene")
 
 
-class Log(CatalogueReads, SqliteEventLog):
-    """A real log that keeps catalogues.
-
-    Args:
-        path: The SQLite file.
-    """
-
-    _rows = SqliteEventLog._rows
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        with closing(sqlite3.connect(path)) as connection:
-            for statement in CREATE_STATEMENTS:
-                connection.execute(statement)
-
-    def append_catalogue_change(self, change: Any, timeout: float) -> Any:
-        return self._group.submit(CatalogueWrite(change), timeout)
+Log = SqliteEventLog
 
 
 class Members:

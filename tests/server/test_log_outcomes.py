@@ -287,6 +287,26 @@ def test_a_thousand_wrong_events(server: Running) -> None:
     assert refused.paths[0].startswith("outcomes[0].")
 
 
+def test_malformed_channel(server: Running, new_id: NewId) -> None:
+    """A channel id that is too long or holds control characters is refused at its path."""
+    events = [_outcome(new_id(), channel_id=channel_id) for channel_id in ("x" * 129, "a\0", "e-mail")]
+
+    refused = refusal(server.log_outcomes, LogOutcomesRequest(outcomes=events))
+
+    assert refused.paths == ["outcomes[0].channel_id", "outcomes[1].channel_id"]
+
+
+def test_channel_of_the_decision(server: Running, new_id: NewId) -> None:
+    """An outcome without a channel takes the one of its decision; where that has none, it stays without."""
+    decision = server.decide("m01")
+    event_id = new_id()
+
+    _log(server, _outcome(event_id, decision_id=decision.decision_id))
+
+    expected = server.logged_decision(decision.decision_id)["channel_id"]
+    assert server.logged_outcome(event_id)["channel_id"] == expected
+
+
 @pytest.mark.parametrize("seconds", [301, 3600, 10**9])
 def test_future_times_are_refused(server: Running, new_id: NewId, seconds: int) -> None:
     """What happens later than five minutes ahead of the server's clock has not happened."""

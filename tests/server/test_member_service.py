@@ -149,7 +149,12 @@ def test_partial_updates(server: Running) -> None:
 
 def test_mask(server: Running) -> None:
     """A mask limits what changes; a field that it names and that is not set is cleared."""
-    full = {"tier": "gold", "points_balance": 5, "points_expire_time": stamp(NOW), "time_zone": "Asia/Tokyo"}
+    full: dict[str, Any] = {
+        "tier": "gold",
+        "points_balance": 5,
+        "points_expire_time": stamp(NOW),
+        "time_zone": "Asia/Tokyo",
+    }
     upsert(server, update(**full, attributes={"a": text("1")}))
 
     upsert(server, update(mask=("tier",), tier="silver", points_balance=9, attributes={"a": text("2")}))
@@ -186,7 +191,8 @@ def test_trail(server: Running) -> None:
     for number in range(5):
         upsert(server, update(points_balance=number), request_id=f"r{number}")
 
-    pages, token = [], ""
+    pages: list[list[Any]] = []
+    token = ""
     while not pages or token:
         page = server.members.ListMemberChanges(
             pb.ListMemberChangesRequest(member_id="anna", page_size=2, page_token=token),

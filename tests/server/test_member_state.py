@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.events import ACTIONS, ActionChoice, Decision, OfferChoice, Outcome, to_micros
+from experiments.rules import AttributeValue
 from server.catalogue.limits import MOST_COUNTED
 from server.members import MemberProfile, MemberState, Tally, Trip
 from server.members.change import ProfileUpdate
 from server.members.events import after_decision, after_outcome
+from server.members.fold import Fold
+from server.members.state import MOST_TRIPS
 from server.storage import ProfileUpdates, SqliteEventLog, member_reads
 from tests.server.test_storage import NOW, PATIENT_S, decision, outcome
 
@@ -153,6 +156,22 @@ def test_tally_counts_within_its_bound(times: list[int], since: int) -> None:
     assert tally.since(since) == min(sum(time > since for time in times), MOST_COUNTED)
 
 
+def test_many_events_at_once_are_bounded_too() -> None:
+    """Folded at once or one by one, no more trips and times of a member are kept than the bounds say."""
+    numbers = range(MOST_TRIPS + MOST_COUNTED)
+    one, fold = MemberState(MEMBER), Fold()
+    for number in numbers:
+        event = happened(number, number, "purchase", product_ids=("tea", "bread"), channel_id="app")
+        one = following(one, event)
+        fold.outcome(
+            to_micros(event.outcome_time), "purchase", event.offer_id, event.channel_id, event.product_ids
+        )
+
+    assert len(one.trips) == MOST_TRIPS
+    assert one.by_event["purchase"].total == len(numbers)
+    assert fold.state(MEMBER, one.version, one.profile) == one
+
+
 def test_what_a_decision_gives() -> None:
     """Each thing given counts by itself and once by its channel; *no action* and an empty answer count as nothing."""
     state = MemberState(MEMBER)
@@ -177,7 +196,7 @@ def test_what_a_decision_gives() -> None:
 
 def test_profile_is_read_back_with_its_types(tmp_path: Path) -> None:
     """Every kind of attribute, and every other field of a profile, is the same after the log."""
-    attributes = {
+    attributes: dict[str, AttributeValue] = {
         "text": "é",
         "whole": 1,
         "real": 1.0,

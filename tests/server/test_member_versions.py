@@ -24,11 +24,6 @@ class Purse:
         self.reserved: dict[str, int] = {}
         self.heard: list[str] = []
 
-    def begin(self, cursor: sqlite3.Cursor) -> None:
-        """Note it."""
-        assert cursor.connection.in_transaction
-        self.heard.append("begin")
-
     def release_expired(self, cursor: sqlite3.Cursor, programme: str, now_micros: int) -> int:
         """Release nothing: these reservations last."""
         raise AssertionError("nobody asks for it here")
@@ -307,7 +302,7 @@ def test_budgets_hear_each_step(log: SqliteEventLog, purse: Purse) -> None:
     log.append_outcomes(sent, PATIENT_S)
     log.append_outcomes(sent[:1], PATIENT_S)
 
-    steps = (["begin", *asked, "flush", "committed"] for asked in ([], ["reserve d2"], ["redeemed o1"], []))
+    steps = ([*asked, "flush", "committed"] for asked in ([], ["reserve d2"], ["redeemed o1"], []))
     assert purse.heard == [one for step in steps for one in step]
 
 
