@@ -82,8 +82,8 @@ CHANGES: dict[str, Any] = {
     ],
     "standing_arms": {
         "traffic_ppm": {
-            "random_eligible": 60_000, "no_model": 60_000, "no_levers": 60_000, "no_personalisation": 60_000,
-            "holdout": 60_000,
+            "random_eligible": 90_000, "no_model": 90_000, "no_levers": 90_000, "no_personalisation": 90_000,
+            "holdout": 90_000,
         },
     },
 }  # fmt: skip
