@@ -88,7 +88,7 @@ CHANGES: dict[str, Any] = {
     },
 }  # fmt: skip
 """What the catalogue of the busy programme has beside, or instead of, the scene's."""
-MEMBERS = (*scene.MEMBERS, *(f"new{number}" for number in range(20)))
+MEMBERS = (*scene.MEMBERS, *(f"new{number}" for number in range(60)))
 _WORKERS = 8
 
 

@@ -63,9 +63,7 @@ def gates_of(ask: Asking, decision: Any) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_replay_is_exact(config: Path, now: Now, count: int) -> None:
-    """Everything on, several clients: each decision comes out again after a model swap, a changed catalogue, new evidence,
-    and a restart; over gRPC and from the files alike.
-    """
+    """With everything on, each decision comes out again: after a model swap, another catalogue, new evidence, a restart."""
     folder, made = config.parent, []
     with running(config, now) as server:
         made += busy.traffic(server, now, count // 4, 1)
@@ -319,6 +317,7 @@ GATED: dict[str, Any] = {
         {"offer_id": "poor", "value": ds.money("0.1")},
     ],
 }  # fmt: skip
+_UNKNOWN = "not known of the member: "
 SENTENCES = {
     "elsewhere": ("NOT_HERE", "its placements or channels do not include this one"),
     "by-letter": ("NOT_HERE", "its placements or channels do not include this one"),
@@ -332,14 +331,12 @@ SENTENCES = {
     "later": ("NOT_APPLICABLE", "not applicable now: needs purchase_count is above 0"),
     "timely": (
         "APPLICABILITY_ERROR",
-        "whether it is applicable is not known: needs days_since_purchase is above 5 (not known of the member:"
-        " days_since_purchase)",
+        f"whether it is applicable is not known: needs days_since_purchase is above 5 ({_UNKNOWN}days_since_purchase)",
     ),
     "regular": ("NOT_SUITABLE", "not suitable: needs regulars is among segments"),
     "expiring": (
         "SUITABILITY_ERROR",
-        "whether it is suitable is not known: needs days_to_points_expiry is below 5 (not known of the member:"
-        " days_to_points_expiry)",
+        f"whether it is suitable is not known: needs days_to_points_expiry is below 5 ({_UNKNOWN}days_to_points_expiry)",
     ),
     "refused": ("COOL_DOWN", "the member said no lately"),
     "capped": ("CAP_REACHED", "given as often as its caps allow: view 2 times in 7 days"),
