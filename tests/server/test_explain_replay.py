@@ -100,13 +100,13 @@ def test_replay_is_exact(config: Path, now: Now, count: int) -> None:
                 "budget_state",
             )
         }
-    # Without these the test would prove little: no model and two, two catalogues, and so on.
+    # Without these the test would prove little: two models and none, two catalogues, every arm, and so on.
     assert counts["model_version"] == 3
     assert counts["catalogue_revision"] == 2
     assert counts["evidence_state"] >= 2
     assert counts["exploration"] == 5
-    assert counts["standing_arm"] == 6
-    assert counts["budget_state"] > 2
+    assert counts["standing_arm"] == 5
+    assert counts["budget_state"] >= 2
 
 
 def test_sample_is_spread_over_the_log(config: Path, now: Now) -> None:
