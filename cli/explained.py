@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from experiments.events import Decision
+    from experiments.events import ActionChoice, Decision, OfferChoice
     from server.decide.explain import Explained
     from server.handlers.replay import Replayed
 
@@ -88,7 +88,8 @@ def _scored(title: str, listed: Sequence["Explained"], replayed: "Replayed") -> 
     decision = replayed.decision
     has_channels = any(one.channel_id for one in listed)
     has_factors = any(one.factors for one in listed)
-    chances = {one.rank: one.propensity for one in (*decision.offers, *decision.actions)}
+    given: Sequence[OfferChoice | ActionChoice] = (*decision.offers, *decision.actions)
+    chances = {one.rank: one.propensity for one in given}
     has_ranks = any(one.rank for one in listed)
     table = _table(title)
     if has_ranks:

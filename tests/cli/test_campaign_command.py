@@ -21,6 +21,7 @@ from tests.server import decision_scene as ds
 from tests.server.decision_scene import Asking, Now
 from tests.server.process import serving
 from tests.server.running import running
+from troth.v1 import recommendation_service_pb2_grpc
 
 
 @pytest.fixture
@@ -142,9 +143,9 @@ def test_goes_on_after_a_break(
 ) -> None:
     """A break is one sentence with exit code 1; the same command goes on, asks for no finished part, decides nobody twice."""
     listed = members(tmp_path, 30)
-    made = campaign_run.recommendation_service_pb2_grpc.RecommendationServiceStub
-    grpc_module = campaign_run.recommendation_service_pb2_grpc
-    monkeypatch.setattr(grpc_module, "RecommendationServiceStub", lambda channel: _Broken(made(channel), 17))
+    made: Any = recommendation_service_pb2_grpc.RecommendationServiceStub
+    name = "RecommendationServiceStub"
+    monkeypatch.setattr(recommendation_service_pb2_grpc, name, lambda channel: _Broken(made(channel), 17))
 
     ran = troth(*campaign(listed, live.address))
 
@@ -156,7 +157,7 @@ def test_goes_on_after_a_break(
     assert parts == ["000000.parquet", "000001.parquet", "campaign.json"]
     assert not (tmp_path / "result.parquet").exists()
     before = pl.read_parquet(tmp_path / "result.parquet.parts" / "*.parquet")
-    monkeypatch.setattr(grpc_module, "RecommendationServiceStub", made)
+    monkeypatch.setattr(recommendation_service_pb2_grpc, name, made)
 
     ran = troth(*campaign(listed, live.address))
 
@@ -177,10 +178,10 @@ def test_parts_of_another_run_are_not_mixed_in(
 ) -> None:
     """Parts of another question, or of another list, are not taken: the sentence says what was different."""
     listed = members(tmp_path, 10)
-    made = campaign_run.recommendation_service_pb2_grpc.RecommendationServiceStub
+    made: Any = recommendation_service_pb2_grpc.RecommendationServiceStub
     with monkeypatch.context() as broken:
         broken.setattr(
-            campaign_run.recommendation_service_pb2_grpc,
+            recommendation_service_pb2_grpc,
             "RecommendationServiceStub",
             lambda channel: _Broken(made(channel), 8),
         )

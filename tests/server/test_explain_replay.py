@@ -413,7 +413,7 @@ def test_no_gate_is_left_out(tmp_path: Path, now: Now) -> None:
     ) as server:
         ask = Asking(server)
         few = gates_of(ask, ask.offers("anna"))
-    arms = {"standing_arms": {"traffic_ppm": {"holdout": 500_000}}}
+    arms: dict[str, Any] = {"standing_arms": {"traffic_ppm": {"holdout": 500_000}}}
     with running(ds.write(tmp_path / "held", **arms), now) as server:
         ask = Asking(server)
         decisions = (ask.offers(f"m{number}") for number in range(100))

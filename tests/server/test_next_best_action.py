@@ -267,4 +267,4 @@ def test_the_other_method_is_named(untouched: Running) -> None:
     """Who asks for offers where actions are decided is told the method."""
     with pytest.raises(grpc.RpcError) as caught:
         Asking(untouched).offers("anna", "next")
-    assert "ask for them with NextBestAction" in caught.value.details()
+    assert "ask for them with NextBestAction" in str(caught.value.details())
