@@ -104,5 +104,8 @@ def stored_catalogue(standing: CatalogueChange | None) -> Catalogue | None:
 
 
 def _outdated(programme: str, problems: list[Problem]) -> DefinitionError:
-    source = f"The catalogue of programme {programme!r} in the store, which breaks the rules of this version"
+    source = (
+        f"The catalogue of programme {programme!r} in the store breaks the rules of this version; once the configured file is"
+        " edited, that replaces it"
+    )
     return DefinitionError(source, problems)

@@ -83,12 +83,18 @@ class Snapshot:
 
 
 class Programmes:
-    """The current snapshot of each programme. A snapshot is swapped by one assignment, so a reader sees old or new."""
+    """The current snapshot of each programme. A snapshot is swapped by one assignment, so a reader sees old or new.
+
+    Attributes:
+        changing: Held from the check of a change of experiments or catalogues until it is in force, since experiments need
+            what catalogues have.
+    """
 
     def __init__(self, snapshots: dict[str, Snapshot]) -> None:
         self._snapshots = dict(snapshots)
         # Models and experiments are replaced by different threads, each of which builds on what the other left.
         self._replacing = threading.Lock()
+        self.changing = threading.Lock()
 
     def current(self, programme: str) -> Snapshot:
         """Return the snapshot in force.

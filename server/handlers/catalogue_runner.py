@@ -103,6 +103,10 @@ class CatalogueRunner:
             raise StoreTimeoutError from None
 
     def _perform(self, edit: Edit, changed: Callable[[Catalogue], Catalogue]) -> CatalogueChange:
+        with self._programmes.changing:
+            return self._perform_alone(edit, changed)
+
+    def _perform_alone(self, edit: Edit, changed: Callable[[Catalogue], Catalogue]) -> CatalogueChange:
         provenance = edit.provenance
         if provenance.request_id:
             earlier = self._store.catalogue_change_of_request(edit.programme, provenance.request_id)

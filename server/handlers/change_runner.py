@@ -104,6 +104,12 @@ class ChangeRunner:
     def _perform(
         self, programme: str, change: Callable[[Snapshot], ExperimentChange], provenance: Provenance
     ) -> KnownExperiment:
+        with self._programmes.changing:
+            return self._perform_alone(programme, change, provenance)
+
+    def _perform_alone(
+        self, programme: str, change: Callable[[Snapshot], ExperimentChange], provenance: Provenance
+    ) -> KnownExperiment:
         if provenance.request_id:
             earlier = self._store.change_of_request(programme, provenance.request_id)
             if earlier is not None:

@@ -110,7 +110,7 @@ def test_random_eligible_chooses_evenly_among_all() -> None:
     catalogue = catalogue_of(Exploration(method="softmax", share=0.5, shortlist=1, cold_share=0.01))
     snapshot = snapshot_of(catalogue, counting_bundle(TRIPS, POPULAR))
     seen: Counter[tuple[str, ...]] = Counter()
-    for number in range(3000):
+    for number in range(1500):
         question = ask(catalogue.placements[0], assigned=arm("random_eligible"), count=2, seed=f"d{number}")
         choice, _ = decide(snapshot, question)
         assert choice.slate_propensity == pytest.approx(1 / 6)

@@ -10,7 +10,7 @@ from server.decide.gates import Gate
 from server.members import MemberState
 from tests.decide.making import NOON, ask, dollars, offers, snapshot_of
 
-MEMBERS = 4000
+MEMBERS = 2000
 
 
 def throttled(exploration: Exploration, evidence: Evidence, **more: object) -> float:

@@ -16,7 +16,7 @@ from tests.decide.cases import Case
 from tests.decide.drawing import cases
 from tests.decide.making import NOON, ask, dollars, offers, snapshot_of
 
-_SOME = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+_SOME = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 
 
 def said(answer: tuple[Choice, Considered]) -> tuple[Any, ...]:

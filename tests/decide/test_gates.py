@@ -15,7 +15,7 @@ from tests.decide.reference import Row, best_slate, gates, has_room, outside, ro
 
 AFTER_RULES = {Gate.FALLBACK_ONLY, Gate.NEW_TO_FEW, Gate.BELOW_LEAST_SCORE, Gate.HELD_OUT, Gate.OPEN}
 """What becomes of a row that rules and limits let through; these models are about every offer."""
-_MANY = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+_MANY = settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 
 
 @_MANY

@@ -332,6 +332,19 @@ def test_two_servers_on_one_store(live: Serving, tmp_path: Path) -> None:
     assert known == ["coffee", "tea", "theirs", "ours"]
 
 
+def test_what_another_server_did_already(live: Serving, tmp_path: Path) -> None:
+    """Asked for what another server of the store has in force already, a server makes no entry and decides by it too."""
+    with serving(tmp_path / "troth.db", scene.full()) as other:
+        other.stub.DeleteAction(pb.DeleteActionRequest(action_id="hello", actor="a"))
+
+    change = live.stub.ApplyCatalogue(_apply(live, lambda one: one.actions.pop(0))).change
+
+    assert change.position == 0
+    assert len(_trail(live)) == 2
+    assert _revision(live) == change.revision
+    assert live.told == [("default", change.revision)]
+
+
 def test_restart(tmp_path: Path) -> None:
     """What was changed over gRPC is in force after a restart with the same file."""
     with serving(tmp_path / "troth.db", scene.full()) as first:
@@ -392,6 +405,15 @@ def test_what_experiments_need(tmp_path: Path) -> None:
         live.stub.ApplyCatalogue(_apply(live, lambda one: one.actions.pop(0)))
 
 
+def test_what_archived_experiments_needed(tmp_path: Path) -> None:
+    """A placement may go when the experiments that were at it are archived."""
+    archived = parse_experiment(_definition(placements=["next"], unit="member", state="archived"), "test")
+    with serving(tmp_path / "troth.db", scene.full(), (archived,)) as live:
+        live.stub.ApplyCatalogue(_apply(live, lambda one: one.placements.pop(1)))
+
+        assert list(live.programmes.current("default").catalogue.placements_by_id) == ["home"]
+
+
 def _definition(**fields: Any) -> dict[str, Any]:
     return {
         "experiment_id": "next-test",
@@ -404,6 +426,27 @@ def _definition(**fields: Any) -> dict[str, Any]:
         "metrics": [{"metric_id": "m"}],
         **fields,
     }
+
+
+def test_pages_of_large_items(tmp_path: Path) -> None:
+    """A page that would be too large for a message is cut short; nothing is lost over the pages."""
+    large = Catalogue(
+        placements=(Placement(placement_id="p"),),
+        offers=tuple(Offer(offer_id=f"o{number:02}", description="x" * 100_000) for number in range(60)),
+    )
+    with serving(tmp_path / "troth.db", large) as live:
+        found: list[str] = []
+        sizes: list[int] = []
+        token = ""
+        while token or not sizes:
+            answer = live.stub.ListOffers(pb.ListOffersRequest(page_size=100, page_token=token))
+            found += [offer.offer_id for offer in answer.offers]
+            token = answer.next_page_token
+            sizes.append(answer.ByteSize())
+
+    assert found == [f"o{number:02}" for number in range(60)]
+    assert len(sizes) == 3
+    assert max(sizes) < 2_200_000
 
 
 def test_a_large_catalogue(tmp_path: Path) -> None:

@@ -155,6 +155,11 @@ FAULTS: list[tuple[Change, str, str]] = [
         "or valid_from beside the budget",
     ),
     (
+        _set("offers.0.budgets", [{"units": 1, "pacing": "even", "first_day": "2026-05-01"}]),
+        "offers[0].budgets[0].last_day",
+        "or valid_until beside the budget",
+    ),
+    (
         _set("offers.1.budgets", [{"units": 1, "pacing": "even", "first_day": "2026-06-01"}]),
         "offers[1].budgets[0].pacing",
         "from 2026-06-01 to 2026-05-31",
@@ -248,6 +253,27 @@ def test_discounts_without_arbitration() -> None:
     offer = Offer(offer_id="a", discount=Money(amount=Decimal(1), currency_code="EUR"))
 
     assert catalogue_problems(Catalogue(placements=(Placement(placement_id="p"),), offers=(offer,))) == []
+
+
+def test_discounts_beside_costs() -> None:
+    """A discount in other money is sound where the cost of a response is told in the catalogue's."""
+    document = scene.document()
+    document["offers"][1] |= {"discount": EUROS, "response_cost": {"amount": "1", "currency_code": "USD"}}
+
+    assert _problems(document) == []
+
+
+def test_no_action_needs_no_value() -> None:
+    """No action earns nothing, so it is weighed without a value."""
+    document = scene.document()
+    del document["arbitrations"][0]["default_value"]
+    worth = {"amount": "1", "currency_code": "USD"}
+    for candidate in (*document["offers"], document["actions"][0]):
+        candidate["value"] = worth
+
+    assert _problems(document) == []
+    del document["actions"][0]["value"]
+    assert [problem.path for problem in _problems(document)] == ["arbitrations[0].default_value"]
 
 
 def test_large_catalogue_is_checked_quickly() -> None:
