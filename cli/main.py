@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from cli import catalog, demo_command, experiment, member, models, policy, segment, serve, train
+from cli import (
+    campaign,
+    catalog,
+    demo_command,
+    experiment,
+    explain,
+    member,
+    models,
+    policy,
+    replay,
+    segment,
+    serve,
+    train,
+)
 from experiments.errors import DomainError
 from training.bundle import BundleError
 
@@ -17,12 +30,15 @@ app = typer.Typer(
 )
 app.command("demo")(demo_command.demo)
 app.command("serve")(serve.serve)
+app.command("explain")(explain.explain)
+app.command("replay")(replay.replay)
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(segment.app, name="segment")
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(policy.app, name="policy")
+app.add_typer(campaign.app, name="campaign")
 app.add_typer(member.app, name="member")
 
 

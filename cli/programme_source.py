@@ -1,5 +1,6 @@
 """What the server's configuration says of one programme."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,11 +37,26 @@ def read_programme(config: Path, programme: str = "") -> ProgrammeSource:
     from server.config import load_config
 
     found = load_config(config)
-    listed = ", ".join(sorted(found.programmes))
-    if not programme and len(found.programmes) > 1:
-        raise typer.BadParameter(f"{config} has the programmes {listed}; name one with --programme.")
-    chosen = programme or next(iter(found.programmes))
-    if chosen not in found.programmes:
-        raise typer.BadParameter(f"{config} has no programme {chosen!r}; it has {listed}.")
+    chosen = chosen_programme(config, found.programmes, programme)
     section = found.programmes[chosen]
     return ProgrammeSource(chosen, load_catalogue(Path(section.catalogue)), Path(found.store.path))
+
+
+def chosen_programme(config: Path, programmes: Collection[str], programme: str) -> str:
+    """Return the programme that is named, or the only one.
+
+    Args:
+        config: The configuration's file.
+        programmes: The programmes in it.
+        programme: The one that is wanted, or empty.
+
+    Raises:
+        BadParameter: There is no such programme, or it must be named.
+    """
+    listed = ", ".join(sorted(programmes))
+    if not programme and len(programmes) > 1:
+        raise typer.BadParameter(f"{config} has the programmes {listed}; name one with --programme.")
+    chosen = programme or next(iter(programmes))
+    if chosen not in programmes:
+        raise typer.BadParameter(f"{config} has no programme {chosen!r}; it has {listed}.")
+    return chosen

@@ -78,8 +78,8 @@ class Snapshot:
         object.__setattr__(self, "tables", Tables(self.catalogue, self.compiled.book, self.bundles))
 
     def bundle_at(self, placement: Placement) -> Bundle | None:
-        """Return the model that ranks at a placement: the one of its task, if there is one."""
-        return self.bundles.get(placement.task)
+        """Return the model that ranks at a placement: the one of its task, if there is one; none where actions are chosen."""
+        return None if placement.decides == "actions" else self.bundles.get(placement.task)
 
 
 class Programmes:

@@ -149,7 +149,7 @@ def choice_of(
         standing_arm=policy.arm,
         arbitration_id="" if policy.arbitration is None else policy.arbitration.arbitration_id,
         exploration=UNIFORM if policy.uniform else policy.exploration.method,
-        slate_propensity=math.prod(considered.slate.propensities),
+        slate_propensity=math.prod(considered.slate.propensities, start=1.0),
         removed={name: counts[gate] for gate, name in _REMOVING if counts[gate]},
     )
 

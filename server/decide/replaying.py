@@ -100,5 +100,5 @@ def _differences(path: str, logged: Any, replayed: Any) -> Iterator[Difference]:
     elif isinstance(logged, Mapping) and isinstance(replayed, Mapping):
         for name in sorted(logged.keys() | replayed.keys()):
             yield from _differences(f"{path}.{name}", logged.get(name), replayed.get(name))
-    elif logged != replayed:
+    elif logged != replayed or (isinstance(logged, float) and repr(logged) != repr(replayed)):
         yield Difference(path, repr(logged), repr(replayed))

@@ -180,7 +180,7 @@ class _Attempt:
     ) -> Decision:
         """Return the decision to log."""
         request, snapshot = self.request, self.snapshot
-        bundle = None if self.placement.decides == "actions" else snapshot.bundle_at(self.placement)
+        bundle = snapshot.bundle_at(self.placement)
         return Decision(
             programme=request.programme,
             decision_id=decision_id,

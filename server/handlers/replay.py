@@ -1,17 +1,22 @@
 """Explaining decisions, and making them again from the log."""
 
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
+
+from pydantic import ValidationError
 
 from experiments.catalogue_changes import CatalogueChange
 from experiments.events import Decision
 from experiments.plan import compile_plan
 from server.budgets import NOTHING_CLOSED, Closed
-from server.catalogue import Catalogue
+from server.catalogue import Catalogue, Placement
+from server.decide.choice import Considered
 from server.decide.evidence import NO_EVIDENCE, Evidence
 from server.decide.explain import Explained, explain
 from server.decide.question import Question
@@ -22,7 +27,11 @@ from server.models import find_bundle
 from server.programme import Snapshot
 from training.bundle import Bundle, Task
 
-_MOST_KEPT = 8
+_SNAPSHOTS_KEPT = 8
+_STATES_KEPT = 64
+
+_Key = TypeVar("_Key")
+_Kept = TypeVar("_Kept")
 
 
 class ReplayStore(Protocol):
@@ -45,21 +54,33 @@ class ReplayStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Replayed:
     """A decision made again.
 
     Attributes:
         decision: As logged.
-        catalogue: The catalogue of its revision.
+        snapshot: What it was made with.
+        question: What was asked.
+        considered: How it came about.
         differences: In what it came out otherwise; empty if every bit is the same.
-        candidates: What became of each candidate.
     """
 
     decision: Decision
-    catalogue: Catalogue
+    snapshot: Snapshot
+    question: Question
+    considered: Considered
     differences: tuple[Difference, ...]
-    candidates: list[Explained]
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The catalogue of its revision."""
+        return self.snapshot.catalogue
+
+    @cached_property
+    def candidates(self) -> list[Explained]:
+        """What became of each candidate."""
+        return explain(self.snapshot, self.question, self.considered)
 
 
 class ReplayHandler:
@@ -77,7 +98,10 @@ class ReplayHandler:
         self._store = store
         self._models = models
         self._check_programme = check_programme
-        self._kept: OrderedDict[tuple[str, str, str, str], Snapshot] = OrderedDict()
+        self._catalogues: _Latest[tuple[str, str], Catalogue] = _Latest(_SNAPSHOTS_KEPT)
+        self._snapshots: _Latest[tuple[str, str, Task, str], Snapshot] = _Latest(_SNAPSHOTS_KEPT)
+        self._closed: _Latest[tuple[str, str], Closed] = _Latest(_STATES_KEPT)
+        self._evidence: _Latest[tuple[str, str], Evidence] = _Latest(_STATES_KEPT)
 
     def replay(self, programme: str, decision_id: str) -> Replayed:
         """Make a decision again.
@@ -92,29 +116,33 @@ class ReplayHandler:
         decision = self._store.decision(programme, decision_id)
         if decision is None:
             raise DecisionNotFoundError(programme, decision_id)
+        return self.again(decision)
+
+    def again(self, decision: Decision) -> Replayed:
+        """Make a decision of the log again. Errors as in ``replay``."""
         if decision.member_version is None:
             raise ReplayImpossibleError(
-                decision_id, "it was logged by a version of Troth that did not keep what it read"
+                decision.decision_id, "it was logged by a version of Troth that did not keep what it read"
             )
-        snapshot = self._snapshot(decision)
-        question = self._question(decision, decision.member_version - 1, snapshot)
+        snapshot, placement = self._made_with(decision)
+        question = self._question(decision, decision.member_version - 1, placement)
         choice, considered = replay(snapshot, question)
-        return Replayed(
-            decision,
-            snapshot.catalogue,
-            differences(decision, choice),
-            explain(snapshot, question, considered),
-        )
+        return Replayed(decision, snapshot, question, considered, differences(decision, choice))
 
-    def _question(self, decision: Decision, version: int, snapshot: Snapshot) -> Question:
+    def _question(self, decision: Decision, version: int, placement: Placement) -> Question:
         programme = decision.programme
-        placement = snapshot.catalogue.placements_by_id[decision.placement_id]
         state = self._store.member_state(programme, decision.member_id, version)
         closed, evidence = NOTHING_CLOSED, NO_EVIDENCE
         if decision.budget_state:
-            closed = Closed.from_document(self._document(decision, decision.budget_state))
+            closed = self._closed.get(
+                (programme, decision.budget_state),
+                lambda: Closed.from_document(self._document(decision, decision.budget_state)),
+            )
         if decision.evidence_state:
-            evidence = Evidence.from_document(self._document(decision, decision.evidence_state))
+            evidence = self._evidence.get(
+                (programme, decision.evidence_state),
+                lambda: Evidence.from_document(self._document(decision, decision.evidence_state)),
+            )
         return question_of(decision, placement, state, closed, evidence)
 
     def _document(self, decision: Decision, state_id: str) -> str:
@@ -123,37 +151,68 @@ class ReplayHandler:
             raise ReplayImpossibleError(decision.decision_id, f"the log has no state {state_id}")
         return document
 
-    def _snapshot(self, decision: Decision) -> Snapshot:
-        key = (
-            decision.programme,
-            decision.catalogue_revision,
-            decision.placement_id,
-            decision.model_version,
-        )
-        kept = self._kept.get(key)
-        if kept is None:
-            kept = self._kept[key] = self._made(decision)
-            if len(self._kept) > _MOST_KEPT:
-                self._kept.popitem(last=False)
-        return kept
-
-    def _made(self, decision: Decision) -> Snapshot:
+    def _made_with(self, decision: Decision) -> tuple[Snapshot, Placement]:
         programme, revision = decision.programme, decision.catalogue_revision
-        change = self._store.catalogue_at(programme, revision)
+        catalogue = self._catalogues.get((programme, revision), lambda: self._catalogue(decision))
+        placement = catalogue.placements_by_id.get(decision.placement_id)
+        if placement is None:
+            raise ReplayImpossibleError(
+                decision.decision_id,
+                f"the catalogue of revision {revision} has no placement {decision.placement_id!r}",
+            )
+        key = (programme, revision, placement.task, decision.model_version)
+        return self._snapshots.get(
+            key, lambda: self._snapshot(decision, catalogue, placement.task)
+        ), placement
+
+    def _catalogue(self, decision: Decision) -> Catalogue:
+        revision = decision.catalogue_revision
+        change = self._store.catalogue_at(decision.programme, revision)
         if change is None:
             raise ReplayImpossibleError(
                 decision.decision_id, f"the log has no catalogue of revision {revision}"
             )
-        catalogue = Catalogue.from_json(change.document)
-        task = catalogue.placements_by_id[decision.placement_id].task
+        try:
+            return Catalogue.from_json(change.document)
+        except ValidationError:
+            raise ReplayImpossibleError(
+                decision.decision_id, f"the catalogue of revision {revision} breaks the rules of this version"
+            ) from None
+
+    def _snapshot(self, decision: Decision, catalogue: Catalogue, task: Task) -> Snapshot:
+        programme, version = decision.programme, decision.model_version
         bundles: dict[Task, Bundle] = {}
-        if decision.model_version:
+        if version:
             folder = self._models.get(programme)
-            bundle = None if folder is None else find_bundle(folder, programme, task, decision.model_version)
+            bundle = None if folder is None else find_bundle(folder, programme, task, version)
             if bundle is None:
-                raise ReplayImpossibleError(
-                    decision.decision_id,
-                    f"model {decision.model_version} is not in {os.fspath(folder) if folder else 'any models folder'}",
-                )
+                where = os.fspath(folder) if folder else "any models folder"
+                raise ReplayImpossibleError(decision.decision_id, f"model {version} is not in {where}")
             bundles[task] = bundle
         return Snapshot(catalogue, compile_plan([], programme), bundles)
+
+
+class _Latest(Generic[_Key, _Kept]):
+    """What was worked out last, since neighbours in the log mostly need the same. Safe to share between threads.
+
+    Args:
+        most: So much is kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+
+    def get(self, key: _Key, make: Callable[[], _Kept]) -> _Kept:
+        """Return what is kept under a key; make it if nothing is."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = make()
+        with self._lock:
+            self._kept[key] = made
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return made

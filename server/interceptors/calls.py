@@ -27,7 +27,7 @@ class CallInterceptor(grpc.ServerInterceptor):
     def stream(
         self, method: str, behaviour: Behaviour, requests: Any, context: grpc.ServicerContext
     ) -> Iterator[Any]:
-        """Run the stream, yielding its answers."""
+        """Run the stream, yielding its answers. A method that takes one request gets it as the only part."""
 
     def intercept_service(
         self,
@@ -54,12 +54,21 @@ class CallInterceptor(grpc.ServerInterceptor):
         def run_stream(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             return self.stream(method, behaviour, requests, context)
 
+        def only(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+            answers: Iterator[Any] = behaviour(next(requests), context)
+            return answers
+
+        def run_one(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            return self.stream(method, only, iter((request,)), context)
+
         serialisation = {
             "request_deserializer": handler.request_deserializer,
             "response_serializer": handler.response_serializer,
         }
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(run, **serialisation)
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(run_one, **serialisation)
         return grpc.stream_stream_rpc_method_handler(run_stream, **serialisation)
 
 
@@ -68,5 +77,5 @@ def _behaviour(handler: Handler, method: str) -> Behaviour | None:
     if handler is None:
         return None
     unary: Behaviour | None = handler.unary_unary
-    streaming: Behaviour | None = handler.stream_stream
+    streaming: Behaviour | None = handler.stream_stream or handler.unary_stream
     return unary or (streaming if method.startswith(_OURS) else None)

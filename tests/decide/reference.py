@@ -158,8 +158,8 @@ def scored(case: Case, left: Sequence[Row]) -> list[float]:
 
 
 def model_scores(case: Case, left: Sequence[Row]) -> dict[str, float] | None:
-    """Return the model's score of each offer; none without a model."""
-    if not case.popular or case.placement.decides == "actions":
+    """Return the model's score of each offer; none without a model, and in the arm without one."""
+    if not case.popular or case.placement.decides == "actions" or case.arm == "no_model":
         return None
     popular = case.placement.ranking == "popular" or case.arm == "no_personalisation" or case.trips is None
     own = case.popular if popular else {one: float((case.trips or {}).get(one, 0)) for one in case.popular}
@@ -179,7 +179,7 @@ def probabilities(
                 prior = row.candidate.prior_probability
         given, answered = case.evidence.get(row.candidate_id, (0, 0))
         rates.append((weight * prior + answered) / (weight + given))
-    if model is None or case.arm == "no_model":
+    if model is None:
         return rates
     learned = [model[row.candidate_id] for row in left if row.candidate_id in case.popular]
     if not learned:
@@ -223,13 +223,14 @@ def best_slate(case: Case) -> list[Row]:
         (one for one in case.catalogue.arbitrations if one.arbitration_id == case.placement.arbitration), None
     )
     least = None if formula is None else formula.least_score
+    popular = {} if case.arm == "no_model" else case.popular
     order = sorted(
         (
             place
             for place in range(len(left))
             if least is None or left[place].candidate is None or scores[place] >= least
         ),
-        key=lambda place: (-scores[place], -case.popular.get(left[place].candidate_id, 0.0), place),
+        key=lambda place: (-scores[place], -popular.get(left[place].candidate_id, 0.0), place),
     )
     count = 1 if case.placement.decides == "actions" else case.count
     by_id = {row.candidate_id: row for row in able}

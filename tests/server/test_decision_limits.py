@@ -1,0 +1,191 @@
+"""Limits of offers over real gRPC: eligibility, caps, coupons, budgets and inventory, each at the very next call."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server import decision_scene as ds
+from tests.server.decision_scene import EMAIL, Asking, Now, offered, removed, stamp, values
+from tests.server.running import Running, refusal, running
+from troth.v1.recommendation_service_pb2 import RecommendOffersRequest
+
+RESERVED = "SELECT decision_id, candidate_id, account_id, units, state FROM reservations ORDER BY 1, 2, 3"
+SPENT = (
+    "SELECT account_id, reserved_units, committed_units FROM budget_accounts"
+    " WHERE reserved_units + committed_units > 0 ORDER BY 1"
+)
+
+
+@pytest.fixture
+def now() -> Now:
+    """The server's clock."""
+    return Now()
+
+
+@pytest.fixture
+def server(tmp_path: Path, now: Now) -> Iterator[Running]:
+    """A server of the scene, without a model."""
+    with running(ds.write(tmp_path / "scene"), now) as started:
+        yield started
+
+
+@pytest.fixture
+def ask(server: Running) -> Asking:
+    """Its calls."""
+    return Asking(server)
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server that keeps nothing of what these tests send."""
+    with running(ds.write(tmp_path_factory.mktemp("untouched") / "scene"), Now()) as started:
+        yield started
+
+
+def rows(server: Running, statement: str) -> list[tuple[Any, ...]]:
+    """Return rows of the server's file."""
+    with closing(sqlite3.connect(server.log_path)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def test_best_offers_first(ask: Asking) -> None:
+    """Offers come by a tenth of their value less their cost; a rule that cannot tell leaves its offer out."""
+    decision = ask.offers("anna", offer_count=10)
+
+    assert offered(decision) == ["honey", "jam", "kale", "nuts", "rice"]
+    assert [offer.score for offer in decision.offers] == pytest.approx([0.9, 0.7, 0.6, 0.5, 0.1])
+    assert removed(decision) == {"ELIGIBILITY_ERROR": 1}
+    assert (decision.channel_id, decision.arbitration_id) == ("app", "worth")
+
+
+@pytest.mark.parametrize(("age", "gate"), [(17, "NOT_ELIGIBLE"), (18, None)])
+def test_eligible_by_the_request(ask: Asking, age: int, gate: str | None) -> None:
+    """A rule over an attribute of the request says yes or no."""
+    decision = ask.offers("anna", offer_count=10, attributes=values(age=age))
+
+    assert ("wine" in offered(decision)) == (gate is None)
+    assert removed(decision) == ({} if gate is None else {gate: 1})
+
+
+def test_redeemed_coupon_is_gone(ask: Asking, now: Now) -> None:
+    """A coupon that the member redeemed is not offered to her again, from the next call on; others still get it."""
+    first = ask.offers("anna")
+    assert offered(first)[0] == "honey"
+
+    ask.log("anna", "redemption", decision_id=first.decision_id, offer_id="honey", outcome_time=stamp(now()))
+
+    assert "honey" not in offered(ask.offers("anna", offer_count=10))
+    assert removed(ask.offers("anna"))["CAP_REACHED"] == 1
+    assert offered(ask.offers("bob"))[0] == "honey"
+
+
+def test_refusal_rests_the_offer(ask: Asking, now: Now) -> None:
+    """An offer that she refused rests for 10 days."""
+    ask.log("anna", "refusal", offer_id="honey", outcome_time=stamp(now()))
+    assert offered(ask.offers("anna"))[0] == "jam"
+
+    now.pass_(days=10, seconds=1)
+    assert offered(ask.offers("anna"))[0] == "honey"
+
+
+def test_consent_of_the_channel(ask: Asking) -> None:
+    """Without consent nothing travels by email: an empty answer that says why; with it everything does."""
+    decision = ask.offers("anna", channel_id="email", offer_count=10)
+    assert offered(decision) == []
+    assert removed(decision) == {"ELIGIBILITY_ERROR": 1, "NO_CONSENT": 5}
+
+    ask.say("anna", EMAIL)
+
+    assert len(ask.offers("anna", channel_id="email", offer_count=10).offers) == 5
+
+
+def test_budget_is_reserved_once(ask: Asking, server: Running) -> None:
+    """A retry reserves nothing twice; each decision that gives the offer takes one, until none is left."""
+    first = ask.offers("anna", offer_count=3, request_id="r-1")
+    assert offered(first) == ["honey", "jam", "kale"]
+    once = rows(server, RESERVED)
+    assert once == [(first.decision_id, "kale", "candidate:kale:0", 1, "reserved")]
+
+    assert ask.offers("anna", offer_count=3, request_id="r-1") == first
+    assert rows(server, RESERVED) == once
+    assert rows(server, SPENT) == [("candidate:kale:0", 1, 0)]
+
+    for member in ("bob", "cleo"):
+        assert "kale" in offered(ask.offers(member))
+    decision = ask.offers("dora")
+    assert offered(decision) == ["honey", "jam", "nuts"]
+    assert removed(decision)["BUDGET_SPENT"] == 1
+    assert rows(server, SPENT)[0] == ("candidate:kale:0", 3, 0)
+
+
+def test_redemption_commits(ask: Asking, server: Running, now: Now) -> None:
+    """A redemption turns its reservation into a spend, which does not run out."""
+    decision = ask.offers("anna")
+    ask.log(
+        "anna", "redemption", decision_id=decision.decision_id, offer_id="kale", outcome_time=stamp(now())
+    )
+
+    assert rows(server, SPENT) == [("candidate:kale:0", 0, 1)]
+    assert [state for *_, state in rows(server, RESERVED)] == ["committed"]
+
+
+def test_reservation_runs_out(ask: Asking, server: Running, now: Now) -> None:
+    """After its hold of 2 days a reservation is given back, and somebody else gets the offer."""
+    for member in ("anna", "bob", "cleo"):
+        assert "kale" in offered(ask.offers(member))
+    now.pass_(days=1)
+    assert "kale" not in offered(ask.offers("dora"))
+
+    now.pass_(days=1, seconds=1)
+    server.app._engine._housekeeping.round()
+
+    assert "kale" in offered(ask.offers("dora"))
+    assert rows(server, SPENT)[0] == ("candidate:kale:0", 1, 0)
+
+
+def test_inventory(ask: Asking) -> None:
+    """Of two pieces two are given, whoever asks."""
+    given = ["nuts" in offered(ask.offers(f"m{number}", offer_count=10)) for number in range(4)]
+
+    assert given == [True, True, False, False]
+
+
+def test_bare_member_gets_an_answer(ask: Asking) -> None:
+    """A member of whom nothing is known gets what needs no knowledge."""
+    decision = ask.offers("成员")
+    assert offered(decision) == ["honey", "jam", "kale"]
+
+
+def test_factors_only_when_asked(ask: Asking) -> None:
+    """Factors come with the answer if it was asked for them, and make up the score."""
+    assert not any(offer.HasField("factors") for offer in ask.offers("anna").offers)
+
+    for offer in ask.offers("anna", factors_wanted=True, offer_count=10).offers:
+        made_of = offer.factors
+        product = made_of.probability * (made_of.value_factor * made_of.context_factor * made_of.lever_factor)
+        assert product - made_of.cost_term == offer.score
+
+
+@pytest.mark.parametrize(
+    ("fields", "paths", "sentence"),
+    [
+        ({"channel_id": "push"}, ["channel_id"], "has app, email, so not 'push'"),
+        ({"placement_id": "plain", "channel_id": "app"}, ["channel_id"], "names no channels"),
+        ({"placement_id": "next"}, ["placement_id"], "ask for them with NextBestAction"),
+        ({"offer_count": -1}, ["offer_count"], "must be 0"),
+        ({"channel_id": "a" * 129}, ["channel_id"], "at most 128"),
+        ({"offer_count": -1, "member_id": ""}, ["member_id", "offer_count"], "is required"),
+    ],
+)
+def test_bad_input(untouched: Running, fields: dict[str, Any], paths: list[str], sentence: str) -> None:
+    """Each problem is named with its field, and what would be right."""
+    asked = {"member_id": "anna", "placement_id": "till"} | fields
+    refused = refusal(untouched.recommend_offers, RecommendOffersRequest(**asked))
+
+    assert refused.reason == "INVALID_REQUEST"
+    assert refused.paths == paths
+    assert sentence in refused.message
