@@ -56,8 +56,7 @@ class Table:
         priors: float64[n], prior probability; NaN where the catalogue gives none.
         prior_evidence: float64[n], decisions that the prior counts for.
         categories: int64[n].
-        usual: int64[m], the rows that take part, ascending.
-        fallback: Rows that fill an answer, in this order.
+        fallback: Rows that fill an answer, in this order, and take no part otherwise.
         places: Rows of each candidate.
         group_places: Rows of each group and of the groups in it.
         outside: The candidates that have no row here, each with its gate.
@@ -82,7 +81,6 @@ class Table:
     priors: Floats
     prior_evidence: Floats
     categories: Places
-    usual: Places
     fallback: tuple[int, ...]
     places: Mapping[str, tuple[int, ...]]
     group_places: Mapping[str, Places]
@@ -163,7 +161,6 @@ class Tables:
         kinds, chains, kind_ways = self._kinds(rows)
         channels = tuple(dict.fromkeys(way.channel_id for way in kind_ways))
         ways = tuple(dict.fromkeys(kind_ways))
-        fallback = set(placement.fallback_offer_ids)
         places: dict[str, list[int]] = defaultdict(list)
         for place, candidate_id in enumerate(ids):
             places[candidate_id].append(place)
@@ -187,7 +184,6 @@ class Tables:
             ),
             prior_evidence=_column(candidates, lambda one: one.prior_evidence),
             categories=_numbered(one.category or one.group_id or one.candidate_id for one in candidates),
-            usual=np.array([place for place, one in enumerate(ids) if one not in fallback], dtype=np.int64),
             fallback=tuple(places[one][0] for one in placement.fallback_offer_ids if one in places),
             places={candidate_id: tuple(found) for candidate_id, found in places.items()},
             group_places=self._group_places(candidates),

@@ -209,8 +209,6 @@ class _Runner:
     def _meet(self, request: Request) -> None:
         state = self.world.state(request.member_id)
         visit = Visit(state, request.attributes, request.basket)
-        attributes = visit.rule_attributes(
-            request.placement_id, request.channel_id, request.time, self._snapshot.catalogue.zone
-        )
-        _, segments = self._snapshot.compiled.book.codes(visit, attributes)
+        attributes = visit.rule_attributes(request.placement_id, request.time, self._snapshot.catalogue.zone)
+        _, segments = self._snapshot.compiled.book.codes(visit, attributes, ())
         self._tally.met(request.member_id, state.profile.tier, segments)

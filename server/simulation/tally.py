@@ -168,7 +168,7 @@ class Tally:
         self.decisions += 1
         self._count_gates(considered)
         table, places = considered.table, considered.slate.places
-        fallback = set(table.fallback) if len(table.usual) < len(table) else set()
+        fallback = set(table.fallback)
         at, member = self._at(request.placement_id), self.members[request.member_id]
         at.decisions += 1
         if not places:

@@ -197,7 +197,7 @@ def test_only_candidates_are_scored(folder: Path) -> None:
     table = snapshot.tables.on(placement, "", tasks.NOW.date())
 
     visit = Visit(MemberState("anna"))
-    scored = score(bundle, table, table.usual, visit, ranking="champion", now=scene.FEATURE_TIME)
+    scored = score(bundle, table, np.arange(len(table)), visit, ranking="champion", now=scene.FEATURE_TIME)
 
     columns = table.columns[scored.places]
     assert len(scored.scores) == len(tasks.PRODUCTS) + 1
