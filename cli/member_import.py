@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
+from grpc_status import rpc_status
 
 from experiments.errors import DomainError
 from server.convert.member import LARGEST_BATCH
@@ -61,14 +62,20 @@ def send_members(
                 response = stub.UpsertMembers(request, timeout=_DEADLINE_S)
             except grpc.RpcError as error:
                 done = changed + unchanged
-                raise ImportFailedError(
-                    f"The server at {server} took {done} members and refused the next {len(batch)}: {error.details()}",
-                    server=server,
-                ) from None
+                raise ImportFailedError(_sentence(server, done, len(batch), error), server=server) from None
             changed += response.changed_count
             unchanged += response.unchanged_count
             report(changed + unchanged)
     return ImportCounts(changed, unchanged)
+
+
+def _sentence(server: str, done: int, failed: int, error: Any) -> str:
+    if rpc_status.from_call(error) is None and error.code() is grpc.StatusCode.UNAVAILABLE:
+        return (
+            f"No server answers at {server}, after {done} members; start one with `troth serve`, or check --server, and run the"
+            " same command again."
+        )
+    return f"The server at {server} took {done} members and refused the next {failed}: {error.details()}"
 
 
 def _batches(updates: Iterable[ProfileUpdate]) -> Iterator[list[ProfileUpdate]]:

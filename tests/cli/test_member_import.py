@@ -1,6 +1,7 @@
 """``troth member import``: a table of members becomes what the server knows of them."""
 
 import json
+import socket
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -156,3 +157,18 @@ def test_import_that_breaks_off(
     assert ran.code == 1
     assert "took 1000 members and refused the next 1" in ran.err
     assert "updates[0].member.time_zone" in ran.err
+
+
+def test_import_without_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no server answers, one sentence says so and what to do."""
+    path = tmp_path / "members.parquet"
+    TABLE.write_parquet(path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ran = run(monkeypatch, capsys, "member", "import", str(path), "--server", address)
+
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(f"troth: No server answers at {address}, after 0 members; start one")
