@@ -80,13 +80,14 @@ def apply(
         write_json(_document(applied.revision, applied.changes, position=applied.position), json)
     if json == "-":
         return
-    if not applied.changes:
+    if not applied.change_count:
         say(f"{server} has revision {applied.revision} in force already; nothing changed.")
         return
-    say(_listing(applied.changes))
+    if applied.changes:
+        say(_listing(applied.changes))
     more = applied.change_count - len(applied.changes)
     if more:
-        say(f"and {more:,} more differences.")
+        say(f"Differences not shown: {more:,}.")
     if dry_run:
         say(f"Nothing was changed: this would be revision {applied.revision}.")
     else:

@@ -89,4 +89,10 @@ def _call(address: str, ask: Callable[[Any], Any]) -> Any:
 def _reason(error: Any) -> str:
     if rpc_status.from_call(error) is None and error.code() is grpc.StatusCode.UNAVAILABLE:
         return "no server answers there; is it running, and is this its gRPC port?"
+    if "larger than max" in str(error.details()):
+        # gRPC itself says so, with no status of ours.
+        return (
+            "the catalogue is larger than what one call may carry, 4 MiB; make it the configured file of the server and"
+            " restart that"
+        )
     return str(error.details())

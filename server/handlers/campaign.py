@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from experiments.events import Decision
 from server.catalogue import Catalogue
-from server.errors import RequestError, StoreTimeoutError, StoreUnavailableError
+from server.errors import RequestError, RequestIdReusedError, StoreTimeoutError, StoreUnavailableError
 from server.handlers.decision_request import DecisionRequest, placement_of
 from server.handlers.decisions import DecisionMaker
 from server.programme import Programmes
@@ -102,6 +102,14 @@ class CampaignHandler:
             decision, _ = self._maker.make(_member_request(request, member_id), _TIMEOUT_S)
         except (StoreUnavailableError, StoreTimeoutError):
             raise
+        except RequestIdReusedError:
+            # Its sentence is about a key that no client of a campaign ever saw.
+            return CampaignAnswer(
+                member_id,
+                None,
+                f"Campaign {request.campaign_id!r} has decided for this member with another placement, channel or count; take"
+                " another campaign_id for another question.",
+            )
         except RequestError as error:
             return CampaignAnswer(member_id, None, error.message)
         return CampaignAnswer(member_id, decision)

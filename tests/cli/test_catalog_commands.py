@@ -13,6 +13,7 @@ from server.catalogue.load import parse_catalogue
 from tests.cli.in_process import Ran, run
 from tests.server import catalogue_scene as scene
 from tests.server.catalogue_scene import serving
+from tests.server.running import running
 
 
 class Troth:
@@ -168,6 +169,40 @@ def test_refusals_of_a_server(troth: Troth) -> None:
         nobody.err
         == f"troth: {address}: no server answers there; is it running, and is this its gRPC port?\n"
     )
+
+
+def large(troth: Troth, size: int) -> str:
+    """Write a catalogue with one description of so many characters; return its name."""
+    document = scene.document()
+    document["offers"][0]["description"] = "x" * size
+    text = dump_catalogue(parse_catalogue(document, "test"))
+    (troth.folder / "large.yaml").write_text(text, encoding="utf-8")
+    return "large.yaml"
+
+
+def test_a_catalogue_too_large_for_a_call(troth: Troth) -> None:
+    """What no call can carry is refused in one sentence that names the other way."""
+    (troth.folder / "troth.toml").write_text(
+        '[programmes.default]\ncatalogue = "catalogue.yaml"\n', encoding="utf-8"
+    )
+    path = large(troth, 5 * 1024 * 1024)
+    with running(troth.folder / "troth.toml", port=0, metrics_port=0, drain_wait=0.0) as live:
+        address = f"127.0.0.1:{live.app.port}"
+        refused = troth.run("catalog", "apply", path, "--server", address, "--actor", "ann")
+
+    assert (refused.code, refused.out) == (1, "")
+    assert "larger than what one call may carry" in refused.err
+    assert "configured file" in refused.err
+
+
+def test_a_change_too_large_to_be_listed(troth: Troth) -> None:
+    """A change is not called none because the answer cannot show it."""
+    path = large(troth, 3 * 1024 * 1024)
+    with serving(troth.folder / "troth.db", scene.full()) as live:
+        said = troth.said("catalog", "apply", path, "--server", live.address, "--actor", "ann")
+
+    assert said.startswith("Differences not shown: 1.\n")
+    assert said.endswith("change 2.\n")
 
 
 def test_explain(troth: Troth) -> None:
