@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from experiments.events import Decision
 from server.catalogue import Catalogue
-from server.errors import RequestError, StoreTimeoutError, StoreUnavailableError
+from server.errors import RequestError, RequestIdReusedError, StoreTimeoutError, StoreUnavailableError
 from server.handlers.decision_request import DecisionRequest, placement_of
 from server.handlers.decisions import DecisionMaker
 from server.programme import Programmes
@@ -102,9 +102,18 @@ class CampaignHandler:
             decision, _ = self._maker.make(_member_request(request, member_id), _TIMEOUT_S)
         except (StoreUnavailableError, StoreTimeoutError):
             raise
+        except RequestIdReusedError:
+            return CampaignAnswer(member_id, None, _decided_otherwise(request.campaign_id))
         except RequestError as error:
             return CampaignAnswer(member_id, None, error.message)
         return CampaignAnswer(member_id, decision)
+
+
+def _decided_otherwise(campaign_id: str) -> str:
+    return (
+        f"Campaign {campaign_id!r} decided for this member before, with another placement, channel or number of offers;"
+        " ask for those again, or use another campaign_id."
+    )
 
 
 def campaign_request_id(campaign_id: str, member_id: str) -> str:
