@@ -112,10 +112,12 @@ def simulate(
 
 def _say(found: "Simulation") -> None:
     from server.simulation.sections import sections
-    from server.simulation.words import headline, losers
+    from server.simulation.words import headline, losers, worth
 
     say(headline(found))
     say(losers(found))
+    if valued := worth(found):
+        say(valued)
     for section in sections(found):
         say(f"\n{section.title}")
         say(table(section.header, section.rows))

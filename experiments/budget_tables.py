@@ -3,8 +3,8 @@
 Times are whole microseconds since the Unix epoch, UTC; money is in millionths of the catalogue's currency.
 """
 
-RESERVED, COMMITTED, RELEASED = "reserved", "committed", "released"
-"""States of a reservation: open, redeemed, run out."""
+OPEN, COMMITTED, RELEASED = "o", "c", "r"
+"""States of what a decision reserved of an account: open, redeemed, run out."""
 
 ACCOUNT_COLUMNS = {
     "programme": "TEXT NOT NULL",
@@ -22,17 +22,15 @@ ACCOUNT_COLUMNS = {
 RESERVATION_COLUMNS = {
     "programme": "TEXT NOT NULL",
     "decision_id": "TEXT NOT NULL",
-    "candidate_id": "TEXT NOT NULL",
-    "account_id": "TEXT NOT NULL",
     "member_id": "TEXT NOT NULL",
-    "period": "INTEGER NOT NULL",
-    "units": "INTEGER NOT NULL",
-    "micros": "INTEGER NOT NULL",
     "reserve_time": "INTEGER NOT NULL",
-    "expire_time": "INTEGER NOT NULL",
-    "state": "TEXT NOT NULL",
+    "expire_time": "INTEGER",
+    "draws": "TEXT NOT NULL",
+    "states": "TEXT NOT NULL",
 }
-"""Columns of table ``reservations``: what one candidate of a decision took from one account."""
+"""Columns of table ``reservations``: all that one decision took. ``draws`` is a JSON array, each of its elements an array of
+candidate, account, period, units, money, and how long it is held; ``states`` has one letter for each of them. ``expire_time``
+is when the first of those that are open runs out, null if none is open."""
 
 
 def _listed(columns: dict[str, str]) -> str:
@@ -47,19 +45,12 @@ CREATE_STATEMENTS = (
     "CREATE INDEX IF NOT EXISTS budget_accounts_by_version ON budget_accounts (version)",
     (
         f"CREATE TABLE IF NOT EXISTS reservations ({_listed(RESERVATION_COLUMNS)},"
-        " PRIMARY KEY (programme, decision_id, candidate_id, account_id))"
+        " PRIMARY KEY (programme, decision_id))"
     ),
     (
         "CREATE INDEX IF NOT EXISTS open_reservations_by_expiry ON reservations (programme, expire_time)"
-        f" WHERE state = '{RESERVED}'"
+        " WHERE expire_time IS NOT NULL"
     ),
-    (
-        "CREATE INDEX IF NOT EXISTS open_reservations_by_account"
-        f" ON reservations (programme, account_id, period, expire_time) WHERE state = '{RESERVED}'"
-    ),
-    (
-        "CREATE INDEX IF NOT EXISTS reservations_by_member"
-        " ON reservations (programme, member_id, candidate_id, reserve_time)"
-    ),
+    "CREATE INDEX IF NOT EXISTS reservations_by_member ON reservations (programme, member_id, reserve_time)",
 )
 """What adds these tables to an event log."""

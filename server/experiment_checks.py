@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from experiments.definition import ExperimentDefinition, State, together_problems
+from experiments.definition.variants import Variant
 from experiments.errors import DefinitionError, Problem
 from experiments.plan import compile_plan
 from server.catalogue import Catalogue
-from server.decide.policy import RANKING_PARAMETER
+from server.decide.policy import ARBITRATION_PARAMETER, EXPLORATION_PARAMETER, OFF, RANKING_PARAMETER
 from server.decide.score import CHAMPION, POPULAR
 from server.standing import PREFIX
+
+_STEERING = (RANKING_PARAMETER, ARBITRATION_PARAMETER, EXPLORATION_PARAMETER)
 
 
 def serving_problems(definition: ExperimentDefinition, catalogue: Catalogue) -> Iterator[Problem]:
@@ -27,18 +30,37 @@ def serving_problems(definition: ExperimentDefinition, catalogue: Catalogue) -> 
                 f"variants.{variant.variant_id}.parameters.{RANKING_PARAMETER}",
                 f"must be {CHAMPION} or {POPULAR}, not {ranking!r}",
             )
+        yield from _policy_problems(variant, catalogue)
+
+
+def _policy_problems(variant: Variant, catalogue: Catalogue) -> Iterator[Problem]:
+    path = f"variants.{variant.variant_id}.parameters"
+    arbitration = variant.parameters.get(ARBITRATION_PARAMETER, "")
+    if arbitration != "" and arbitration not in catalogue.arbitrations_by_id:
+        known = ", ".join(catalogue.arbitrations_by_id) or "none"
+        yield Problem(
+            f"{path}.{ARBITRATION_PARAMETER}",
+            f"the catalogue has no arbitration {arbitration!r}; it has {known}",
+        )
+    exploration = variant.parameters.get(EXPLORATION_PARAMETER, OFF)
+    if exploration != OFF:
+        yield Problem(
+            f"{path}.{EXPLORATION_PARAMETER}",
+            f"must be {OFF}, not {exploration!r}; how much is left to chance otherwise stands at the placement",
+        )
 
 
 def ranking_conflict(first: ExperimentDefinition, second: ExperimentDefinition) -> Problem | None:
-    """Return the problem of two running experiments that both steer the ranking at a placement."""
-    if not (_steers(first) and _steers(second)):
+    """Return the problem of two running experiments that both steer the same part of the policy at a placement."""
+    both = [name for name in _STEERING if name in _steered(first) & _steered(second)]
+    if not both:
         return None
     shared = [placement for placement in second.placements if placement in first.placements]
     if not shared:
         return None
     return Problem(
         "",
-        f"and {first.experiment_id} both steer the ranking at placement {shared[0]!r}; stop one of them",
+        f"and {first.experiment_id} both steer the {both[0]} at placement {shared[0]!r}; stop one of them",
     )
 
 
@@ -96,7 +118,7 @@ def check_served(
         raise DefinitionError(source, problems)
 
 
-def _steers(definition: ExperimentDefinition) -> bool:
-    return definition.state is State.RUNNING and any(
-        RANKING_PARAMETER in variant.parameters for variant in definition.variants
-    )
+def _steered(definition: ExperimentDefinition) -> set[str]:
+    if definition.state is not State.RUNNING:
+        return set()
+    return {name for variant in definition.variants for name in variant.parameters}

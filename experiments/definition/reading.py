@@ -1,6 +1,6 @@
 """Reads the YAML documents of definition files."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ def read_document(file: Path) -> tuple[Any, str]:
         return None, _syntax_message(error)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         return None, f"is not a UTF-8 text file in YAML: {' '.join(str(error).split())}"
+    except RecursionError:
+        return None, "is nested too deeply"
     except OSError as error:
         return None, f"cannot be read: {error.strerror}"
     return document, "" if document is not None else "the file is empty"
@@ -44,7 +46,7 @@ def _syntax_message(error: yaml.MarkedYAMLError) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, except that a key may be there only once."""
+    """The safe loader, except that a key may be there only once, and that ``22:00`` is text and not the number 1320."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -54,6 +56,28 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
+
+
+def _marked(construct: Callable[[Any, yaml.ScalarNode], Any]) -> Callable[[_Loader, yaml.ScalarNode], Any]:
+    """Return the constructor with the place of the value in its complaints."""
+
+    def constructed(loader: _Loader, node: yaml.ScalarNode) -> Any:
+        try:
+            return construct(loader, node)
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
+
+    return constructed
+
+
+def _decimal(construct: Callable[[Any, yaml.ScalarNode], Any]) -> Callable[[Any, yaml.ScalarNode], Any]:
+    """Return the constructor of numbers without those that YAML 1.1 counts by sixties."""
+    return lambda loader, node: node.value if ":" in node.value else construct(loader, node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _marked(_decimal(_Loader.construct_yaml_int)))
+_Loader.add_constructor("tag:yaml.org,2002:float", _marked(_decimal(_Loader.construct_yaml_float)))
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _marked(_Loader.construct_yaml_timestamp))
 
 
 def _written_keys(node: yaml.MappingNode) -> Iterator[yaml.ScalarNode]:

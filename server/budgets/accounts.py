@@ -42,6 +42,15 @@ class _Found:
     candidates: list[Candidate] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What a candidate draws from a moment until another, in microseconds since the Unix epoch."""
+
+    from_micros: int
+    until_micros: int
+    draws: tuple[Draw, ...]
+
+
 class Accounts:
     """The accounts of a catalogue, compiled once. Safe to share between threads.
 
@@ -56,6 +65,7 @@ class Accounts:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._schedules: dict[tuple[object, ...], Schedule] = {}
+        self._drawn: dict[str, _Drawn] = {}
         drawing = {
             one.candidate_id: one for one in catalogue.candidates_by_id.values() if _draws(catalogue, one)
         }
@@ -86,23 +96,33 @@ class Accounts:
         if not self.by_candidate:
             return []
         now = to_micros(time)
-        taken = []
+        taken: list[Draw] = []
         for candidate_id in candidate_ids:
-            for account in self.by_candidate.get(candidate_id, ()):
-                window = account.schedule.at(now)
-                taken.append(
-                    Draw(
-                        candidate_id=candidate_id,
-                        account_id=account.account_id,
-                        period=window.period,
-                        units=1,
-                        micros=self.cost_micros[candidate_id],
-                        allowed_units=None if account.units is None else window.allowed(account.units),
-                        allowed_micros=None if account.micros is None else window.allowed(account.micros),
-                        expire_micros=now + account.hold_micros,
-                    )
-                )
+            if candidate_id in self.by_candidate:
+                drawn = self._drawn.get(candidate_id)
+                if drawn is None or not drawn.from_micros <= now < drawn.until_micros:
+                    drawn = self._drawn[candidate_id] = self._draws_at(candidate_id, now)
+                taken += drawn.draws
         return taken
+
+    def _draws_at(self, candidate_id: str, now: int) -> "_Drawn":
+        accounts = self.by_candidate[candidate_id]
+        windows = [account.schedule.at(now) for account in accounts]
+        draws = tuple(
+            Draw(
+                candidate_id=candidate_id,
+                account_id=account.account_id,
+                period=window.period,
+                units=1,
+                micros=self.cost_micros[candidate_id],
+                allowed_units=None if account.units is None else window.allowed(account.units),
+                allowed_micros=None if account.micros is None else window.allowed(account.micros),
+                hold_micros=account.hold_micros,
+            )
+            for account, window in zip(accounts, windows, strict=True)
+        )
+        from_micros = max(window.from_micros for window in windows)
+        return _Drawn(from_micros, min(window.until_micros for window in windows), draws)
 
     def _account(self, catalogue: Catalogue, account_id: str, found: _Found) -> Account:
         budget = found.budget

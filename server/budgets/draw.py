@@ -1,6 +1,7 @@
 """What one candidate of a decision takes from one account."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class Draw:
         micros: Money to take, in millionths of the catalogue's currency.
         allowed_units: Units that reserved and committed together may reach by now; no limit if none.
         allowed_micros: The same for money.
-        expire_micros: When the reservation is released unless it was redeemed, microseconds since the Unix epoch.
+        hold_micros: The reservation is released so many microseconds after the decision, unless it was redeemed.
+        document: What the store keeps of it, as JSON text: candidate, account, period, units, micros and hold.
     """
 
     candidate_id: str
@@ -26,4 +28,10 @@ class Draw:
     micros: int
     allowed_units: int | None
     allowed_micros: int | None
-    expire_micros: int
+    hold_micros: int
+    document: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        kept = (self.candidate_id, self.account_id, self.period, self.units, self.micros, self.hold_micros)
+        # Encoded once: a draw stays the same for all decisions of an hour or a period.
+        object.__setattr__(self, "document", json.dumps(kept, separators=(",", ":")))

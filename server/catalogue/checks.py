@@ -146,6 +146,12 @@ def _placement_problems(catalogue: Catalogue, channels: _Known) -> Iterator[Prob
         name = placement.arbitration
         if name and (problem := arbitrations.problem(f"{path}.arbitration", name)):
             yield problem
+        if placement.exploration.method == "thompson" and placement.decides == "offers" and not name:
+            yield Problem(
+                f"{path}.exploration.method",
+                "thompson needs to know how uncertain a score is, which only an arbitration tells; name one, or choose"
+                " epsilon or softmax",
+            )
         if placement.decides == "actions" and placement.fallback_offer_ids:
             yield Problem(
                 f"{path}.fallback_offer_ids",

@@ -110,9 +110,10 @@ def weigh(
     contexts = None
     if levers and weights and "context" in arbitration.factors:
         contexts = _contexts(table, weights, attributes)
-    gains = terms.gains[places]
-    if contexts is not None:
-        gains *= contexts[places]
+    if contexts is None:
+        gains = terms.gains[places]
+    else:
+        gains = terms.values[places] * contexts[places] * terms.levers[places]
     probabilities: Floats = np.ones(len(places))
     degradations: tuple[str, ...] = ()
     if "probability" in arbitration.factors:
@@ -127,24 +128,26 @@ def _probabilities(scored: Scored, rates: Floats) -> tuple[Floats, tuple[str, ..
     """Return float64[n] probabilities, and what was missing."""
     if not scored.from_model:
         return rates, ()
-    learned = scored.table.columns[scored.places] >= 0
     scores = scored.scores.astype(np.float64)
+    learned = None if scored.table.all_known else scored.table.columns[scored.places] >= 0
     if scored.calibrated:
-        return np.where(learned, np.clip(scores, 0.0, 1.0), rates), ()
-    known = scores if learned.all() else scores[learned]
+        found = np.clip(scores, 0.0, 1.0)
+        return found if learned is None else np.where(learned, found, rates), ()
+    known = scores if learned is None else scores[learned]
     if not len(known):
         return rates, ()
     lowest = float(known.min())
     if lowest < 0:
         scores -= lowest
-    mean = float(scores.mean() if len(known) == len(scores) else scores[learned].mean())
+        known = scores if learned is None else scores[learned]
+    mean = float(known.mean())
     if mean > 0:
-        scores *= rates
         scores /= mean
+        scores *= rates
         np.minimum(scores, 1.0, out=scores)
     else:
         scores = np.minimum(rates, 1.0)
-    lifted = scores if len(known) == len(scores) else np.where(learned, scores, rates)
+    lifted = scores if learned is None else np.where(learned, scores, rates)
     return lifted, (PROBABILITY_UNCALIBRATED,)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.events import OfferReason
+from server.decide.pasts import Pasts
 from server.decide.table import Places, Table, fill_unknown
 from server.decide.visit import Visit
 from training.bundle import POPULAR_REASONS, Bundle, OfferModel, Profile, Reason, explain
@@ -106,19 +107,21 @@ def score(
         scores = np.zeros(len(places), dtype=np.float32)
         return Scored(table, places, scores, CATALOGUE_ORDER, (MODEL_MISSING,))
     model, attributes = bundle.model, visit.known()
-    member = model.member_ids.index(visit.member_id)
-    past = visit.past(model, member, bundle.manifest.feature_instant, now)
+    member, past = pasts_of(table, bundle).of(visit, now)
     present = visit.present(model, past)
     degradations = (MEMBER_UNKNOWN,) if member is None else ()
-    fitting = _of_task(table, places, model.applicable(present))
+    fitting = places if model.about_everything else _of_task(table, places, model.applicable(present))
     if not len(fitting) and len(places):
         exhausted = (*degradations, TASK_EXHAUSTED)
         return Scored(table, places, table.popularity[places], POPULAR, exhausted, from_model=True)
     if ranking == POPULAR or not model.is_told(present, member, attributes):
         return Scored(table, fitting, table.popularity[fitting], POPULAR, degradations, from_model=True)
     columns = table.columns[fitting]
-    known = columns >= 0
-    scores = fill_unknown(known, model.scores(present, member, columns[known], attributes))
+    if table.all_known:
+        scores = model.scores(present, member, columns, attributes)
+    else:
+        known = columns >= 0
+        scores = fill_unknown(known, model.scores(present, member, columns[known], attributes))
     asked = Asked(model, member, past, present)
     return Scored(
         table,
@@ -130,6 +133,14 @@ def score(
         from_model=True,
         calibrated=model.calibrated,
     )
+
+
+def pasts_of(table: Table, bundle: Bundle) -> Pasts:
+    """Return the pasts that decisions at a table share."""
+    kept = table.kept.get("pasts")
+    if not isinstance(kept, Pasts):
+        kept = table.kept["pasts"] = Pasts(bundle)
+    return kept
 
 
 def _of_task(table: Table, places: Places, applicable: npt.NDArray[np.bool_]) -> Places:

@@ -52,7 +52,8 @@ def choose(
     everything = len(left) == len(scored.places)
     own = scores if everything else scores[left]
     popularity = scored.popularity if everything else scored.popularity[left]
-    own_quotas = [Quota(one.kinds[scored.places[left]], one.most) for one in quotas]
+    own_rows = scored.places if everything else scored.places[left]
+    own_quotas = [Quota(one.kinds[own_rows], one.most) for one in quotas]
     nothing = np.zeros(0, dtype=np.int64)
     chance: Chance
     if policy.uniform:
@@ -70,7 +71,7 @@ def choose(
         # Seldom, for to order thousands of rows takes longer than all the rest: the same draw, and what follows it.
         rest = _rest(own, popularity, shortlist)
         slate = draw(shortlist, rest, count, chance=chance, seed=seed, quotas=own_quotas)
-    rows = scored.places[left][list(slate.places)].tolist()
+    rows = own_rows[list(slate.places)].tolist()
     return Slate(tuple(rows), slate.propensities)
 
 

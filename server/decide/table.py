@@ -42,6 +42,7 @@ class Table:
         candidates: Of each row, in the order that breaks ties.
         channel_ids: Of each row.
         columns: int64[n], the row's column in the model; -1 where the model does not know it.
+        all_known: Whether the model knows every row.
         popularity: float32[n], its popular score; that of an offer which the model does not know is 0 or, if it is lower,
             the lowest of the others. 0 without a model.
         kinds: int64[n], rows of one kind pass the same tests on the same way.
@@ -68,6 +69,7 @@ class Table:
     candidates: tuple[Candidate, ...]
     channel_ids: tuple[str, ...]
     columns: Places
+    all_known: bool
     popularity: npt.NDArray[np.float32]
     kinds: Places
     chains: Places
@@ -169,6 +171,7 @@ class Tables:
             candidates=candidates,
             channel_ids=tuple(channel for _, channel in rows),
             columns=columns,
+            all_known=bool((columns >= 0).all()),
             popularity=popularity,
             kinds=kinds,
             chains=chains,

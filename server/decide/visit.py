@@ -99,7 +99,7 @@ class Visit:
             feature_time: The time up to which the model knows.
             now: The moment of the decision.
         """
-        days = min(max((now - feature_time) // _DAY, 0), MOST_DAYS)
+        days = self.days_since(feature_time, now)
         since, until = to_micros(feature_time), to_micros(now)
         later = [
             (min((until - trip.micros) / _MICROS_A_DAY, float(MOST_DAYS)), trip.product_ids)
@@ -107,6 +107,19 @@ class Visit:
             if since < trip.micros <= until
         ]
         return model.profile_after(member, days, later)
+
+    @staticmethod
+    def days_since(feature_time: datetime, now: datetime) -> int:
+        """Return by how many days a history that reaches to a time is moved on."""
+        return min(max((now - feature_time) // _DAY, 0), MOST_DAYS)
+
+    def has_trips_between(self, feature_time: datetime, now: datetime) -> bool:
+        """Tell whether the log has a trip after a time, up to a moment."""
+        trips = self.state.trips
+        if not trips:
+            return False
+        since, until = to_micros(feature_time), to_micros(now)
+        return any(since < trip.micros <= until for trip in reversed(trips))
 
     def present(self, model: OfferModel, past: Profile) -> Profile:
         """Return the past and the basket as one more trip, made now; the past itself if the basket adds nothing."""

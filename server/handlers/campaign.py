@@ -103,16 +103,17 @@ class CampaignHandler:
         except (StoreUnavailableError, StoreTimeoutError):
             raise
         except RequestIdReusedError:
-            # Its sentence is about a key that no client of a campaign ever saw.
-            return CampaignAnswer(
-                member_id,
-                None,
-                f"Campaign {request.campaign_id!r} has decided for this member with another placement, channel or count; take"
-                " another campaign_id for another question.",
-            )
+            return CampaignAnswer(member_id, None, _decided_otherwise(request.campaign_id))
         except RequestError as error:
             return CampaignAnswer(member_id, None, error.message)
         return CampaignAnswer(member_id, decision)
+
+
+def _decided_otherwise(campaign_id: str) -> str:
+    return (
+        f"Campaign {campaign_id!r} decided for this member before, with another placement, channel or number of offers;"
+        " ask for those again, or use another campaign_id."
+    )
 
 
 def campaign_request_id(campaign_id: str, member_id: str) -> str:

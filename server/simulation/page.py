@@ -11,7 +11,7 @@ from markupsafe import Markup
 from server.simulation.sections import sections
 from server.simulation.simulate import Simulation
 from server.simulation.summary import Budget
-from server.simulation.words import MOST_ROWS, headline, losers, most_used
+from server.simulation.words import MOST_ROWS, headline, losers, most_used, tone, worth
 
 _COLOURS = {"today": "#8b95a5", "new": "#0d9488"}
 _WIDTH, _HEIGHT = 680, 200
@@ -26,6 +26,8 @@ def build_page(simulation: Simulation) -> str:
             title=f"Simulation of programme {simulation.programme}",
             headline=headline(simulation),
             losers=losers(simulation),
+            worth=worth(simulation),
+            tone=tone(simulation),
             sections=sections(simulation),
             charts=burn_downs(simulation),
         )

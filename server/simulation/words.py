@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 
-from experiments.wording import plain, signed
+from experiments.wording import percent, plain, signed
+from server.decide.gates import Gate
 from server.simulation.burn_down import BudgetDay
 from server.simulation.comparison import EVERYBODY
 from server.simulation.simulate import Simulation
@@ -16,7 +17,8 @@ MOST_ROWS = 20
 
 def headline(simulation: Simulation) -> str:
     """Return in one sentence what was simulated."""
-    days = f"{simulation.first_day} to {simulation.last_day}"
+    first, last = simulation.first_day, simulation.last_day
+    days = f"{first} to {last}" if last > first else f"on {first}"
     how = "assumed responses" if simulation.assumed else "the log's outcomes"
     return (
         f"{simulation.requests:,} requests of {simulation.new.members:,} members, {days}, with {how}: revision"
@@ -31,6 +33,27 @@ def losers(simulation: Simulation) -> str:
         f"{everybody.losing:,} members who get something today would get nothing; {everybody.gaining:,} who get nothing"
         " today would get something."
     )
+
+
+def worth(simulation: Simulation) -> str:
+    """Return in one sentence what the revision is worth beside today; empty if nothing could be valued."""
+    today, new = simulation.today, simulation.new
+    if not (today.valued_decisions or new.valued_decisions):
+        return ""
+    change = f" ({percent(new.value / today.value - 1)})" if today.value > 0 else ""
+    return (
+        f"Expected value: {_money(today.value, today.currency)} today, {_money(new.value, new.currency)} with the revision"
+        f"{change}."
+    )
+
+
+def tone(simulation: Simulation) -> str:
+    """Return ``bad`` if anybody loses or the expected value falls, ``good`` if either rises, else ``plain``."""
+    everybody = next(one for one in simulation.groups if one.kind == EVERYBODY)
+    gained = round(simulation.new.value - simulation.today.value, 2)
+    if everybody.losing or gained < 0:
+        return "bad"
+    return "good" if everybody.gaining or gained > 0 else "plain"
 
 
 def overview(simulation: Simulation) -> Rows:
@@ -80,6 +103,8 @@ def gate_words(gate: str) -> str:
     """Return what kept a candidate, in plain words."""
     if gate == OUTRANKED:
         return "others were better"
+    if gate == Gate.BUDGET_SPENT.name:
+        return "budget spent for now"
     return gate.lower().replace("_", " ") or "no decision came near it"
 
 

@@ -1,13 +1,10 @@
-"""The statements that keep the tables of budgets, in sizes that stay prepared.
-
-States of reservations stand in them as literals, so that SQLite can use the indexes of the open ones.
-"""
+"""The statements that keep the tables of budgets, in sizes that stay prepared."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from experiments.budget_tables import ACCOUNT_COLUMNS, COMMITTED, RELEASED, RESERVATION_COLUMNS
+from experiments.budget_tables import ACCOUNT_COLUMNS, RESERVATION_COLUMNS
 
 _CHUNKS = (64, 32, 16, 8, 4, 2, 1)
 
@@ -39,29 +36,27 @@ SPENT = """
     SELECT account_id, period, reserved_units + committed_units, reserved_micros + committed_micros, version
     FROM budget_accounts WHERE version > ? AND +programme = ?
 """
-_OF_ACCOUNT = "programme = ? AND account_id = ? AND period = ? AND state = 'reserved'"
-_EXPIRED_OF_ACCOUNT = f"FROM reservations WHERE {_OF_ACCOUNT} AND expire_time <= ?"
-NEXT_EXPIRY = f"SELECT min(expire_time) FROM reservations WHERE {_OF_ACCOUNT}"  # noqa: S608 ours
-_EXPIRED = """
-    FROM reservations WHERE programme = ? AND state = 'reserved' AND expire_time <= ? ORDER BY expire_time, rowid LIMIT ?
+# One row for all: SQLite's driver lets another thread run at every row.
+_KEPT = "SELECT json_group_array(json_array(decision_id, reserve_time, json(draws), states)) FROM"
+OF_DECISION = f"{_KEPT} reservations WHERE programme = ? AND decision_id = ?"
+_EXPIRED = "reservations WHERE programme = ? AND expire_time <= ?"
+EXPIRED = f"{_KEPT} (SELECT * FROM {_EXPIRED} ORDER BY expire_time, decision_id LIMIT ?)"  # noqa: S608 ours
+EXPIRED_OF_ACCOUNT = f"{_KEPT} {_EXPIRED} AND instr(draws, ?)"
+NEXT_EXPIRY = "SELECT min(expire_time) FROM reservations WHERE programme = ? AND expire_time > ?"
+# The programme is one of the values, for SQLite would else read all reservations of the programme.
+CHANGE_RESERVATIONS = """
+    UPDATE reservations SET states = json_extract(one.value, '$[1]'), expire_time = json_extract(one.value, '$[2]')
+    FROM json_each(?) AS one
+    WHERE programme = json_extract(one.value, '$[3]') AND decision_id = json_extract(one.value, '$[0]')
 """
-_OF_DECISION = "programme = ? AND decision_id = ? AND candidate_id = ? AND state <> 'committed'"
 LATEST_OF_MEMBER = """
-    SELECT decision_id FROM reservations
-    WHERE programme = ? AND member_id = ? AND candidate_id = ? AND state <> 'committed'
-    ORDER BY state = 'reserved' DESC, reserve_time DESC, rowid DESC LIMIT 1
+    SELECT decision_id FROM reservations AS r
+    WHERE programme = ? AND member_id = ? AND instr(draws, ?) AND EXISTS (
+        SELECT 1 FROM json_each(r.draws) AS one
+        WHERE json_extract(one.value, '$[0]') = ? AND substr(r.states, one.key + 1, 1) = ?
+    )
+    ORDER BY reserve_time DESC, decision_id DESC LIMIT 1
 """
-EXPIRED_OF_ACCOUNT = f"SELECT coalesce(sum(units), 0), coalesce(sum(micros), 0) {_EXPIRED_OF_ACCOUNT}"
-RELEASE_OF_ACCOUNT = (
-    f"UPDATE reservations SET state = '{RELEASED}' WHERE rowid IN (SELECT rowid {_EXPIRED_OF_ACCOUNT})"  # noqa: S608 ours
-)
-EXPIRED = f"""
-    SELECT account_id, period, count(*), sum(units), sum(micros) FROM (SELECT account_id, period, units, micros {_EXPIRED})
-    GROUP BY account_id, period
-"""  # noqa: S608 ours
-RELEASE = f"UPDATE reservations SET state = '{RELEASED}' WHERE rowid IN (SELECT rowid {_EXPIRED})"  # noqa: S608 ours
-OF_DECISION = f"SELECT account_id, period, units, micros, state FROM reservations WHERE {_OF_DECISION}"  # noqa: S608 ours
-COMMIT_OF_DECISION = f"UPDATE reservations SET state = '{COMMITTED}' WHERE {_OF_DECISION}"  # noqa: S608 ours
 
 
 def execute_many(cursor: sqlite3.Cursor, statements: Mapping[int, str], rows: Sequence[Row]) -> None:

@@ -9,28 +9,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.budget_tables import RELEASED, RESERVED
+from experiments.budget_tables import OPEN, RELEASED
 from experiments.events import Decision, Outcome, to_micros
 from server.budgets import MOST_RELEASED, Changes, Draw, Spent, Totals
 from server.members.state import REDEMPTION
+from server.storage.account_totals import AccountTotals
 from server.storage.budget_seam import BudgetWriter
 from server.storage.budget_statements import (
-    COMMIT_OF_DECISION,
-    EXPIRED,
-    EXPIRED_OF_ACCOUNT,
-    INSERT_RESERVATIONS,
     KEEP_ACCOUNTS,
     LAST_VERSION,
-    LATEST_OF_MEMBER,
-    NEXT_EXPIRY,
-    OF_DECISION,
     READ_ACCOUNTS,
-    RELEASE,
-    RELEASE_OF_ACCOUNT,
     SPENT,
     Row,
     execute_many,
 )
+from server.storage.reservations import Changed, Reservations
 
 OnSpent = Callable[[str, Changes], None]
 """Told the programme, and what is now spent of the accounts that changed."""
@@ -40,32 +33,6 @@ _NEVER = 2**63 - 1
 
 _Key = tuple[str, str, int]
 """Programme, account, period."""
-
-
-@dataclass(slots=True)
-class _Account:
-    """An account in one period, as the open transaction sees it.
-
-    ``next_expiry`` is a time before which none of its open reservations runs out; none if nothing is known.
-    """
-
-    reserved_units: int = 0
-    reserved_micros: int = 0
-    committed_units: int = 0
-    committed_micros: int = 0
-    next_expiry: int | None = None
-
-    @property
-    def spent(self) -> Spent:
-        return self.reserved_units + self.committed_units, self.reserved_micros + self.committed_micros
-
-    def reserve(self, units: int, micros: int) -> None:
-        self.reserved_units += units
-        self.reserved_micros += micros
-
-    def commit(self, units: int, micros: int) -> None:
-        self.committed_units += units
-        self.committed_micros += micros
 
 
 class BudgetWrites:
@@ -82,11 +49,11 @@ class BudgetWrites:
 
     def __init__(self, on_spent: OnSpent = lambda _programme, _changes: None) -> None:
         self._on_spent = on_spent
-        self._accounts: dict[_Key, _Account] = {}
+        self._accounts: dict[_Key, AccountTotals] = {}
         self._data_version: int | None = None
         self._checked = False
         self._version: int | None = None
-        self._reservations: list[Row] = []
+        self._reservations = Reservations()
         self._changed: set[_Key] = set()
         self._told: set[_Key] = set()
         self._late = 0
@@ -109,22 +76,20 @@ class BudgetWrites:
         if not draws:
             return ()
         now = to_micros(decision.decide_time)
-        self._read(cursor, programme, {(draw.account_id, draw.period) for draw in draws})
-        taken: dict[_Key, Spent] = {}
-        refused = []
-        by_candidate: dict[str, list[Draw]] = {}
-        for draw in draws:
-            by_candidate.setdefault(draw.candidate_id, []).append(draw)
-        for candidate_id, its_draws in by_candidate.items():
-            wanted = self._with(cursor, programme, taken, its_draws, now)
-            if wanted is None:
-                refused.append(candidate_id)
-            else:
-                taken = wanted
-        if refused:
-            return tuple(refused)
-        for draw in draws:
-            self._add(programme, draw, decision, now)
+        keys = [(programme, draw.account_id, draw.period) for draw in draws]
+        self._read(cursor, keys)
+        if not self._take(keys, draws):
+            refused = self._refused(cursor, programme, draws, now)
+            if refused:
+                return refused
+            self._take(keys, draws)
+        self._changed.update(keys)
+        self._told.update(keys)
+        expire_time = self._reservations.add(programme, draws, decision, now)
+        for key in keys:
+            account = self._accounts[key]
+            if account.next_expiry is not None and account.next_expiry > expire_time:
+                account.next_expiry = expire_time
         return ()
 
     def redeemed(self, cursor: sqlite3.Cursor, outcomes: Sequence[Outcome]) -> None:
@@ -140,31 +105,24 @@ class BudgetWrites:
     def release_expired(
         self, cursor: sqlite3.Cursor, programme: str, now_micros: int, most: int = MOST_RELEASED
     ) -> int:
-        """Release the reservations that have run out, the oldest first.
+        """Release the reservations that have run out, those of the oldest decisions first.
 
         Args:
             cursor: Of the open transaction.
             programme: The loyalty programme.
             now_micros: Those that expire at this time or before, microseconds since the Unix epoch.
-            most: At most so many.
+            most: Of so many decisions at most.
 
         Returns:
-            How many were released; if fewer than ``most``, none is left.
+            How many draws were released; if fewer than ``most``, none is left.
         """
-        self._write_reservations(cursor)
-        key = (programme, now_micros, most)
-        rows = cursor.execute(EXPIRED, key).fetchall()
-        if not rows:
-            return 0
-        cursor.execute(RELEASE, key)
-        self._read(cursor, programme, {(account_id, period) for account_id, period, *_ in rows})
-        for account_id, period, _, units, micros in rows:
-            self._change((programme, account_id, period)).reserve(-units, -micros)
-        return sum(row[2] for row in rows)
+        changed = self._reservations.release(cursor, programme, now_micros, most)
+        self._give_back(cursor, programme, changed)
+        return len(changed)
 
     def flush(self, cursor: sqlite3.Cursor) -> None:
         """Write what the transaction has reserved, and the totals it changed."""
-        self._write_reservations(cursor)
+        self._reservations.write(cursor)
         if not self._changed:
             return
         if self._version is None:
@@ -197,9 +155,39 @@ class BudgetWrites:
         self._late = 0
         self._accounts.clear()
         self._version = None
-        self._reservations.clear()
+        self._reservations.forget()
         self._changed.clear()
         self._told.clear()
+
+    def _take(self, keys: Sequence[_Key], draws: Sequence[Draw]) -> bool:
+        """Take all draws from their accounts, or nothing if one does not fit; tell which."""
+        accounts = self._accounts
+        for place, draw in enumerate(draws):
+            account = accounts[keys[place]]
+            account.reserved_units += draw.units
+            account.reserved_micros += draw.micros
+            if not account.allows(draw):
+                for key, taken in zip(keys[: place + 1], draws, strict=False):
+                    accounts[key].reserve(-taken.units, -taken.micros)
+                return False
+        return True
+
+    def _refused(
+        self, cursor: sqlite3.Cursor, programme: str, draws: Sequence[Draw], now: int
+    ) -> tuple[str, ...]:
+        """Return the candidates that do not fit after those before them; release what has run out first."""
+        taken: dict[_Key, Spent] = {}
+        refused = []
+        by_candidate: dict[str, list[Draw]] = {}
+        for draw in draws:
+            by_candidate.setdefault(draw.candidate_id, []).append(draw)
+        for candidate_id, its_draws in by_candidate.items():
+            wanted = self._with(cursor, programme, taken, its_draws, now)
+            if wanted is None:
+                refused.append(candidate_id)
+            else:
+                taken = wanted
+        return tuple(refused)
 
     def _with(
         self,
@@ -215,69 +203,45 @@ class BudgetWrites:
             key = (programme, draw.account_id, draw.period)
             units, micros = wanted.get(key, (0, 0))
             wanted[key] = units + draw.units, micros + draw.micros
-            if not self._fits(draw, key, wanted[key]):
+            if not self._accounts[key].allows(draw, *wanted[key]):
                 # What it is refused on others may not know yet.
                 self._told.add(key)
-                if not self._release(cursor, key, now) or not self._fits(draw, key, wanted[key]):
+                if not self._release(cursor, key, now) or not self._accounts[key].allows(draw, *wanted[key]):
                     return None
         return wanted
 
-    def _fits(self, draw: Draw, key: _Key, wanted: Spent) -> bool:
-        units, micros = self._accounts[key].spent
-        return (draw.allowed_units is None or units + wanted[0] <= draw.allowed_units) and (
-            draw.allowed_micros is None or micros + wanted[1] <= draw.allowed_micros
-        )
-
-    def _add(self, programme: str, draw: Draw, decision: Decision, now: int) -> None:
-        account = self._change((programme, draw.account_id, draw.period))
-        account.reserve(draw.units, draw.micros)
-        if account.next_expiry is not None:
-            account.next_expiry = min(account.next_expiry, draw.expire_micros)
-        self._reservations.append(
-            (
-                programme, decision.decision_id, draw.candidate_id, draw.account_id, decision.member_id, draw.period,
-                draw.units, draw.micros, now, draw.expire_micros, RESERVED,
-            )
-        )  # fmt: skip
-
     def _redeem(self, cursor: sqlite3.Cursor, outcome: Outcome) -> None:
-        self._write_reservations(cursor)
         programme, decision_id = outcome.programme, outcome.decision_id
         if not decision_id:
-            found = cursor.execute(
-                LATEST_OF_MEMBER, (programme, outcome.member_id, outcome.offer_id)
-            ).fetchone()
+            found = self._reservations.latest_of(cursor, programme, outcome.member_id, outcome.offer_id)
             if found is None:
                 return
-            decision_id = found[0]
-        key = (programme, decision_id, outcome.offer_id)
-        rows = cursor.execute(OF_DECISION, key).fetchall()
-        if not rows:
-            return
-        cursor.execute(COMMIT_OF_DECISION, key)
-        self._read(cursor, programme, {(account_id, period) for account_id, period, *_ in rows})
-        for account_id, period, units, micros, state in rows:
-            account = self._change((programme, account_id, period))
-            account.commit(units, micros)
-            if state == RESERVED:
-                account.reserve(-units, -micros)
-        self._late += any(row[-1] == RELEASED for row in rows)
+            decision_id = found
+        changed = self._reservations.commit(cursor, programme, decision_id, outcome.offer_id)
+        self._read(cursor, [(programme, part.account_id, part.period) for part, _ in changed])
+        for part, before in changed:
+            account = self._change((programme, part.account_id, part.period))
+            account.commit(part.units, part.micros)
+            if before == OPEN:
+                account.reserve(-part.units, -part.micros)
+        self._late += any(before == RELEASED for _, before in changed)
 
     def _release(self, cursor: sqlite3.Cursor, key: _Key, now: int) -> bool:
-        """Release what has run out of one account; tell whether that was anything."""
+        """Release what has run out of one account, and what ran out with it; tell whether that was anything."""
         account = self._accounts[key]
         if account.next_expiry is not None and now < account.next_expiry:
             return False
-        self._write_reservations(cursor)
-        units, micros = cursor.execute(EXPIRED_OF_ACCOUNT, (*key, now)).fetchone()
-        if units or micros:
-            cursor.execute(RELEASE_OF_ACCOUNT, (*key, now))
-            self._change(key).reserve(-units, -micros)
-        (following,) = cursor.execute(NEXT_EXPIRY, key).fetchone()
+        changed, following = self._reservations.release_beside(cursor, key[0], key[1], now)
+        self._give_back(cursor, key[0], changed)
         account.next_expiry = _NEVER if following is None else following
-        return bool(units or micros)
+        return bool(changed)
 
-    def _change(self, key: _Key) -> _Account:
+    def _give_back(self, cursor: sqlite3.Cursor, programme: str, released: Sequence[Changed]) -> None:
+        self._read(cursor, [(programme, part.account_id, part.period) for part, _ in released])
+        for part, _ in released:
+            self._change((programme, part.account_id, part.period)).reserve(-part.units, -part.micros)
+
+    def _change(self, key: _Key) -> AccountTotals:
         self._changed.add(key)
         self._told.add(key)
         return self._accounts[key]
@@ -291,24 +255,21 @@ class BudgetWrites:
         self._data_version = data_version
         self._checked = True
 
-    def _read(self, cursor: sqlite3.Cursor, programme: str, wanted: set[tuple[str, int]]) -> None:
-        """Have these accounts in memory."""
+    def _read(self, cursor: sqlite3.Cursor, keys: Sequence[_Key]) -> None:
+        """Have the accounts of one programme in memory."""
         if not self._checked:
             self._check(cursor)
-        missing = [one for one in sorted(wanted) if (programme, *one) not in self._accounts]
+        missing = sorted({key for key in keys if key not in self._accounts})
         while missing:
             size = next(size for size in READ_ACCOUNTS if size <= len(missing))
             part, missing = missing[:size], missing[size:]
-            for account_id, period in part:
-                self._accounts[programme, account_id, period] = _Account()
-            values = (programme, *(one for one, _ in part), *(period for _, period in part))
+            for key in part:
+                self._accounts[key] = AccountTotals()
+            programme = part[0][0]
+            values = (programme, *(key[1] for key in part), *(key[2] for key in part))
             for account_id, period, *amounts in cursor.execute(READ_ACCOUNTS[size], values):
-                if (account_id, period) in part:
-                    self._accounts[programme, account_id, period] = _Account(*amounts)
-
-    def _write_reservations(self, cursor: sqlite3.Cursor) -> None:
-        execute_many(cursor, INSERT_RESERVATIONS, self._reservations)
-        self._reservations.clear()
+                if (programme, account_id, period) in part:
+                    self._accounts[programme, account_id, period] = AccountTotals(*amounts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ def test_it_says_who_loses(simulate: Command) -> None:
     assert lines[1] == (
         "0 members who get something today would get nothing; 0 who get nothing today would get something."
     )
+    assert lines[2].startswith("Expected value: ")
     assert "Offers and actions whose reach changes" in lines
     assert [line.split()[:3] for line in lines if line.startswith("tea ")] == [["tea", "3", "0"]]
 
@@ -73,6 +74,7 @@ def test_tables_and_page(simulate: Command, tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 1
     assert "Who loses against today" in page
+    assert '<section class="verdict plain">' in page
     assert "http" not in page.replace("http://www.w3.org", "").replace("http-equiv", "")
 
 
@@ -101,3 +103,21 @@ def test_what_cannot_be_simulated_is_said(
 
     assert (ran.code, ran.out) == (code, "")
     assert words in " ".join(ran.err.replace("│", " ").split())
+
+
+def test_page_shows_what_is_lost(simulate: Command, tmp_path: Path) -> None:
+    """A revision that is worth less has a bad verdict with the money in it, though nobody gets nothing."""
+    ran = simulate(*TABLES, "--catalogue", "revision.yaml", "--html", "report.html")
+
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    worth = ran.out.splitlines()[2]
+    assert "with the revision (−" in worth
+    assert '<section class="verdict bad">' in page
+    assert worth in page
+
+
+def test_one_day_is_one_day(simulate: Command) -> None:
+    """A simulation of one day names it once."""
+    ran = simulate(*TABLES, "--from", "2026-05-01", "--until", "2026-05-01")
+
+    assert ", on 2026-05-01, with" in ran.out.splitlines()[0]

@@ -150,7 +150,7 @@ def scored(case: Case, left: Sequence[Row]) -> list[float]:
             "lever": lever if weighs else 1.0,
         }
         product = 1.0
-        for name in ("value", "context", "lever", "probability"):
+        for name in ("value", "lever", "context", "probability"):
             product *= factors[name] if name in parts else 1.0
         cost = row.candidate.cost if "cost" in parts else None
         scores.append(product - (0.0 if cost is None else float(cost.amount)))
@@ -186,7 +186,7 @@ def probabilities(
         return rates
     mean = sum(learned) / len(learned)
     return [
-        min(rate * (model[row.candidate_id] / mean if mean > 0 else 1.0), 1.0)
+        min(model[row.candidate_id] * rate / mean if mean > 0 else rate, 1.0)
         if row.candidate_id in case.popular
         else rate
         for row, rate in zip(left, rates, strict=True)

@@ -56,7 +56,7 @@ def test_which_accounts() -> None:
         ("a", "inventory:a", 5),
     ]
     assert {draw.units for draw in draws} == {1}
-    holds = {draw.account_id: draw.expire_micros - to_micros(START) for draw in draws}
+    holds = {draw.account_id: draw.hold_micros for draw in draws}
     day = 86_400_000_000
     assert (holds["candidate:a:0"], holds["candidate:a:1"], holds["inventory:a"]) == (7 * day, day, 7 * day)
 

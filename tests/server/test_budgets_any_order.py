@@ -25,6 +25,7 @@ class _Story:
     accounts: Accounts = field(init=False)
     rows: dict[tuple[str, str, str], tuple[Draw, str]] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
+    times: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.accounts = Accounts(self.made)
@@ -38,11 +39,13 @@ class _Story:
             sums[one.account_id, one.period] = units, micros
         return sums
 
-    def release(self, now: int, account: tuple[str, int] | None = None) -> int:
+    def release(self, now: int, account_id: str | None = None) -> int:
+        """Release what ran out: of all decisions, or of those that took from an account."""
+        its_turn = {key[0] for key in self.rows if account_id in (None, key[2])}
         released = 0
         for key, (one, state) in self.rows.items():
-            its_turn = account is None or account == (one.account_id, one.period)
-            if its_turn and state == "reserved" and one.expire_micros <= now:
+            ran_out = self.times[key[0]] + one.hold_micros <= now
+            if key[0] in its_turn and state == "reserved" and ran_out:
                 self.rows[key] = one, "released"
                 released += 1
         return released
@@ -103,12 +106,13 @@ def test_any_sequence_of_events(steps: list[tuple[str, float, list[str], int]]) 
         for what, hours, candidate_ids, number in [*steps, ("commit", 0.0, [], 0)]:
             time += timedelta(hours=hours)
             if what == "decide":
-                one = asked(f"d{next(numbers)}", time, f"m{number % 3}")
+                one = asked(f"d{next(numbers):02}", time, f"m{number % 3}")
                 draws = story.accounts.draws(candidate_ids, time)
                 refused = store.writes.reserve(cursor, "default", draws, one)
                 assert refused == _expected(story, draws, to_micros(time))
                 if not refused:
                     story.members[one.decision_id] = one.member_id
+                    story.times[one.decision_id] = to_micros(time)
                     rows = {(one.decision_id, each.candidate_id, each.account_id): each for each in draws}
                     story.rows |= {key: (each, "reserved") for key, each in rows.items()}
                     for each in draws:
@@ -116,7 +120,7 @@ def test_any_sequence_of_events(steps: list[tuple[str, float, list[str], int]]) 
                         assert each.allowed_units is None or units <= each.allowed_units
                         assert each.allowed_micros is None or micros <= each.allowed_micros
             elif what.startswith("redeem"):
-                candidate_id, decision_id = candidate_ids[0], f"d{number}"
+                candidate_id, decision_id = candidate_ids[0], f"d{number:02}"
                 named = what == "redeem"
                 event = redemption(
                     0,
@@ -151,7 +155,7 @@ def test_any_sequence_of_events(steps: list[tuple[str, float, list[str], int]]) 
 
 
 def _expected(story: _Story, draws: list[Draw], now: int) -> tuple[str, ...]:
-    """Return the candidates to be refused, one after the other; release what ran out of accounts that have too little."""
+    """Return the candidates to be refused, one after the other; release what ran out beside an account that has too little."""
     taken: dict[tuple[str, int], tuple[int, int]] = {}
     refused = []
     for candidate_id in dict.fromkeys(one.candidate_id for one in draws):
@@ -161,7 +165,7 @@ def _expected(story: _Story, draws: list[Draw], now: int) -> tuple[str, ...]:
             units, micros = wanted.get(account, (0, 0))
             wanted[account] = units + one.units, micros + one.micros
             if not _fits(story, one, wanted[account]):
-                story.release(now, account)
+                story.release(now, one.account_id)
                 if not _fits(story, one, wanted[account]):
                     refused.append(candidate_id)
                     break

@@ -11,15 +11,21 @@ import pytest
 
 from experiments.events import Outcome, to_micros
 from server.budgets import Draw, Totals
+from server.storage.budget_statements import CHANGE_RESERVATIONS
 from server.storage.budget_writes import BudgetWrites, account_totals
 from tests.server.budget_process import START, asked, open_file
 from tests.server.test_storage import outcome
 
 DAY = timedelta(days=1)
 SUMS = """
-    SELECT account_id, period, sum(units * (state = 'reserved')), sum(micros * (state = 'reserved')),
-           sum(units * (state = 'committed')), sum(micros * (state = 'committed'))
-    FROM reservations WHERE programme = 'default' GROUP BY account_id, period ORDER BY account_id, period
+    SELECT account_id, period, sum(units * (state = 'o')), sum(micros * (state = 'o')),
+           sum(units * (state = 'c')), sum(micros * (state = 'c'))
+    FROM (
+        SELECT value ->> 1 AS account_id, value ->> 2 AS period, value ->> 3 AS units, value ->> 4 AS micros,
+               substr(states, key + 1, 1) AS state
+        FROM reservations, json_each(draws) WHERE programme = 'default'
+    )
+    GROUP BY account_id, period ORDER BY account_id, period
 """
 KEPT = """
     SELECT account_id, period, reserved_units, reserved_micros, committed_units, committed_micros
@@ -31,7 +37,7 @@ def draw(candidate_id: str = "a", account_id: str = "x", **changes: Any) -> Draw
     """Return a draw of 1 unit and 1 dollar from an account of 2 units."""
     values = {
         "candidate_id": candidate_id, "account_id": account_id, "period": 0, "units": 1, "micros": 1_000_000,
-        "allowed_units": 2, "allowed_micros": None, "expire_micros": to_micros(START + 7 * DAY),
+        "allowed_units": 2, "allowed_micros": None, "hold_micros": 7 * 86_400_000_000,
     }  # fmt: skip
     return Draw(**(values | changes))  # type: ignore[arg-type]  # fields by name
 
@@ -84,9 +90,9 @@ class Store:
         return tuple(rows[0]) if rows else (0, 0, 0, 0)
 
     def states(self) -> list[tuple[str, str]]:
-        """Return decision and state of each reservation."""
+        """Return each decision and the states of what it reserved."""
         return self.connection.execute(
-            "SELECT decision_id, state FROM reservations ORDER BY rowid"
+            "SELECT decision_id, states FROM reservations ORDER BY decision_id"
         ).fetchall()
 
 
@@ -103,7 +109,7 @@ def test_reserves_until_nothing_is_left(store: Store) -> None:
     assert [store.reserve(number, draw()) for number in (1, 2, 3)] == [(), (), ("a",)]
 
     assert store.account() == (2, 2_000_000, 0, 0)
-    assert store.states() == [("d1", "reserved"), ("d2", "reserved")]
+    assert store.states() == [("d1", "o"), ("d2", "o")]
     # What the third was refused on is told again, for those who do not know yet.
     assert store.told == [
         ("default", {("x", 0): spent}) for spent in ((1, 1_000_000), (2, 2_000_000), (2, 2_000_000))
@@ -164,7 +170,7 @@ def test_rolled_back_is_forgotten(store: Store) -> None:
     store.writes.rolled_back()
 
     assert [store.reserve(number, draw()) for number in (3, 4)] == [(), ("a",)]
-    assert store.states() == [("d1", "reserved"), ("d3", "reserved")]
+    assert store.states() == [("d1", "o"), ("d3", "o")]
     assert [changes[("x", 0)][0] for _, changes in store.told] == [1, 2, 2]
 
 
@@ -197,19 +203,19 @@ def test_what_ran_out_is_released_before_anything_is_refused(store: Store) -> No
     """At the moment it expires a reservation makes room for the next decision, not a microsecond earlier."""
     ends = START + DAY
     for number in (1, 2):
-        store.reserve(number, draw(expire_micros=to_micros(ends)))
+        store.reserve(number, draw(hold_micros=86_400_000_000))
 
     assert store.reserve(3, draw(), time=ends - timedelta(microseconds=1)) == ("a",)
     assert store.reserve(4, draw(), time=ends) == ()
 
-    assert store.states() == [("d1", "released"), ("d2", "released"), ("d4", "reserved")]
+    assert store.states() == [("d1", "r"), ("d2", "r"), ("d4", "o")]
     assert store.account() == (1, 1_000_000, 0, 0)
 
 
 def test_what_runs_out_within_one_transaction(store: Store) -> None:
     """A reservation that is not yet in the file can make room too, if the next decision is made for a later time."""
     reserve = store.writes.reserve
-    short = draw(allowed_units=1, expire_micros=to_micros(START) + 1)
+    short = draw(allowed_units=1, hold_micros=1)
     later = asked("d2", time=START + DAY)
 
     results = store.run(
@@ -227,14 +233,14 @@ def test_a_shorter_reservation_is_not_overlooked(store: Store) -> None:
     soon = START + timedelta(hours=1)
     store.reserve(1, draw(allowed_units=1))
     assert store.reserve(2, draw(allowed_units=1)) == ("a",)
-    store.reserve(3, draw(expire_micros=to_micros(soon)))
+    store.reserve(3, draw(hold_micros=3_600_000_000))
 
     assert store.reserve(4, draw(), time=soon) == ()
 
 
 def test_released_in_the_transaction_that_reserved(store: Store) -> None:
     """What is not yet in the file can be released."""
-    one = draw(expire_micros=to_micros(START) + 1)
+    one = draw(hold_micros=1)
 
     results = store.run(
         lambda cursor: store.writes.reserve(cursor, "default", [one], asked("d1")),
@@ -265,7 +271,7 @@ def test_release_takes_the_oldest_first(store: Store) -> None:
     for number in range(1, 6):
         store.reserve(
             number,
-            draw(allowed_units=9, expire_micros=to_micros(START) + number),
+            draw(allowed_units=9, hold_micros=number),
             draw("b", "y", allowed_units=9),
         )
     store.redeem(redemption(1, decision_id="d1"))
@@ -273,7 +279,7 @@ def test_release_takes_the_oldest_first(store: Store) -> None:
 
     assert store.release(now, most=2) == 2
     assert store.account() == (2, 2_000_000, 1, 1_000_000)
-    released = {decision_id for decision_id, state in store.states() if state == "released"}
+    released = {decision_id for decision_id, state in store.states() if "r" in state}
     assert released == {"d2", "d3"}
     assert [store.release(now, most=2), store.release(now, most=2)] == [1, 0]
     assert store.account() == (1, 1_000_000, 1, 1_000_000)
@@ -315,31 +321,38 @@ def test_what_commits_nothing(store: Store, changes: dict[str, Any]) -> None:
 def test_a_redemption_without_decision(store: Store) -> None:
     """It belongs to the member's latest open reservation of the offer; without an open one to the latest released."""
     for number, member in ((1, "m"), (2, "m"), (3, "another"), (4, "m")):
-        ends = to_micros(START) + (1 if number == 4 else 10**12)
+        hold = 1 if number == 4 else 10**12
         time = START + timedelta(seconds=-number if number < 3 else number)
-        store.reserve(number, draw(allowed_units=9, expire_micros=ends), time=time, member_id=member)
+        store.reserve(number, draw(allowed_units=9, hold_micros=hold), time=time, member_id=member)
     store.release(START + timedelta(seconds=9))
 
     assert store.redeem(redemption(1)) == 0
-    assert store.states()[:2] == [("d1", "committed"), ("d2", "reserved")]
+    assert store.states()[:2] == [("d1", "c"), ("d2", "o")]
     assert [store.redeem(redemption(number)) for number in (2, 3, 4)] == [0, 1, 0]
     assert store.states() == [
-        ("d1", "committed"),
-        ("d2", "committed"),
-        ("d3", "reserved"),
-        ("d4", "committed"),
+        ("d1", "c"),
+        ("d2", "c"),
+        ("d3", "o"),
+        ("d4", "c"),
     ]
 
 
 def test_a_late_redemption_is_a_fact(store: Store) -> None:
     """What was released and given to others is booked when it is redeemed after all, even above the budget; once."""
-    store.reserve(1, draw(allowed_units=1, expire_micros=to_micros(START)))
+    store.reserve(1, draw(allowed_units=1, hold_micros=0))
     assert store.reserve(2, draw(allowed_units=1)) == ()
 
     assert [store.redeem(redemption(number, decision_id="d1")) for number in (1, 2)] == [1, 0]
 
     assert store.account() == (1, 1_000_000, 1, 1_000_000)
     assert store.reserve(3, draw(allowed_units=2)) == ("a",)
+
+
+def test_a_change_finds_its_reservations_by_decision(store: Store) -> None:
+    """SQLite looks up each decision to be changed, however many the programme has."""
+    plan = store.connection.execute(f"EXPLAIN QUERY PLAN {CHANGE_RESERVATIONS}", ("[]",)).fetchall()
+
+    assert "(programme=? AND decision_id=?)" in plan[-1][-1]
 
 
 def test_a_group_costs_few_statements(store: Store) -> None:

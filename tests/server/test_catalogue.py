@@ -226,3 +226,52 @@ def test_names_of_attributes_in_a_file(tmp_path: Path) -> None:
     assert told.keys() == {"attributes.Tier", "attributes.age"}
     assert "lower-case letters" in told["attributes.Tier"]
     assert "'double'" in told["attributes.age"]
+
+
+_TILL = "placements: [{placement_id: till}]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            _TILL + "offers: [{offer_id: a, valid_from: 2026-02-31}]\n",
+            "line 2, column 36: day is out of range",
+        ),
+        (_TILL + f"note: {'9' * 5000}\n", "line 2, column 7: Exceeds the limit"),
+        (_TILL + f"note: {'[' * 3000}{']' * 3000}\n", "is nested too deeply"),
+        (_TILL + "offers: [{offer_id: a, valid_from: 20260203}]\n", "offers[0].valid_from: must be a day"),
+        (
+            _TILL + "offers: [{offer_id: a, cost: {amount: 1e400, currency_code: EUR}}]\n",
+            "offers[0].cost.amount: must have at most 18 digits, not '1e400'",
+        ),
+        (
+            _TILL + "offers: [{offer_id: a, cost: {amount: '1.0000000001', currency_code: EUR}}]\n",
+            "offers[0].cost.amount: must have at most 9 digits after the point",
+        ),
+        (
+            _TILL + f"segments: [{{segment_id: s, rule: {'x' * 15_001}}}]\n",
+            "segments[0].rule: must have at most 15,000 characters",
+        ),
+    ],
+    ids=["no such day", "long number", "deep", "day as number", "huge", "fine", "long rule"],
+)
+def test_values_that_cannot_be_read(tmp_path: Path, text: str, words: str) -> None:
+    """A value that YAML or a field cannot take is named with its place and with what would do."""
+    path = tmp_path / "catalogue.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(DefinitionError) as caught:
+        load_catalogue(path)
+
+    assert words in caught.value.message
+
+
+def test_times_of_day_need_no_quotes(tmp_path: Path) -> None:
+    """A time of day is one with quotes and without, though YAML 1.1 takes 22:00 for the number 1320."""
+    path = tmp_path / "catalogue.yaml"
+    path.write_text(_TILL + 'quiet_hours: [{start: 22:00, end: "07:00"}]\n', encoding="utf-8")
+
+    (quiet,) = load_catalogue(path).quiet_hours
+
+    assert (quiet.start, quiet.end) == ("22:00", "07:00")

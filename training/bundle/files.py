@@ -71,6 +71,8 @@ def take_apart(value: Any, name: str, arrays: dict[str, npt.NDArray[Any]]) -> An
                 getattr(value, part.name), f"{name}.{part.name}" if name else part.name, arrays
             )
             for part in fields(value)
+            # What is worked out from the other parts is worked out again.
+            if part.init
         }
         return {"type": type(value).__name__, "parts": parts}
     if isinstance(value, tuple):

@@ -31,6 +31,7 @@ class OfferModel:
         popular_scores: float32[offers]: the answer for whoever nothing is known of, and what breaks ties.
         scorer: The way to score: a single scorer, or the second stage over several.
         attributes: How attributes of members become numbers.
+        ascending_popularity: float32[offers], the popular scores in order.
     """
 
     task: Task
@@ -42,9 +43,11 @@ class OfferModel:
     popular_scores: Array
     scorer: AnyScorer | Ranker
     attributes: AttributeCodes = field(default_factory=AttributeCodes)
+    ascending_popularity: Array = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_shapes("The offer model", self)
+        object.__setattr__(self, "ascending_popularity", np.sort(self.popular_scores))
 
     def profile(self, member: int | None) -> Profile:
         """Return what a member did; nothing for ``None``."""
@@ -53,6 +56,11 @@ class OfferModel:
     def applicable(self, profile: Profile) -> npt.NDArray[np.bool_]:
         """Return bool[offers]: which offers the task is about for somebody with this history."""
         return applicable(self.task, profile, self.covers)
+
+    @property
+    def about_everything(self) -> bool:
+        """Whether the task is about every offer, whoever asks."""
+        return self.task in {Task.REPLENISH, Task.REDEEM}
 
     def is_told(
         self, profile: Profile, member: int | None, attributes: Mapping[str, object] | None = None

@@ -90,7 +90,8 @@ def explain(
     """
     bought, columns, _ = offer_rows(past, model.covers)
     held = bought if present is past else offer_rows(present, model.covers)[0]
-    popular = _share_below(model.popular_scores, offers) > POPULAR_SHARE
+    below = np.searchsorted(model.ascending_popularity, model.popular_scores[offers])
+    popular = below / max(len(model.popular_scores), 1) > POPULAR_SHARE
     inferred = _inferred(model, present, member, offers, bought)
     reasons = []
     for place, offer in enumerate(offers.tolist()):
@@ -122,9 +123,14 @@ def _inferred(
     model: OfferModel, profile: Profile, member: int | None, offers: Offers, bought: Offers
 ) -> list[list[Reason]]:
     """Return for each offer what the components infer, the strongest first."""
+    parts = [
+        part for part in _parts(model.scorer) if isinstance(part, Linear | Factors | Projection | Personal)
+    ]
+    if not parts:
+        return [[] for _ in offers]
     goes_with, similar = np.zeros((2, len(offers)))
     products: list[str | None] = [None] * len(offers)
-    for part in _parts(model.scorer):
+    for part in parts:
         if isinstance(part, Linear) and len(profile.products):
             share = _share_below(part.scores(profile, member), offers)
             better = np.flatnonzero(share > np.maximum(goes_with, SPEAKS_FOR_SHARE))
