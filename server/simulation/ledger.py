@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from experiments.budget_tables import COMMITTED, RELEASED, RESERVED
+from experiments.budget_tables import COMMITTED, OPEN, RELEASED
 from server.budgets import Changes, Draw, Spent
 
 Key = tuple[str, int]
@@ -77,7 +77,7 @@ class _Lot:
     """A reservation and what became of it; each account has its own time to hold it."""
 
     reservation: OpenReservation
-    state: str = RESERVED
+    state: str = OPEN
 
     @property
     def key(self) -> Key:
@@ -108,8 +108,14 @@ class Ledger:
         for lot in opening.open:
             self._take(lot)
 
-    def reserve(self, decision_id: str, member_id: str, draws: Sequence[Draw]) -> frozenset[str]:
+    def reserve(self, decision_id: str, member_id: str, draws: Sequence[Draw], now: int) -> frozenset[str]:
         """Reserve what a decision takes, all or nothing.
+
+        Args:
+            decision_id: The decision.
+            member_id: For whom.
+            draws: What it takes.
+            now: The moment for which it decides, microseconds since the Unix epoch.
 
         Returns:
             The candidates for which an account has not enough left; empty if all is reserved.
@@ -136,7 +142,7 @@ class Ledger:
                         draw.period,
                         draw.units,
                         draw.micros,
-                        draw.expire_micros,
+                        now + draw.hold_micros,
                     )
                 )
         return frozenset(refused)
@@ -153,7 +159,7 @@ class Ledger:
             page, taken = self._page(lot.key), lot.reservation
             page.committed_units += taken.units
             page.committed_micros += taken.micros
-            if lot.state == RESERVED:
+            if lot.state == OPEN:
                 page.reserved_units -= taken.units
                 page.reserved_micros -= taken.micros
         self.late_redemptions += any(lot.state == RELEASED for lot in lots)
@@ -166,7 +172,7 @@ class Ledger:
         changed: set[Key] = set()
         while self._expiring and self._expiring[0][0] <= now_micros:
             _, _, lot = heapq.heappop(self._expiring)
-            if lot.state != RESERVED:
+            if lot.state != OPEN:
                 continue
             page, taken = self._page(lot.key), lot.reservation
             page.reserved_units -= taken.units
@@ -208,7 +214,7 @@ class Ledger:
 
     def _latest(self, member_id: str, candidate_id: str) -> str:
         decisions = self._by_member.get((member_id, candidate_id), ())
-        for state in (RESERVED, RELEASED):
+        for state in (OPEN, RELEASED):
             for decision_id in reversed(decisions):
                 if any(lot.state == state for lot in self._taken[decision_id, candidate_id]):
                     return decision_id

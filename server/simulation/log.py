@@ -60,12 +60,18 @@ _MARK = """
                     (SELECT max(rowid) FROM outcomes), 0)
 """
 _SPENT = """
-    SELECT account_id, period, sum(units), sum(micros) FROM reservations
-    WHERE programme = ? AND reserve_time < ? AND state = ? GROUP BY account_id, period
+    SELECT json_extract(one.value, '$[1]'), json_extract(one.value, '$[2]'),
+        sum(json_extract(one.value, '$[3]')), sum(json_extract(one.value, '$[4]'))
+    FROM reservations AS r, json_each(r.draws) AS one
+    WHERE r.programme = ? AND r.reserve_time < ? AND substr(r.states, one.key + 1, 1) = ? GROUP BY 1, 2
 """
 _OPEN = """
-    SELECT decision_id, member_id, candidate_id, account_id, period, units, micros, expire_time FROM reservations
-    WHERE programme = ? AND reserve_time < ? AND expire_time > ? AND state <> ? ORDER BY rowid
+    SELECT r.decision_id, r.member_id, json_extract(one.value, '$[0]'), json_extract(one.value, '$[1]'),
+        json_extract(one.value, '$[2]'), json_extract(one.value, '$[3]'), json_extract(one.value, '$[4]'),
+        r.reserve_time + json_extract(one.value, '$[5]')
+    FROM reservations AS r, json_each(r.draws) AS one
+    WHERE r.programme = ? AND r.reserve_time < ? AND r.reserve_time + json_extract(one.value, '$[5]') > ?
+    AND substr(r.states, one.key + 1, 1) <> ? ORDER BY r.rowid, one.key
 """
 _MEMBERS = "SELECT member_id FROM members WHERE programme = ? ORDER BY member_id"
 

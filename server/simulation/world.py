@@ -73,7 +73,7 @@ class World:
 
     def reserve(self, request: Request, draws: Sequence[Draw]) -> frozenset[str]:
         """Reserve what a decision takes, and return the candidates that an account refused; then nothing is reserved."""
-        refused = self.ledger.reserve(request.key, request.member_id, draws)
+        refused = self.ledger.reserve(request.key, request.member_id, draws, to_micros(request.time))
         keys = {(draw.account_id, draw.period) for draw in draws}
         self.book.spent(self.ledger.spent(keys))
         return refused

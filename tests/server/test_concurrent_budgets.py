@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import pytest
 
+from experiments.budget_tables import COMMITTED, OPEN, RELEASED
 from tests.server import decision_scene as ds
 from tests.server.decision_scene import Asking, money, offered
 from tests.server.process import ServerProcess, connected, serving
@@ -85,8 +86,9 @@ class Processes:
         assert self.rows("PRAGMA integrity_check") == [("ok",)]
         assert self.rows(KEPT) == self.rows(SUMS)
         orphans = (
-            "SELECT count(*) FROM reservations r WHERE NOT EXISTS (SELECT 1 FROM decisions d, json_each(d.offers) o"
-            " WHERE d.decision_id = r.decision_id AND json_extract(o.value, '$.offer_id') = r.candidate_id)"
+            "SELECT count(*) FROM reservations r, json_each(r.draws) one WHERE NOT EXISTS ("
+            "SELECT 1 FROM decisions d, json_each(d.offers) o WHERE d.decision_id = r.decision_id"
+            " AND o.value ->> 'offer_id' = one.value ->> 0)"
         )
         assert self.rows(orphans) == [(0,)]
 
@@ -171,11 +173,14 @@ def test_redemptions_commit_and_the_rest_runs_out(start: Callable[..., Processes
         # Through another server than the one that decided.
         ask = asking[(int(member[1:]) + 1) % len(asking)]
         ask.log(member, "redemption", event=f"e{number}", decision_id=decision_id, offer_id="units")
-    states = "SELECT state, count(*) FROM reservations WHERE candidate_id = 'units' GROUP BY 1"
+    states = (
+        "SELECT substr(states, one.key + 1, 1), count(*) FROM reservations, json_each(draws) AS one"
+        " WHERE one.value ->> 0 = 'units' GROUP BY 1"
+    )
 
-    wait_until(lambda: dict(processes.rows(states)).get("reserved", 0) == 0, "reservations run out")
+    wait_until(lambda: dict(processes.rows(states)).get(OPEN, 0) == 0, "reservations run out")
 
-    assert dict(processes.rows(states)) == {"committed": 12, "released": 8}
+    assert dict(processes.rows(states)) == {COMMITTED: 12, RELEASED: 8}
     wait_until(lambda: _others_get(processes, 8), "what was given back is given again")
     processes.check()
 

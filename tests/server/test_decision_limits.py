@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
+from experiments.budget_tables import COMMITTED, OPEN
 from tests.server import decision_scene as ds
 from tests.server.decision_scene import EMAIL, Asking, Now, offered, removed, stamp, values
 from tests.server.running import Running, refusal, running
 from troth.v1.recommendation_service_pb2 import RecommendOffersRequest
 
-RESERVED = "SELECT decision_id, candidate_id, account_id, units, state FROM reservations ORDER BY 1, 2, 3"
+RESERVED = (
+    "SELECT decision_id, one.value ->> 0, one.value ->> 1, one.value ->> 3, substr(states, one.key + 1, 1)"
+    " FROM reservations, json_each(draws) AS one ORDER BY 1, 2, 3"
+)
 SPENT = (
     "SELECT account_id, reserved_units, committed_units FROM budget_accounts"
     " WHERE reserved_units + committed_units > 0 ORDER BY 1"
@@ -108,7 +112,7 @@ def test_budget_is_reserved_once(ask: Asking, server: Running) -> None:
     first = ask.offers("anna", offer_count=3, request_id="r-1")
     assert offered(first) == ["honey", "jam", "kale"]
     once = rows(server, RESERVED)
-    assert once == [(first.decision_id, "kale", "candidate:kale:0", 1, "reserved")]
+    assert once == [(first.decision_id, "kale", "candidate:kale:0", 1, OPEN)]
 
     assert ask.offers("anna", offer_count=3, request_id="r-1") == first
     assert rows(server, RESERVED) == once
@@ -130,7 +134,7 @@ def test_redemption_commits(ask: Asking, server: Running, now: Now) -> None:
     )
 
     assert rows(server, SPENT) == [("candidate:kale:0", 0, 1)]
-    assert [state for *_, state in rows(server, RESERVED)] == ["committed"]
+    assert [state for *_, state in rows(server, RESERVED)] == [COMMITTED]
 
 
 def test_reservation_runs_out(ask: Asking, server: Running, now: Now) -> None:
