@@ -1,5 +1,6 @@
 """`troth segment`: how large a segment is before it is used."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,10 @@ def size(
     known = load_catalogue(catalogue)
     attributes = segment_attributes(known)
     rules = {segment.segment_id: segment.rule for segment in known.segments}
+    if re.fullmatch(r"[\w-]+", rule_or_id) and rule_or_id not in {*rules, *attributes, "true", "false"}:
+        raise typer.BadParameter(
+            f"{rule_or_id!r} is no segment of {catalogue} and no rule; it has {', '.join(rules) or 'no segments'}."
+        )
     rule = compiled(rules.get(rule_or_id, rule_or_id), attributes)
     found = size_in_table(rule, open_members(members, attributes))
     if json:

@@ -28,6 +28,9 @@ PARAMETER = "standing_arm"
 GIVEN = "standing-arms.given"
 """Type of the outcomes that stand for what was given; the analysis derives them from decisions."""
 
+_NO_ACTION = "no_action"
+"""The action of who is given nothing."""
+
 PeriodKind = Literal["month", "quarter", "year"]
 
 _NAMES = {
@@ -188,7 +191,8 @@ def with_decisions_as_exposures(definition: ExperimentDefinition, frames: EventF
 
 
 def _given(shaped: pl.DataFrame) -> pl.DataFrame:
-    number = pl.col("offers").list.len() + pl.col("actions").list.len().fill_null(0)
+    real = pl.element().struct.field("action_id") != _NO_ACTION
+    number = pl.col("offers").list.len() + pl.col("actions").list.eval(real).list.sum().fill_null(0)
     return (
         shaped.select(
             "programme",

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from server.catalogue.base import Identifier, Money, OptionalIdentifier, Part, RuleText
 from server.catalogue.limits import Budget, Cap
@@ -13,6 +13,9 @@ NO_ACTION: Final = "no_action"
 
 Lever = Annotated[float, Field(gt=0, le=1000)]
 Probability = Annotated[float, Field(ge=0, le=1)]
+_Title = Annotated[str, StringConstraints(max_length=500)]
+_Reference = Annotated[str, StringConstraints(max_length=2_000)]
+"""Titles and references travel with every answer, up to 100 in one."""
 
 
 class Limited(Part):
@@ -58,7 +61,7 @@ class Candidate(Limited):
     """An offer or an action.
 
     Attributes:
-        title: For people.
+        title: For people, at most 500 characters.
         description: For people.
         group_id: Its group, or empty.
         category: What diversity counts by; its group if empty.
@@ -73,11 +76,11 @@ class Candidate(Limited):
         inventory: How many there are in all; no limit if none.
         prior_probability: How likely a response is while there is no evidence; the arbitration's if none.
         prior_evidence: For how many decisions the prior counts.
-        creative: Reference to what is shown.
+        creative: Reference to what is shown, at most 2,000 characters.
         attributes: Further facts, for reports.
     """
 
-    title: str = ""
+    title: _Title = ""
     description: str = ""
     group_id: OptionalIdentifier = ""
     category: str = ""
@@ -92,7 +95,7 @@ class Candidate(Limited):
     inventory: Annotated[int, Field(ge=0, le=10**12)] | None = None
     prior_probability: Probability | None = None
     prior_evidence: Annotated[float, Field(gt=0, le=10**9)] = 100.0
-    creative: str = ""
+    creative: _Reference = ""
     attributes: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
     @property

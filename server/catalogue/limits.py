@@ -105,7 +105,8 @@ class CoolDown(Part):
     Attributes:
         outcome_types: What starts it.
         days: How long.
-        scope: What rests: the candidate that was refused, its whole group, the channel, or everything.
+        scope: What rests: the candidate that was refused, its whole group, the channel (all of them, if nobody said which),
+            or everything.
     """
 
     outcome_types: Annotated[tuple[EventKind, ...], Field(min_length=1)] = ("refusal", "unsubscribe")

@@ -1,7 +1,7 @@
 """Consent, contact policy, quiet hours, cool-downs and caps: what a member's own state closes."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -90,8 +90,7 @@ class Limits:
             if channel_id in channels and self._is_quiet(quiet, visit, now):
                 return Gate.QUIET_HOURS
         rests = any(
-            cool.scope == "channel" and _rests(cool, state.by_channel, channel_id, micros)
-            for cool in self._cool_downs
+            cool.scope == "channel" and _rests(cool, state, channel_id, micros) for cool in self._cool_downs
         )
         return Gate.COOL_DOWN if rests else Gate.OPEN
 
@@ -196,5 +195,18 @@ def _is_recent(tally: Tally | None, cool: CoolDown, micros: int) -> bool:
     return tally is not None and tally.since(_since(micros, cool.days)) > 0
 
 
-def _rests(cool: CoolDown, by_channel: Mapping[tuple[str, str], Tally], channel_id: str, micros: int) -> bool:
-    return any(_is_recent(by_channel.get((event, channel_id)), cool, micros) for event in cool.outcome_types)
+def _rests(cool: CoolDown, state: MemberState, channel_id: str, micros: int) -> bool:
+    return any(
+        _is_recent(state.by_event.get(event), cool, micros)
+        and (
+            _is_recent(state.by_channel.get((event, channel_id)), cool, micros)
+            or _came_without_channel(state, event, _since(micros, cool.days))
+        )
+        for event in cool.outcome_types
+    )
+
+
+def _came_without_channel(state: MemberState, event: str, since: int) -> bool:
+    # Who said no, and nobody knows on which channel, must be heard on all of them.
+    told = sum(tally.since(since) for (kind, _), tally in state.by_channel.items() if kind == event)
+    return state.by_event[event].since(since) > told

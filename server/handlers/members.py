@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from experiments.errors import Problem
+from experiments.rules import AttributeType
+from experiments.rules.attributes import reader
+from server.catalogue import Catalogue
 from server.errors import InvalidRequestError, MemberNotFoundError, RequestIdReusedError
 from server.handlers.change_runner import Provenance
 from server.handlers.clock import Clock
@@ -52,11 +56,14 @@ class MemberHandler:
 
         Raises:
             ProgrammeNotFoundError: Unknown programme.
-            InvalidRequestError: A member would have more than she may.
+            InvalidRequestError: A member would have more than she may, or an attribute is not of the type that the catalogue
+                declares.
             RequestIdReusedError: The key was used for another request.
             StoreUnavailableError, StoreTimeoutError: They could not be kept.
         """
-        self._programmes.current(programme)
+        misfits = _misfits(updates, self._programmes.current(programme).catalogue)
+        if misfits:
+            raise InvalidRequestError(misfits)
         result = self._store.update_profiles(
             ProfileUpdates(
                 programme=programme,
@@ -100,3 +107,17 @@ class MemberHandler:
         """
         self._programmes.current(programme)
         return self._store.profile_changes(programme, member_id, after_version, most)
+
+
+def _misfits(updates: Sequence[ProfileUpdate], catalogue: Catalogue) -> list[Problem]:
+    # Every rule would err on such a value, as if the member had none, and nobody would be told.
+    kinds = {name: AttributeType(kind) for name, kind in catalogue.attributes.items()}
+    return [
+        Problem(
+            f"updates[{index}].member.attributes.{name}",
+            f"is {value!r:.60}; the catalogue says it is {kinds[name]}",
+        )
+        for index, update in enumerate(updates)
+        for name, value in update.attributes.items()
+        if name in kinds and value is not None and reader(kinds[name])(value) is None
+    ]

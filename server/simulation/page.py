@@ -15,6 +15,7 @@ from server.simulation.words import MOST_ROWS, headline, losers, most_used, tone
 
 _COLOURS = {"today": "#8b95a5", "new": "#0d9488"}
 _WIDTH, _HEIGHT = 680, 200
+_MOST_LABELS = 10
 
 
 def build_page(simulation: Simulation) -> str:
@@ -62,7 +63,11 @@ def _points(name: str, budget: Budget) -> list[dict[str, object]]:
 
 
 def _chart(points: list[dict[str, object]]) -> str:
-    x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", domain=False, ticks=False, grid=False))
+    days = len({point["day"] for point in points})
+    # Left alone, Vega labels the hours between few days with the same day again and again.
+    each = alt.TimeIntervalStep(interval="day", step=-(-days // _MOST_LABELS))
+    axis = alt.Axis(format="%-d %b", tickCount=each, domain=False, ticks=False, grid=False)
+    x = alt.X("day:T", title=None, axis=axis)
     y = alt.Y("left:Q", title="left", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=4, domain=False))
     colour = alt.Color(
         "run:N", title=None, scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))

@@ -258,3 +258,14 @@ def test_segments_that_cannot_be_measured(troth: Troth, rule: str, members: str,
     assert (ran.code, ran.out) == (1, "")
     assert said in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_segments_that_are_not_there(troth: Troth) -> None:
+    """A word that is neither segment nor attribute is a misspelt segment; those there are get named."""
+    (troth.folder / "members.csv").write_text("age\n20\n", encoding="utf-8")
+
+    ran = troth.run("segment", "size", "yung", "--catalogue", "catalogue.yaml", "--members", "members.csv")
+
+    assert (ran.code, ran.out) == (2, "")
+    said = " ".join(ran.err.replace("│", " ").split())
+    assert "'yung' is no segment of catalogue.yaml and no rule; it has young" in said

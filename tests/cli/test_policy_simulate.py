@@ -1,6 +1,7 @@
 """`troth policy simulate`, from files to sentences, JSON, Parquet and a page."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +74,7 @@ def test_tables_and_page(simulate: Command, tmp_path: Path) -> None:
     assert decisions["run"].value_counts().sort("run").rows() == [("new", 7), ("today", 7)]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 1
+    assert re.findall(r">(\d+ May)<", page) == ["1 May", "2 May"]
     assert "Who loses against today" in page
     assert '<section class="verdict plain">' in page
     assert "http" not in page.replace("http://www.w3.org", "").replace("http-equiv", "")

@@ -327,7 +327,7 @@ def _rests(case: Case, cool: CoolDown, candidate: Candidate, channel_id: str) ->
         itself = event.candidate_id == candidate.candidate_id
         if (
             cool.scope == "everything"
-            or (cool.scope == "channel" and channel_id and event.channel_id == channel_id)
+            or (cool.scope == "channel" and channel_id and event.channel_id in ("", channel_id))
             or (cool.scope == "candidate" and itself)
             or (cool.scope == "group" and (itself or group_of.get(event.candidate_id, "") in mine))
         ):

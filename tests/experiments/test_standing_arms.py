@@ -20,8 +20,9 @@ from experiments.standing_arms import (
     named_period,
     period_of,
     standing_definition,
+    with_decisions_as_exposures,
 )
-from tests.experiments.attribution.logs import START, decision, log, outcome
+from tests.experiments.attribution.logs import START, action, decision, log, outcome
 
 ARMS = {"random_eligible": 100_000, "holdout": 200_000}
 
@@ -150,3 +151,18 @@ def test_the_arms_of_another_period_do_not_count(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match=r"no exposure of experiment 'standing-arms\.2026-06'"):
         analyze_log(june, frames)
     assert START.date() + timedelta(days=31) == june.start_date
+
+
+def test_no_action_is_nothing_given(tmp_path: Path) -> None:
+    """An action counts as given, *no action* does not, so that the holdout is given nothing."""
+    arm = AssignedVariant("standing-arms.2026-05", "holdout", 1, {})
+    made = [
+        action("d1", "ann", 0, "hello"),
+        action("d2", "ann", 1, "no_action"),
+        decision("d3", "ann", 2, "tea", "jam"),
+    ]
+    frames = log(tmp_path, [replace(one, assignments=(arm,)) for one in made], [])
+
+    given = with_decisions_as_exposures(may(), frames).outcomes
+
+    assert sorted(given["decision_id"]) == ["d1", "d3", "d3"]

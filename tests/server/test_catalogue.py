@@ -120,6 +120,8 @@ def test_contradictions_of_a_file(tmp_path: Path, fields: dict[str, Any], path: 
         ({"offer_id": "a b"}, "pattern"),
         ({"offer_id": "a\n"}, "pattern"),
         ({"kind": "gift"}, "kind"),
+        ({"title": "x" * 501}, "500 characters"),
+        ({"creative": "x" * 2_001}, "2000 characters"),
         ({"placement": ("checkout",)}, "placement"),
         ({"discount": {"amount": "1.0000000001", "currency_code": "USD"}}, "decimal"),
         ({"discount": {"amount": "1", "currency_code": "dollars"}}, "pattern"),

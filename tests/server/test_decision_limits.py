@@ -96,6 +96,22 @@ def test_refusal_rests_the_offer(ask: Asking, now: Now) -> None:
     assert offered(ask.offers("anna"))[0] == "honey"
 
 
+def test_unsubscribing_from_a_channel_that_nobody_told(ask: Asking, now: Now) -> None:
+    """Who unsubscribes without a word of the channel is left alone on all of them; with the channel, on that one."""
+    for member_id in ("anna", "bob"):
+        ask.say(member_id, EMAIL)
+    ask.log("anna", "unsubscribe", outcome_time=stamp(now()))
+    ask.log("bob", "unsubscribe", channel_id="email", outcome_time=stamp(now()))
+
+    for member_id, channel_id, rests in (
+        ("anna", "app", True), ("anna", "email", True), ("bob", "app", False), ("bob", "email", True),
+    ):  # fmt: skip
+        assert ("COOL_DOWN" in removed(ask.offers(member_id, channel_id=channel_id))) == rests
+
+    now.pass_(days=30, seconds=1)
+    assert "COOL_DOWN" not in removed(ask.offers("anna", channel_id="app"))
+
+
 def test_consent_of_the_channel(ask: Asking) -> None:
     """Without consent nothing travels by email: an empty answer that says why; with it everything does."""
     decision = ask.offers("anna", channel_id="email", offer_count=10)

@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.members.change import ProfileUpdate
 from server.storage import ProfileUpdates, SqliteEventLog
-from tests.server import scene
+from tests.server import decision_scene, scene
 from tests.server.running import RPC_TIMEOUT_S, Refusal, Running, refusal, running
 from tests.server.test_storage import decision as decided
 from troth.v1 import member_service_pb2 as pb
@@ -372,3 +372,18 @@ def test_the_trail_is_append_only(tmp_path: Path, statement: str) -> None:
         pytest.raises(sqlite3.IntegrityError, match="append-only"),
     ):
         connection.execute(statement)
+
+
+def test_attributes_are_of_the_declared_type(tmp_path: Path) -> None:
+    """A value that no rule could read is refused with its path; what is not declared may be anything."""
+    kinds = {"age": "int", "born": "timestamp", "share": "double"}
+    with running(decision_scene.write(tmp_path / "scene", attributes=kinds, offers=[], actions=[])) as server:
+        wrong = {"age": text("40"), "born": text("1986-05-01"), "share": AttributeValue(int_value=1)}
+        answer = refused(server, update("bert", tier="gold"), update(attributes=wrong))
+        right = {"age": AttributeValue(int_value=40), "nickname": text("Ann")}
+        changed = upsert(server, update(attributes=right))
+
+    assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert answer.paths == ["updates[1].member.attributes.age", "updates[1].member.attributes.born"]
+    assert "is '40'; the catalogue says it is int" in answer.message
+    assert changed == (1, 0)
