@@ -132,16 +132,17 @@ class ExperimentExistsError(RequestError):
 
 
 class ExperimentReadOnlyError(RequestError):
-    """A file of the server's configuration defines the experiment."""
+    """A file of the server's configuration defines the experiment, or the catalogue does, as its standing arms."""
 
     reason = "EXPERIMENT_READ_ONLY"
 
-    def __init__(self, experiment_id: str) -> None:
-        super().__init__(
-            f"Experiment {experiment_id!r} is defined in a file of the server's configuration; change it there and restart"
-            " the server.",
-            experiment_id=experiment_id,
+    def __init__(self, experiment_id: str, *, standing: bool = False) -> None:
+        remedy = (
+            "is made of the catalogue's standing_arms; change those"
+            if standing
+            else "is defined in a file of the server's configuration; change it there and restart the server"
         )
+        super().__init__(f"Experiment {experiment_id!r} {remedy}.", experiment_id=experiment_id)
 
 
 class PreconditionError(RequestError):

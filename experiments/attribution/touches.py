@@ -1,4 +1,4 @@
-"""What each decided candidate earned: training's view, and the evidence that the server learns from."""
+"""What each decided candidate earned: the view from which models can be trained, and evidence counted."""
 
 import polars as pl
 

@@ -18,6 +18,7 @@ from server.experiment_checks import targeting_problems
 from server.handlers.change_runner import ChangeRunner, Provenance, Target, experiment_changed
 from server.handlers.clock import Clock
 from server.programme import KnownExperiment, Programmes, Snapshot
+from server.standing import PREFIX
 from server.storage import ExperimentStore
 
 _MOVES = {
@@ -194,7 +195,7 @@ def _find(snapshot: Snapshot, programme: str, experiment_id: str) -> KnownExperi
 def _changeable(snapshot: Snapshot, target: Target) -> KnownExperiment:
     known = _find(snapshot, target.programme, target.experiment_id)
     if known.read_only:
-        raise ExperimentReadOnlyError(target.experiment_id)
+        raise ExperimentReadOnlyError(target.experiment_id, standing=target.experiment_id.startswith(PREFIX))
     if target.etag and target.etag != known.etag:
         raise experiment_changed(target.experiment_id, known.etag)
     return known
