@@ -136,7 +136,13 @@ class Engine:
         self.events = EventHandler(self.programmes, self._log, self._metrics.took_events)
         budgets = BudgetFollower(books.all, self._release, self._log.budget_totals)
         self._housekeeping = Housekeeping(
-            [budgets.follow, lambda now: responses.follow(names, now), self.programmes.follow_periods], clock
+            [
+                budgets.follow,
+                lambda now: responses.follow(names, now),
+                self.programmes.follow_periods,
+                lambda _: self.catalogues.follow(names),
+            ],
+            clock,
         )
         self._opened.append(self._housekeeping.stop)
         self._watcher = self._model_watcher()

@@ -1,6 +1,6 @@
 """Keeping catalogues: whole or item by item, with an audit trail; and reading them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -65,6 +65,10 @@ class CatalogueHandler:
     def close(self) -> None:
         """Finish the change under way and take no more."""
         self._runner.close()
+
+    def follow(self, names: Iterable[str]) -> None:
+        """Put in force what other processes changed; see ``CatalogueRunner.follow``."""
+        self._runner.follow(names)
 
     def get(self, programme: str, revision: str = "") -> Catalogue:
         """Return the catalogue in force, or as it was at a revision.

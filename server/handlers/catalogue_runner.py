@@ -1,6 +1,6 @@
 """Making changes of catalogues: one after the other, durable first, then in force."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -70,6 +70,7 @@ class CatalogueRunner:
         self._clock = clock
         self._on_change = on_change
         self._changing = ThreadPoolExecutor(1, thread_name_prefix="catalogue-changes")
+        self._followed: dict[str, int] = {}
 
     def close(self) -> None:
         """Finish the change under way and take no more."""
@@ -102,6 +103,43 @@ class CatalogueRunner:
             running.cancel()
             raise StoreTimeoutError from None
 
+    def follow(self, names: Iterable[str]) -> None:
+        """Put in force what other processes changed in the same store. Called from one thread, about every second.
+
+        Raises:
+            CatalogueConflictError: An experiment of this process needs what is gone; the catalogue from before stays.
+            StoreUnavailableError: The store cannot be read, or not by this version.
+        """
+        for programme in names:
+            position = self._followed.get(programme, 0)
+            # A change of this process under way reads the store itself.
+            if not self._programmes.changing.acquire(blocking=False):
+                return
+            try:
+                if self._store.catalogue_changes(programme, position, 1):
+                    self._followed[programme] = self._adopt(programme)
+            finally:
+                self._programmes.changing.release()
+
+    def _adopt(self, programme: str) -> int:
+        """Put in force the catalogue that the store has; return the position of its change."""
+        snapshot, standing = self._programmes.current(programme), self._store.standing_catalogue(programme)
+        if standing is None:
+            return 0
+        if standing.revision != snapshot.catalogue.revision:
+            after = stored_catalogue(standing)
+            if after is None:
+                raise StoreUnavailableError(
+                    f"revision {standing.revision} of programme {programme!r} breaks the rules of this version"
+                )
+            _check_experiments(snapshot, after)
+            self._enforce(programme, after)
+        return standing.position
+
+    def _enforce(self, programme: str, after: Catalogue) -> None:
+        self._programmes.replace_catalogue(programme, after, self._clock().astimezone(after.zone).date())
+        self._on_change(programme, after)
+
     def _perform(self, edit: Edit, changed: Callable[[Catalogue], Catalogue]) -> CatalogueChange:
         with self._programmes.changing:
             return self._perform_alone(edit, changed)
@@ -133,10 +171,7 @@ class CatalogueRunner:
                     return _repeated(kept, provenance)
                 raise _changed_meanwhile(edit.programme, kept.revision)
         if after.revision != snapshot.catalogue.revision:
-            self._programmes.replace_catalogue(
-                edit.programme, after, self._clock().astimezone(after.zone).date()
-            )
-            self._on_change(edit.programme, after)
+            self._enforce(edit.programme, after)
         return wanted
 
     def _change(self, edit: Edit, standing: int, before: Catalogue, after: Catalogue) -> CatalogueChange:

@@ -122,6 +122,7 @@ class Serving:
         log: Its log.
         programmes: What is in force.
         told: The catalogues of which others were told.
+        handler: What answers the calls.
     """
 
     address: str
@@ -129,6 +130,7 @@ class Serving:
     log: Log
     programmes: Programmes
     told: list[tuple[str, str]]
+    handler: CatalogueHandler
 
 
 @contextmanager
@@ -175,7 +177,7 @@ def serving(
     channel = grpc.insecure_channel(address, options=(("grpc.use_local_subchannel_pool", 1),))
     try:
         stub: Any = catalog_service_pb2_grpc.CatalogServiceStub(channel)
-        yield Serving(address, stub, log, programmes, told)
+        yield Serving(address, stub, log, programmes, told, handler)
     finally:
         channel.close()
         server.stop(None).wait()

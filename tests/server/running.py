@@ -17,6 +17,7 @@ from server.app import App, build
 from server.config import Config, load_config
 from server.handlers.clock import Clock, system_clock
 from troth.v1 import (
+    catalog_service_pb2_grpc,
     experiment_service_pb2_grpc,
     member_service_pb2_grpc,
     outcome_service_pb2_grpc,
@@ -44,6 +45,7 @@ class Client:
         self.recommend_offers: Any = recommendation.RecommendOffers
         self.experiments: Any = experiment
         self.members: Any = member_service_pb2_grpc.MemberServiceStub(self.channel)
+        self.catalogues: Any = catalog_service_pb2_grpc.CatalogServiceStub(self.channel)
         self.get_assignments: Any = experiment.GetAssignments
         self.log_exposures: Any = outcome.LogExposures
         self.log_outcomes: Any = outcome.LogOutcomes

@@ -12,6 +12,7 @@ from google.type.money_pb2 import Money
 from experiments.definition import parse_experiment
 from server.catalogue import Catalogue, Offer, Placement
 from server.convert.catalogue_parts import part_message
+from server.errors import CatalogueConflictError
 from tests.server import catalogue_scene as scene
 from tests.server.catalogue_scene import Serving, serving
 from tests.server.running import refusal
@@ -403,6 +404,27 @@ def test_what_experiments_need(tmp_path: Path) -> None:
         assert (told.code, told.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "CATALOGUE_CONFLICT")
         assert told.fields == (("experiments.next-test.placements", "the catalogue has no placement 'next'"),)
         live.stub.ApplyCatalogue(_apply(live, lambda one: one.actions.pop(0)))
+
+
+def test_following_what_experiments_need(tmp_path: Path) -> None:
+    """What another server takes away that an experiment here needs stays in force here until it is back."""
+    running = parse_experiment(_definition(placements=["next"], unit="member"), "test")
+    with (
+        serving(tmp_path / "troth.db", scene.full(), (running,)) as live,
+        serving(tmp_path / "troth.db", scene.full()) as other,
+    ):
+        before = _apply(other, lambda _: None)
+        other.stub.ApplyCatalogue(_apply(other, lambda one: one.placements.pop(1)))
+        for _ in range(2):
+            with pytest.raises(CatalogueConflictError, match="next"):
+                live.handler.follow(["default"])
+        assert "next" in live.programmes.current("default").catalogue.placements_by_id
+
+        other.stub.ApplyCatalogue(before)
+        live.handler.follow(["default"])
+
+        assert _revision(live) == _revision(other)
+        assert live.told == [], "it was in force all the time"
 
 
 def test_what_archived_experiments_needed(tmp_path: Path) -> None:
