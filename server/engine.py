@@ -103,8 +103,8 @@ class Engine:
         for name in names:
             books.open(name, self._accounts(name))
         responses = Responses(
-            self._log.evidence_since,
-            lambda name: self.programmes.current(name).catalogue.asks_evidence,
+            self._log.evidence_until,
+            lambda name: self.programmes.current(name).catalogue.response_window,
             timedelta(seconds=config.server.evidence_interval),
         )
         people = People(self._log, names)

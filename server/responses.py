@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from experiments.events import to_micros
 from server.decide.evidence import NO_EVIDENCE, Evidence
 
-Mark = tuple[int, int]
-ReadEvidence = Callable[[str, Mark], tuple[dict[str, tuple[int, int]], Mark]]
-"""Counts decisions and responses of a programme's candidates since a mark, and returns the mark reached."""
+ReadEvidence = Callable[[str, int, int], tuple[dict[str, tuple[int, int]], int]]
+"""Counts decisions and responses of a programme's candidates after a mark up to a time in microseconds, and returns the mark
+reached."""
 
 
 class Responses:
@@ -15,15 +16,18 @@ class Responses:
 
     Args:
         read: Reads the log.
-        asks: Tells whether anything in a programme reads evidence; otherwise none is gathered.
+        window: Tells how long there is to respond to a decision of a programme before it counts; none where nothing reads
+            evidence, and then none is gathered.
         interval: Between two looks into the log.
     """
 
-    def __init__(self, read: ReadEvidence, asks: Callable[[str], bool], interval: timedelta) -> None:
+    def __init__(
+        self, read: ReadEvidence, window: Callable[[str], timedelta | None], interval: timedelta
+    ) -> None:
         self._read = read
-        self._asks = asks
+        self._window = window
         self._interval = interval
-        self._marks: dict[str, Mark] = {}
+        self._marks: dict[str, int] = {}
         self._evidence: dict[str, Evidence] = {}
         self._due: datetime | None = None
 
@@ -40,12 +44,13 @@ class Responses:
         if self._due is not None and now < self._due:
             return
         for programme in programmes:
-            if self._asks(programme):
-                self._look(programme)
+            window = self._window(programme)
+            if window is not None:
+                self._look(programme, now - window)
         self._due = now + self._interval
 
-    def _look(self, programme: str) -> None:
-        found, mark = self._read(programme, self._marks.get(programme, (0, 0)))
+    def _look(self, programme: str, until: datetime) -> None:
+        found, mark = self._read(programme, self._marks.get(programme, 0), to_micros(until))
         if found:
             counts = dict(self.of(programme).counts)
             for candidate_id, (given, answered) in found.items():

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import date
+from datetime import date, timedelta
 from functools import cache, cached_property
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -186,9 +186,15 @@ class Catalogue(Part):
         return np.array(shown, dtype=np.int64)
 
     @cached_property
-    def asks_evidence(self) -> bool:
-        """Whether any placement weighs what members responded to."""
-        return any(one.arbitration or one.decides == "actions" for one in self.placements)
+    def response_window(self) -> timedelta | None:
+        """How long there is to respond to a decision before it counts as evidence; none if no placement weighs evidence.
+
+        The longest attribution window of the placements that do.
+        """
+        weighing = [one for one in self.placements if one.arbitration or one.decides == "actions"]
+        if not weighing:
+            return None
+        return timedelta(days=max(one.attribution_window_days for one in weighing))
 
     def lineage(self, group_id: str) -> tuple[Group, ...]:
         """Return a group and the groups that it belongs to, the nearest first; nothing for an empty id."""

@@ -20,6 +20,7 @@ from experiments.member_tables import MEMBER_CHANGE_COLUMNS
 from server.decide.evidence import Evidence
 from server.members.change import ProfileChange
 from server.members.state import MemberState
+from server.simulation.awaiting import Response, Waiting
 from server.simulation.errors import SimulationError
 from server.simulation.ledger import OpeningBalance, OpenReservation
 from server.simulation.requests import Request
@@ -53,11 +54,16 @@ _VERSION_BEFORE = """
         UNION ALL SELECT max(member_version) FROM member_changes
         WHERE programme = ?1 AND member_id = ?2 AND change_time < ?3)
 """
-_MARK = """
-    SELECT coalesce((SELECT min(rowid) - 1 FROM decisions WHERE programme = ?1 AND receive_time >= ?2),
-                    (SELECT max(rowid) FROM decisions), 0),
-           coalesce((SELECT min(rowid) - 1 FROM outcomes WHERE programme = ?1 AND receive_time >= ?2),
-                    (SELECT max(rowid) FROM outcomes), 0)
+_WAITING = """
+    SELECT d.receive_time, d.member_id, d.decision_id, (SELECT json_group_array(candidate_id) FROM (
+        SELECT json_extract(value, '$.offer_id') AS candidate_id FROM json_each(d.offers)
+        UNION ALL SELECT json_extract(value, '$.action_id') FROM json_each(d.actions)))
+    FROM decisions AS d WHERE d.programme = ? AND d.receive_time >= ? AND d.receive_time < ? ORDER BY d.rowid
+"""
+_RESPONSES = """
+    SELECT member_id, decision_id, offer_id FROM outcomes
+    WHERE programme = ? AND receive_time >= ? AND receive_time < ? AND decision_id IS NOT NULL AND offer_id IS NOT NULL
+    AND outcome_type IN ('redemption', 'purchase')
 """
 _SPENT = """
     SELECT json_extract(one.value, '$[1]'), json_extract(one.value, '$[2]'),
@@ -125,15 +131,22 @@ class LogReads(SqliteReads, MemberReads, CatalogueReads, EvidenceReads):
 
     def evidence_before(self, programme: str, micros: int) -> Evidence:
         """Return what was known of responses at a moment."""
-        ((decisions, outcomes),) = self._rows(_MARK, programme, micros)
-        every, _ = self.evidence_since(programme, (0, 0))
-        later, _ = self.evidence_since(programme, (decisions, outcomes))
-        counts = {}
-        for name, (given, answered) in every.items():
-            given_later, answered_later = later.get(name, (0, 0))
-            if given > given_later or answered > answered_later:
-                counts[name] = given - given_later, answered - answered_later
+        counts, _ = self.evidence_until(programme, 0, micros - 1)
         return Evidence(counts)
+
+    def waiting(self, programme: str, first: int, before: int) -> list[Waiting]:
+        """Return the decisions from a first moment to before another, which wait for a response, oldest first."""
+        return [
+            Waiting(micros, member_id, decision_id, tuple(json.loads(candidates)))
+            for micros, member_id, decision_id, candidates in self._rows(_WAITING, programme, first, before)
+        ]
+
+    def responses(self, programme: str, first: int, before: int) -> set[Response]:
+        """Return the responses that came in from a first moment to before another."""
+        return {
+            (member_id, decision_id, candidate_id)
+            for member_id, decision_id, candidate_id in self._rows(_RESPONSES, programme, first, before)
+        }
 
     def balance_before(self, programme: str, micros: int) -> OpeningBalance:
         """Return what budgets had spent at a moment; what is redeemed by today counts as redeemed then."""

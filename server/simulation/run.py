@@ -17,6 +17,7 @@ from server.decide.visit import Visit
 from server.errors import RequestError
 from server.handlers.decision_request import DecisionRequest, placement_of
 from server.programme import Snapshot
+from server.simulation.awaiting import EvidenceBefore
 from server.simulation.burn_down import BurnDown
 from server.simulation.ledger import OpeningBalance
 from server.simulation.requests import Happening, Request
@@ -49,7 +50,7 @@ class Setting:
     happenings: Sequence[Happening]
     start: StartStates
     balance: OpeningBalance
-    evidence: Evidence
+    evidence: EvidenceBefore
     evidence_interval: timedelta
     assume: bool
     seed: int
@@ -114,8 +115,9 @@ class _Runner:
             self._accounts,
             setting.start,
             setting.balance,
-            setting.evidence if snapshot.catalogue.asks_evidence else None,
-            setting.evidence_interval,
+            before=setting.evidence,
+            window=snapshot.catalogue.response_window,
+            interval=setting.evidence_interval,
         )
         self._tally = Tally(snapshot.catalogue, keep_rows=setting.keep_rows)
         self._burn_down = BurnDown(self._accounts, self.world.ledger)

@@ -10,8 +10,10 @@ from experiments.events import to_micros
 from server.catalogue import Catalogue
 from server.members import MemberProfile
 from server.programme import Snapshot
+from server.simulation.awaiting import EvidenceBefore
 from server.simulation.comparison import CandidateChange, GroupChange, candidate_changes, group_changes
 from server.simulation.errors import SimulationError
+from server.simulation.log import LogReads
 from server.simulation.opening import Opened
 from server.simulation.requests import Request, in_order
 from server.simulation.run import Run, Setting, run
@@ -162,7 +164,7 @@ def prepared(opened: Opened, asked: Asked, new: Snapshot) -> Setting:
         ),
         start=StartStates(log, programme, requests, profiles, first),
         balance=log.balance_before(programme, begins),
-        evidence=log.evidence_before(programme, first),
+        evidence=_evidence_before(log, programme, first, opened.today.catalogue.response_window),
         evidence_interval=max(opened.evidence_interval, span / _MOST_LOOKS),
         assume=asked.assume,
         seed=asked.seed,
@@ -221,3 +223,14 @@ def _bounds(from_day: date, until_day: date, zone: ZoneInfo) -> tuple[datetime, 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone)
+
+
+def _evidence_before(log: LogReads, programme: str, first: int, window: timedelta | None) -> EvidenceBefore:
+    if window is None:
+        return EvidenceBefore()
+    since = first - window // timedelta(microseconds=1)
+    return EvidenceBefore(
+        log.evidence_before(programme, since),
+        tuple(log.waiting(programme, since, first)),
+        frozenset(log.responses(programme, since, first)),
+    )

@@ -12,6 +12,7 @@ from server.members import MemberState
 from server.members.change import ProfileChange
 from server.members.events import after_outcome, given
 from server.members.state import PURCHASE, REDEMPTION
+from server.simulation.awaiting import Awaiting, EvidenceBefore, Waiting
 from server.simulation.ledger import Ledger, OpeningBalance
 from server.simulation.requests import Request
 from server.simulation.start import StartStates
@@ -27,7 +28,8 @@ class World:
         accounts: Budgets of the catalogue.
         start: How members stood before.
         balance: What budgets had spent before.
-        evidence: What was known of responses before; none if no placement reads evidence.
+        before: What was known of responses before.
+        window: How long there is to respond before a decision counts; none if no placement reads evidence.
         interval: Between two looks at the responses.
 
     Attributes:
@@ -40,7 +42,9 @@ class World:
         accounts: Accounts,
         start: StartStates,
         balance: OpeningBalance,
-        evidence: Evidence | None,
+        *,
+        before: EvidenceBefore,
+        window: timedelta | None,
         interval: timedelta,
     ) -> None:
         self.ledger = Ledger(balance)
@@ -48,11 +52,8 @@ class World:
         self._start = start
         self._states: dict[str, MemberState] = {}
         self._given: dict[str, frozenset[str]] = {}
-        self._asks_evidence = evidence is not None
-        self._evidence = evidence or Evidence()
-        self._counts = {name: list(pair) for name, pair in self._evidence.counts.items()}
-        self._answered: set[tuple[str, str, str]] = set()
-        self._counted = False
+        self._awaiting = None if window is None else Awaiting(before, window)
+        self._evidence = Evidence() if window is None else before.evidence
         self._interval = interval
         self._due: datetime | None = None
 
@@ -64,10 +65,8 @@ class World:
     def at(self, now: datetime) -> tuple[Closed, Evidence]:
         """Move on to a moment, and return what budgets have closed and what is known of responses."""
         self.book.spent(self.ledger.release(to_micros(now)))
-        if self._asks_evidence and (self._due is None or now >= self._due):
-            if self._counted:
-                self._evidence = Evidence({name: (pair[0], pair[1]) for name, pair in self._counts.items()})
-                self._counted = False
+        if self._awaiting is not None and (self._due is None or now >= self._due):
+            self._evidence = self._awaiting.until(to_micros(now))
             self._due = now + self._interval
         return self.book.closed(now), self._evidence
 
@@ -88,9 +87,12 @@ class World:
         state = state.after_decision(state.version + 1, to_micros(request.time), *given(chosen))
         self._states[request.member_id] = state
         self._given[request.key] = frozenset(choice.candidate_ids)
-        for candidate_id, _ in chosen:
-            self._counts.setdefault(candidate_id, [0, 0])[0] += 1
-            self._counted = True
+        if self._awaiting is not None:
+            self._awaiting.gave(
+                Waiting(
+                    to_micros(request.time), request.member_id, request.key, tuple(one for one, _ in chosen)
+                )
+            )
         return state
 
     def refused(self, request: Request) -> None:
@@ -111,8 +113,8 @@ class World:
         if outcome.outcome_type == REDEMPTION and candidate_id:
             changes = self.ledger.redeem(outcome.decision_id, outcome.member_id, candidate_id)
             self.book.spent(changes)
-        if outcome.outcome_type in _RESPONSES and candidate_id and outcome.decision_id:
-            self._responded((outcome.member_id, outcome.decision_id, candidate_id))
+        if self._awaiting and outcome.outcome_type in _RESPONSES and candidate_id and outcome.decision_id:
+            self._awaiting.responded((outcome.member_id, outcome.decision_id, candidate_id))
         if not self._start.has(outcome):
             self._fold(outcome, candidate_id)
 
@@ -121,12 +123,6 @@ class World:
         if not self._start.has_profile(change):
             state = self.state(change.member_id)
             self._states[change.member_id] = state.after_profile(state.version + 1, change.after)
-
-    def _responded(self, response: tuple[str, str, str]) -> None:
-        if response not in self._answered:
-            self._answered.add(response)
-            self._counts.setdefault(response[2], [0, 0])[1] += 1
-            self._counted = True
 
     def _fold(self, outcome: Outcome, candidate_id: str) -> None:
         state = self.state(outcome.member_id)

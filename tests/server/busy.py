@@ -63,7 +63,8 @@ OFFERS: list[dict[str, Any]] = [
     {"offer_id": "brand-new", "value": money("3"), "suitable": "points_balance < 500 && !student"},
 ]  # fmt: skip
 CHANGES: dict[str, Any] = {
-    "placements": PLACEMENTS,
+    # Responses count at once, so that the evidence changes while the story is told.
+    "placements": [{**one, "attribution_window_days": 1e-6} for one in PLACEMENTS],
     "offers": OFFERS,
     "groups": [
         *ds.CATALOGUE["groups"],
