@@ -118,6 +118,6 @@ def _misfits(updates: Sequence[ProfileUpdate], catalogue: Catalogue) -> list[Pro
             f"is {value!r:.60}; the catalogue says it is {kinds[name]}",
         )
         for index, update in enumerate(updates)
-        for name, value in update.attributes.items()
+        for name, value in sorted(update.attributes.items())
         if name in kinds and value is not None and reader(kinds[name])(value) is None
     ]

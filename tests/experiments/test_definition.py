@@ -273,7 +273,7 @@ def test_duplicate_experiments_are_refused_across_files(tmp_path: Path) -> None:
         ("\x01", "is not a UTF-8 text file in YAML"),
         ("# nothing\n", "the file is empty"),
         ("experiments: []", "must be a list of experiments"),
-        ("a: 0000-00-00", "is not a UTF-8 text file in YAML"),
+        ("a: 0000-00-00", "is not valid YAML in line 1, column 4: year 0 is out of range"),
     ],
 )
 def test_bad_yaml_is_one_clear_sentence(tmp_path: Path, content: str, expected: str) -> None:
