@@ -67,7 +67,11 @@ def placement_of(request: DecisionRequest, catalogue: Catalogue) -> tuple[Placem
         raise PlacementNotFoundError(
             request.programme, request.placement_id, tuple(catalogue.placements_by_id)
         )
-    problem = _kind_problem(request, placement) or _channel_problem(request, placement)
+    problem = (
+        _kind_problem(request, placement)
+        or _channel_problem(request, placement)
+        or _count_problem(request, placement)
+    )
     if problem is not None:
         raise InvalidRequestError([problem])
     if placement.decides == ACTIONS:
@@ -82,6 +86,12 @@ def _kind_problem(request: DecisionRequest, placement: Placement) -> Problem | N
     return Problem(
         "placement_id", f"{placement.placement_id!r} decides {placement.decides}; ask for them with {method}"
     )
+
+
+def _count_problem(request: DecisionRequest, placement: Placement) -> Problem | None:
+    if placement.decides != ACTIONS or not request.offer_count:
+        return None
+    return Problem("offer_count", "must be 0: one action is chosen for each member")
 
 
 def _channel_problem(request: DecisionRequest, placement: Placement) -> Problem | None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from experiments.events import Exposure, Outcome
+from server.errors import InvalidRequestError
+from server.handlers.channels import channel_problems
 from server.programme import Programmes
 from server.storage import AppendResult, EventLog
 
@@ -40,9 +42,15 @@ class EventHandler:
 
         Raises:
             ProgrammeNotFoundError: Unknown programme.
+            InvalidRequestError: One names a channel that the catalogue does not have; nothing is kept.
             StoreUnavailableError, StoreTimeoutError: They could not be logged.
         """
-        self._programmes.current(programme)
+        problems = channel_problems(
+            self._programmes.current(programme).catalogue,
+            ((f"outcomes[{index}].channel_id", one.channel_id) for index, one in enumerate(outcomes)),
+        )
+        if problems:
+            raise InvalidRequestError(problems)
         result = self._log.append_outcomes(outcomes, timeout)
         self._on_events(programme, "outcome", result)
         return result

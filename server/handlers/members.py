@@ -10,6 +10,7 @@ from experiments.rules.attributes import reader
 from server.catalogue import Catalogue
 from server.errors import InvalidRequestError, MemberNotFoundError, RequestIdReusedError
 from server.handlers.change_runner import Provenance
+from server.handlers.channels import channel_problems
 from server.handlers.clock import Clock
 from server.members import MemberState
 from server.members.cache import MemberStates
@@ -56,12 +57,19 @@ class MemberHandler:
 
         Raises:
             ProgrammeNotFoundError: Unknown programme.
-            InvalidRequestError: A member would have more than she may, or an attribute is not of the type that the catalogue
-                declares.
+            InvalidRequestError: A member would have more than she may, an attribute is not of the type that the catalogue
+                declares, or a consent is for a channel that it does not have.
             RequestIdReusedError: The key was used for another request.
             StoreUnavailableError, StoreTimeoutError: They could not be kept.
         """
-        misfits = _misfits(updates, self._programmes.current(programme).catalogue)
+        catalogue = self._programmes.current(programme).catalogue
+        named = [
+            (f"updates[{index}].member.consents", channel_id)
+            for index, update in enumerate(updates)
+            for (channel_id, _), said in sorted(update.consents.items())
+            if said is not None
+        ]
+        misfits = [*_misfits(updates, catalogue), *channel_problems(catalogue, named)]
         if misfits:
             raise InvalidRequestError(misfits)
         result = self._store.update_profiles(

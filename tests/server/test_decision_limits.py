@@ -6,13 +6,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from experiments.budget_tables import COMMITTED, OPEN
 from tests.server import decision_scene as ds
 from tests.server.decision_scene import EMAIL, Asking, Now, offered, removed, stamp, values
-from tests.server.running import Running, refusal, running
-from troth.v1.recommendation_service_pb2 import RecommendOffersRequest
+from tests.server.running import RPC_TIMEOUT_S, Running, refusal, refusal_of, running
+from troth.v1.member_pb2 import Consent, Member
+from troth.v1.member_service_pb2 import MemberUpdate, UpsertMembersRequest
+from troth.v1.outcome_service_pb2 import LogOutcomesRequest, Outcome
+from troth.v1.recommendation_service_pb2 import DecideCampaignRequest, RecommendOffersRequest
 
 RESERVED = (
     "SELECT decision_id, one.value ->> 0, one.value ->> 1, one.value ->> 3, substr(states, one.key + 1, 1)"
@@ -209,3 +213,28 @@ def test_bad_input(untouched: Running, fields: dict[str, Any], paths: list[str],
     assert refused.reason == "INVALID_REQUEST"
     assert refused.paths == paths
     assert sentence in refused.message
+
+
+def test_misspelt_channels_are_refused(ask: Asking, server: Running) -> None:
+    """An unsubscribe from a channel that does not exist would do nothing, and nobody would notice; so would a consent."""
+    event = Outcome(event_id="e1", member_id="anna", outcome_type="unsubscribe", channel_id="fax")
+    answer = refusal(server.log_outcomes, LogOutcomesRequest(outcomes=[event]))
+    consent = Consent(channel_id="fax", purpose="marketing", granted=True)
+    updates = [MemberUpdate(member=Member(member_id="anna", consents=[consent]))]
+    again = refusal(server.members.UpsertMembers, UpsertMembersRequest(updates=updates, actor="tests"))
+
+    assert answer.paths == ["outcomes[0].channel_id"]
+    assert "the catalogue has no channel 'fax'; it has " in answer.message
+    assert again.paths == ["updates[0].member.consents"]
+    assert server.row_counts() == (0, 0, 0)
+
+
+def test_actions_are_not_counted(ask: Asking) -> None:
+    """A campaign of actions gives each member one; a number of offers is refused, not passed over."""
+    request = DecideCampaignRequest(
+        campaign_id="spring", placement_id="next", offer_count=2, member_ids=["anna"]
+    )
+    with pytest.raises(grpc.RpcError) as caught:
+        list(ask.stub.DecideCampaign(request, timeout=RPC_TIMEOUT_S))
+
+    assert refusal_of(caught.value).paths == ["offer_count"]
