@@ -44,6 +44,7 @@ bench: $(VENV)/.installed .venv-peers/.installed  ## Measure speeds and figures 
 	.venv-peers/bin/python -m bench.analysis
 	$(BIN)/python -m bench.assignment
 	$(BIN)/python -m bench.serving
+	$(BIN)/python -m bench.serving --offers 10000 --decisioning
 	$(BIN)/python -m bench.kernels
 
 error-rates: $(VENV)/.installed  ## Measure every error rate in full, and write docs/error-rates.md
