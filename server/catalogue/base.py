@@ -1,7 +1,9 @@
 """What every part of the catalogue is made of: strict immutable models, identifiers, money, rules."""
 
 from decimal import Decimal
+from functools import cache
 from typing import Annotated
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
@@ -16,6 +18,12 @@ EventKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
 _CENTS = Decimal("0.01")
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """Return the IANA names of all time zones; listed once, for to list them takes 45 ms."""
+    return frozenset(available_timezones())
 
 
 class Part(BaseModel):

@@ -1,5 +1,6 @@
 """What can be chosen: offers and actions, and the groups whose rules they inherit."""
 
+from abc import abstractmethod
 from datetime import date
 from typing import Annotated, Final, Literal
 
@@ -99,9 +100,9 @@ class Candidate(Limited):
     attributes: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
     @property
+    @abstractmethod
     def candidate_id(self) -> str:
         """The id of the offer or action."""
-        raise NotImplementedError
 
     @model_validator(mode="after")
     def _window_is_open(self) -> "Candidate":

@@ -3,16 +3,16 @@
 import hashlib
 import json
 from datetime import date, timedelta
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from experiments.rules import AttributeType
-from server.catalogue.base import Identifier, Part, RuleText
+from server.catalogue.base import Identifier, Part, RuleText, time_zones
 from server.catalogue.candidates import Action, Candidate, Group, Offer
 from server.catalogue.limits import ContactPolicy, CoolDown, QuietHours
 from server.catalogue.policy import Arbitration, Channel, Placement, StandingArms
@@ -42,11 +42,6 @@ MOMENT_ATTRIBUTES = {
 """What rules may ask about the moment: whole days since her last purchase in the log (missing without one) and to the next
 expiry of points (missing without one), hour 0 to 23 and weekday 1 (Monday) to 7 in her time zone, the channel (missing where
 none matters) and placement of the decision, the products in her basket."""
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 class Segment(Part):
@@ -107,7 +102,7 @@ class Catalogue(Part):
     @field_validator("time_zone")
     @classmethod
     def _zone_is_known(cls, value: str) -> str:
-        if value not in _zones():
+        if value not in time_zones():
             raise ValueError(f"{value!r} is not an IANA time zone such as America/New_York")
         return value
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
+from server.catalogue.base import time_zones
 from server.catalogue.limits import DECISION
 from server.convert.checks import DEFAULT_PROGRAMME, Checker
 from server.convert.member_profile import member_message
@@ -217,7 +216,7 @@ def _values(check: Checker, inside: str, member: member_pb2.Member) -> dict[str,
     check.identifier(inside + "tier", member.tier)
     if member.points_balance < 0:
         check.add(inside + "points_balance", f"is {member.points_balance}; must be 0 or more")
-    if member.time_zone and member.time_zone not in _time_zones():
+    if member.time_zone and member.time_zone not in time_zones():
         check.add(
             inside + "time_zone",
             f"{member.time_zone[:64]!r} is no time zone of the IANA database; one is Europe/Vienna",
@@ -228,11 +227,6 @@ def _values(check: Checker, inside: str, member: member_pb2.Member) -> dict[str,
         "points_expire_time": check.time(inside + "points_expire_time", member, "points_expire_time"),
         "time_zone": member.time_zone,
     }
-
-
-@cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def _activity(state: MemberState) -> member_pb2.MemberActivity:

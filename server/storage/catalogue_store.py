@@ -1,6 +1,7 @@
 """The store of catalogues: every change of a programme's catalogue, with the catalogue that came of it."""
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -81,11 +82,12 @@ class CatalogueWrite:
         return catalogue_from_row(found)
 
 
-class CatalogueReads:
+class CatalogueReads(ABC):
     """Answers about catalogues, for a class that reads the file; see ``CatalogueStore`` for each method."""
 
+    @abstractmethod
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        raise NotImplementedError
+        """Return the rows of a statement."""
 
     def standing_catalogue(self, programme: str) -> CatalogueChange | None:
         """Return the last change."""

@@ -4,6 +4,7 @@ A decision counts once there was time to respond to it. Counted at once, each wo
 was just given to many would look worse than what nobody has seen.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 _RESPONSES = "('redemption', 'purchase')"
@@ -29,11 +30,12 @@ Counts = dict[str, tuple[int, int]]
 """Decisions and responses by candidate."""
 
 
-class EvidenceReads:
+class EvidenceReads(ABC):
     """Counts responses, for a class that reads the file."""
 
+    @abstractmethod
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        raise NotImplementedError
+        """Return the rows of a statement."""
 
     def evidence_until(self, programme: str, mark: int, micros: int) -> tuple[Counts, int]:
         """Return what became of the decisions after a mark up to a time, and the mark reached.
