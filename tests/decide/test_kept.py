@@ -86,3 +86,21 @@ def test_the_window_of_responses_is_the_longest_that_weighs() -> None:
     assert Catalogue(placements=(plain, till), arbitrations=(worth,)).response_window == timedelta(days=3)
     every = Catalogue(placements=(plain, till, following), arbitrations=(worth,), actions=care)
     assert every.response_window == timedelta(days=9)
+
+
+def test_a_fallback_that_is_given_was_not_removed() -> None:
+    """It counts among what could be chosen; one that was not needed is removed as a fallback."""
+    catalogue = Catalogue(
+        channels=(Channel(channel_id="web"),),
+        placements=(
+            Placement(placement_id="till", channels=("web",), fallback_offer_ids=("jam", "rice", "nuts")),
+        ),
+        offers=tuple(Offer(offer_id=one) for one in ("tea", "jam", "rice", "nuts")),
+    )
+    snapshot = Snapshot(catalogue, compile_plan([], "default"))
+    (placement,) = catalogue.placements
+    choice, _ = decide(snapshot, Question(placement, "web", Visit(MemberState("anna")), (), 3, NOON, "seed"))
+
+    assert [one.offer_id for one in choice.offers] == ["tea", "jam", "rice"]
+    assert choice.eligible_count == 3
+    assert dict(choice.removed) == {"FALLBACK_ONLY": 1}

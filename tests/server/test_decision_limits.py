@@ -238,3 +238,34 @@ def test_actions_are_not_counted(ask: Asking) -> None:
         list(ask.stub.DecideCampaign(request, timeout=RPC_TIMEOUT_S))
 
     assert refusal_of(caught.value).paths == ["offer_count"]
+
+
+def test_a_slate_does_not_draw_twice_what_is_there_once(tmp_path: Path) -> None:
+    """Two offers share a budget of one: the first of them is given, and the rest of the answer is found without it."""
+    groups = [{"group_id": "sweets", "budgets": [{"units": 1}]}]
+    offers = [
+        {"offer_id": "honey", "value": ds.money("9"), "group_id": "sweets"},
+        {"offer_id": "jam", "value": ds.money("8"), "group_id": "sweets"},
+        {"offer_id": "nuts", "value": ds.money("5")},
+    ]
+    placements = [{"placement_id": "till", "arbitration": "worth"}]
+    changes = {"groups": groups, "offers": offers, "placements": placements, "actions": []}
+    with running(ds.write(tmp_path / "scene", **changes), Now()) as server:
+        ask = Asking(server)
+        first, second = ask.offers("anna", offer_count=3), ask.offers("bob", offer_count=3)
+
+        assert offered(first) == ["honey", "nuts"]
+        assert offered(second) == ["nuts"]
+        assert removed(second) == {"BUDGET_SPENT": 2}
+        assert rows(server, SPENT) == [("group:sweets:0", 1, 0)]
+
+
+def test_another_channel_is_another_question(ask: Asking) -> None:
+    """The key of one channel cannot be used for the same question on another."""
+    ask.say("anna", EMAIL)
+    ask.offers("anna", channel_id="app", request_id="r-1")
+
+    with pytest.raises(grpc.RpcError) as caught:
+        ask.offers("anna", channel_id="email", request_id="r-1")
+
+    assert refusal_of(caught.value).reason == "REQUEST_ID_REUSED"
