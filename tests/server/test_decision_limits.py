@@ -249,7 +249,7 @@ def test_a_slate_does_not_draw_twice_what_is_there_once(tmp_path: Path) -> None:
         {"offer_id": "nuts", "value": ds.money("5")},
     ]
     placements = [{"placement_id": "till", "arbitration": "worth"}]
-    changes = {"groups": groups, "offers": offers, "placements": placements, "actions": []}
+    changes: dict[str, Any] = {"groups": groups, "offers": offers, "placements": placements, "actions": []}
     with running(ds.write(tmp_path / "scene", **changes), Now()) as server:
         ask = Asking(server)
         first, second = ask.offers("anna", offer_count=3), ask.offers("bob", offer_count=3)
