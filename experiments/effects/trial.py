@@ -1,0 +1,64 @@
+"""A trial: who was given which arm with which probability, and what came of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """Members whose arm was drawn with known probabilities, one row each.
+
+    Attributes:
+        members: Ids, n of them, of any type; unique where a plan is made of them.
+        arms: Names of the arms; the first is the control.
+        arm: int64[n], the arm of each member as a position in ``arms``.
+        propensity: float64[n], the probability with which each member got the arm she got, in (0, 1].
+        outcomes: What came of it, by name: float64[n] each, never NaN.
+        features: What was known of each member before the arm was drawn, n rows; numbers, booleans, text; nulls are allowed.
+    """
+
+    members: pl.Series
+    arms: tuple[str, ...]
+    arm: Ints
+    propensity: Floats
+    outcomes: dict[str, Floats]
+    features: pl.DataFrame
+
+    def __len__(self) -> int:
+        """Return the number of members."""
+        return len(self.arm)
+
+    @property
+    def counts(self) -> Ints:
+        """int64[arms], members by arm."""
+        return np.bincount(self.arm, minlength=len(self.arms)).astype(np.int64)
+
+    def rows(self, chosen: Bools | Ints) -> "Trial":
+        """Return the trial of some of the members.
+
+        Args:
+            chosen: bool[n], or positions.
+        """
+        places = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
+        return Trial(
+            self.members[places],
+            self.arms,
+            self.arm[places],
+            self.propensity[places],
+            {name: values[places] for name, values in self.outcomes.items()},
+            self.features[places],
+        )
+
+
+def arm_positions(arms: Sequence[str], given: pl.Series) -> Ints:
+    """Return each row's arm as a position among the arms' names; -1 for a name that is not there."""
+    places = {name: place for place, name in enumerate(arms)}
+    return given.cast(pl.String).replace_strict(places, default=-1, return_dtype=pl.Int64).to_numpy()
