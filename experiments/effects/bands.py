@@ -154,7 +154,9 @@ def _height_error(curve: Curve, contrasts: Floats, before: Floats, depth: float)
     if depth in (0.0, 1.0):
         spread = mean_estimate(contrasts).error
         return float(spread) if depth else 0.0
-    near = float(curve.at(np.array([min(depth + 0.02, 1.0)]))[0] - curve.at(np.array([max(depth - 0.02, 0.0)]))[0])
+    near = float(
+        curve.at(np.array([min(depth + 0.02, 1.0)]))[0] - curve.at(np.array([max(depth - 0.02, 0.0)]))[0]
+    )
     slope = near / (min(depth + 0.02, 1.0) - max(depth - 0.02, 0.0))
     influence = np.where(before <= depth, contrasts - slope, 0.0)
     return float(np.std(influence, ddof=1) / np.sqrt(len(contrasts)))

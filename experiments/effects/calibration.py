@@ -4,6 +4,11 @@ A straight line through doubly robust contrasts against predicted effects: its s
 scale, below 1 where they are too far apart, and 0 where effects do not differ along them. It is the best linear predictor of
 Chernozhukov, Demirer, Duflo & Fernández-Val ("Generic machine learning inference on heterogeneous treatment effects",
 section 2), with doubly robust scores in the place of their weighted outcomes.
+
+Cross-fitted predictions need one correction where a claim is tested. Each fold is predicted from the other folds, so that the
+errors of two members of different folds meet twice, once in each one's prediction. Where effects do not differ, the slope is
+such a sum of pairs and nothing else, and its variance is up to twice the formula's. The gate and the joint test take it twice.
+Measured without this: a nominal 2.5 % passed in 7 % of trials without any difference; with it, at a nominal 5 %, in 1 % to 4 %.
 """
 
 import math
@@ -17,6 +22,7 @@ from experiments.effects.deciles import places
 from experiments.effects.estimate import Estimate, estimate_of, mean_estimate
 from experiments.effects.trial import Floats
 
+_PAIRS_MET_TWICE = 2.0
 TOO_FAR_APART = 0.6
 """A slope below this raises a warning: effects are predicted at least 1.7 times too far apart."""
 
@@ -27,22 +33,25 @@ class Calibration:
 
     Attributes:
         average: The average effect of the arm on everybody: the line's height at the mean prediction.
-        slope: The line's slope, with the interval at ``level / tests``; NaN where all predictions are equal.
+        slope: The line's slope with its two-sided interval; NaN where all predictions are equal.
+        bound: The gate's lower bound of the slope, one-sided at ``level / tests``, corrected for cross-fitting; minus infinity
+            where there is no slope.
         predicted_mean: Mean of the predictions.
-        level: The accepted error of all the arms' gates together.
-        tests: Among how many arms it is shared (Bonferroni).
+        level: The accepted error of all the arms' gates together, and of each interval.
+        tests: Among how many arms the gates share it (Bonferroni).
     """
 
     average: Estimate
     slope: Estimate
+    bound: float
     predicted_mean: float
     level: float
     tests: int
 
     @property
     def passes(self) -> bool:
-        """The gate: whether effects differ along the predictions, by the slope's lower bound being above zero."""
-        return self.slope.above_zero
+        """The gate: whether effects differ along the predictions, by the slope's bound being above zero."""
+        return self.bound > 0
 
     @property
     def shrinkage(self) -> float:
@@ -85,8 +94,8 @@ class GroupEffects:
 
     Attributes:
         effects: One per group; fewer than asked for where predictions are tied.
-        top_minus_bottom: The first group's effect minus the last one's.
-        p_value: That all groups have the same effect (Wald, chi-squared); 1 with a single group.
+        top_minus_bottom: The first group's effect minus the last one's, corrected for cross-fitting.
+        p_value: That all groups have the same effect (Wald, chi-squared), corrected too; 1 with a single group.
         rising: Whether no group's effect is significantly above that of the group before it.
     """
 
@@ -96,17 +105,19 @@ class GroupEffects:
     rising: bool
 
 
-def calibrate(contrasts: Floats, predicted: Floats, *, level: float = 0.05, tests: int = 1) -> Calibration:
+def calibrate(
+    contrasts: Floats, predicted: Floats, *, level: float = 0.05, tests: int = 1, cross_fitted: bool = True
+) -> Calibration:
     """Return the calibration of one arm's predicted effects.
 
     The slope's error is robust against unequal variances and against members far from the mean (HC3 of MacKinnon & White 1985).
-    The gate errs in at most half the level: it takes the lower end of a two-sided interval.
 
     Args:
         contrasts: float64[n], scores of the arm minus scores of the control.
         predicted: float64[n], predicted effects by models that did not see the member's own outcome.
         level: The accepted error of all gates together.
         tests: How many arms are tested at once.
+        cross_fitted: Whether the models learned from other members of the same trial, rather than from another one.
     """
     n = len(contrasts)
     average = mean_estimate(contrasts, level=level)
@@ -115,16 +126,29 @@ def calibrate(contrasts: Floats, predicted: Floats, *, level: float = 0.05, test
     spread = float(away @ away)
     # Predictions that differ by the rounding of their sums are equal.
     if n < 3 or math.sqrt(spread / n) <= 1e-12 * max(abs(centre), float(np.abs(predicted).max())):
-        return Calibration(average, estimate_of(math.nan, math.nan), centre, level, tests)
+        return Calibration(average, estimate_of(math.nan, math.nan), -math.inf, centre, level, tests)
     slope = float(away @ contrasts) / spread
     leverage = 1 / n + away**2 / spread
     left = contrasts - average.estimate - slope * away
     # A member alone at her place is fitted exactly; she says nothing about the errors.
     inflated = np.divide(left, 1 - leverage, out=np.zeros(n), where=leverage < 1 - 1e-9)
     error = math.sqrt(float(away**2 @ inflated**2)) / spread
-    return Calibration(
-        average, estimate_of(slope, error, level=level / tests, degrees=n - 2), centre, level, tests
+    # The lower end of a two-sided interval at twice the error is a one-sided bound.
+    gate = estimate_of(
+        slope, error * _inflation(cross_fitted), level=min(2 * level / tests, 1.0), degrees=n - 2
     )
+    return Calibration(
+        average,
+        estimate_of(slope, error, level=level, degrees=n - 2),
+        gate.lower if gate.error > 0 else -math.inf,
+        centre,
+        level,
+        tests,
+    )
+
+
+def _inflation(cross_fitted: bool) -> float:
+    return math.sqrt(_PAIRS_MET_TWICE) if cross_fitted else 1.0
 
 
 def calibrate_arms(scores: Floats, predicted: Floats, *, level: float = 0.05) -> tuple[Calibration, ...]:
@@ -153,7 +177,12 @@ def apply_all(calibrations: Sequence[Calibration], predicted: Floats) -> Floats:
 
 
 def group_effects(
-    contrasts: Floats, predicted: Floats, *, groups: int = 5, level: float = 0.05
+    contrasts: Floats,
+    predicted: Floats,
+    *,
+    groups: int = 5,
+    level: float = 0.05,
+    cross_fitted: bool = True,
 ) -> GroupEffects:
     """Return the average effects of members grouped by predicted effect (Chernozhukov et al., section 2: GATES).
 
@@ -162,6 +191,7 @@ def group_effects(
         predicted: float64[n], predicted effects.
         groups: How many groups of equal size; equal predictions stay together.
         level: The accepted error of each interval.
+        cross_fitted: Whether the models learned from other members of the same trial, rather than from another one.
     """
     place = places(predicted, groups)
     parts = [contrasts[place == number] for number in np.unique(place)]
@@ -171,16 +201,18 @@ def group_effects(
         return GroupEffects(effects, estimate_of(0.0, 0.0, level=level), 1.0, rising=True)
     means = np.array([one.estimate for one in effects])
     variances = np.array([one.error for one in effects]) ** 2
+    inflation = _inflation(cross_fitted)
     between = estimate_of(
-        first.estimate - last.estimate, math.hypot(first.error, last.error), level=level
+        first.estimate - last.estimate, inflation * math.hypot(first.error, last.error), level=level
     )
     steps = [
-        estimate_of(after - before, math.hypot(a, b), level=level / (len(means) - 1))
+        estimate_of(after - before, inflation * math.hypot(a, b), level=level / (len(means) - 1))
         for before, after, a, b in zip(
             means[:-1], means[1:], np.sqrt(variances[:-1]), np.sqrt(variances[1:]), strict=True
         )
     ]
-    return GroupEffects(effects, between, _same(means, variances), not any(one.above_zero for one in steps))
+    same = _same(means, inflation**2 * variances)
+    return GroupEffects(effects, between, same, not any(one.above_zero for one in steps))
 
 
 def _same(means: Floats, variances: Floats) -> float:

@@ -113,7 +113,8 @@ def _from_zero(values: Floats | Bools) -> Floats:
 
 def _filled(k: np.ndarray, known: Bools, values: Floats) -> Floats:
     """Return values at all k, straight from 0 at k = 0 over the unknown ones."""
-    return np.interp(k, np.concatenate([[0], k[known]]), np.concatenate([[0.0], values]))
+    filled: Floats = np.interp(k, np.concatenate([[0], k[known]]), np.concatenate([[0.0], values]))
+    return filled
 
 
 def _above_line(curve: Floats) -> float:

@@ -41,9 +41,7 @@ class Estimate:
         return self.error > 0 and self.upper < 0
 
 
-def estimate_of(
-    estimate: float, error: float, *, level: float = 0.05, degrees: float = math.inf
-) -> Estimate:
+def estimate_of(estimate: float, error: float, *, level: float = 0.05, degrees: float = math.inf) -> Estimate:
     """Return a figure with the interval that its standard error gives.
 
     Args:

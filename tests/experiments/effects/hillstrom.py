@@ -35,22 +35,18 @@ def womens_visit() -> tuple[Trial, Bools, Floats]:
 
 def rule(trial: Trial) -> Floats:
     """Return what a marketer would try: buyers of women's things first, then by past spend."""
-    return trial.features["womens"].to_numpy() * 1e5 + trial.features["history"].to_numpy()
+    one = trial.features
+    return one.select(pl.col("womens") * 1e5 + pl.col("history")).to_series().to_numpy()
 
 
 def formula(trial: Trial) -> Floats:
     """Return a fixed formula of the features, as scores that anybody can make again."""
-    one = trial.features
-    return (
-        0.02
-        + 0.05 * one["womens"].to_numpy()
-        - 0.001 * one["recency"].to_numpy()
-        + 0.00002 * one["history"].to_numpy()
-        + 0.003 * one["newbie"].to_numpy()
-    )
+    score = 0.02 + 0.05 * pl.col("womens") - 0.001 * pl.col("recency") + 0.00002 * pl.col("history")
+    return trial.features.select(score + 0.003 * pl.col("newbie")).to_series().to_numpy()
 
 
 def encoded(trial: Trial) -> Floats:
     """Return the features as standardised numbers, text as indicators: float64[n, columns]."""
     table = trial.features.to_dummies(["zip_code", "channel"], drop_first=True).to_numpy().astype(np.float64)
-    return (table - table.mean(axis=0)) / table.std(axis=0)
+    standard: Floats = (table - table.mean(axis=0)) / table.std(axis=0)
+    return standard

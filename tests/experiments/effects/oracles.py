@@ -4,6 +4,7 @@
 and pytest.
 """
 
+import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,15 +65,14 @@ def case(name: str) -> Case:
 
 def sklift_figures(one: Case) -> dict[str, float]:
     """Return scikit-uplift's figures."""
-    from sklift.metrics import qini_auc_score, uplift_auc_score
-
+    sklift = importlib.import_module("sklift.metrics")
     given = (one.outcome.astype(int), one.ranking, one.treated.astype(int))
     figures = {
-        "sklift_qini": float(qini_auc_score(*given)),
-        "sklift_uplift": float(uplift_auc_score(*given)),
+        "sklift_qini": float(sklift.qini_auc_score(*given)),
+        "sklift_uplift": float(sklift.uplift_auc_score(*given)),
     }
     if one.outcome[one.treated].mean() > one.outcome[~one.treated].mean():
-        figures["sklift_qini_without_negative"] = float(qini_auc_score(*given, negative_effect=False))
+        figures["sklift_qini_without_negative"] = float(sklift.qini_auc_score(*given, negative_effect=False))
     return figures
 
 
@@ -86,15 +86,13 @@ def without_ties(one: Case) -> Case:
 
 def causalml_figures(one: Case) -> dict[str, float]:
     """Return causalml's figures; with ties they depend on its sort, and that on the processor."""
-    import pandas as pd
-    from causalml.metrics import auuc_score, qini_score
-
+    causalml, pd = importlib.import_module("causalml.metrics"), importlib.import_module("pandas")
     table = pd.DataFrame({"y": one.outcome, "w": one.treated.astype(int), "model": one.ranking})
     return {
-        "causalml_qini": float(qini_score(table, normalize=True)["model"]),
-        "causalml_qini_counts": float(qini_score(table, normalize=False)["model"]),
-        "causalml_auuc": float(auuc_score(table, normalize=True)["model"]),
-        "causalml_auuc_counts": float(auuc_score(table, normalize=False)["model"]),
+        "causalml_qini": float(causalml.qini_score(table, normalize=True)["model"]),
+        "causalml_qini_counts": float(causalml.qini_score(table, normalize=False)["model"]),
+        "causalml_auuc": float(causalml.auuc_score(table, normalize=True)["model"]),
+        "causalml_auuc_counts": float(causalml.auuc_score(table, normalize=False)["model"]),
     }
 
 

@@ -8,7 +8,15 @@ import pytest
 
 from experiments.effects.curves import qini_raw
 from experiments.effects.equivalents import equivalents
-from tests.experiments.effects.oracles import NAMES, Case, case, causalml_figures, frozen, sklift_figures, without_ties
+from tests.experiments.effects.oracles import (
+    NAMES,
+    Case,
+    case,
+    causalml_figures,
+    frozen,
+    sklift_figures,
+    without_ties,
+)
 
 
 def both(one: Case) -> dict[str, float | None]:
