@@ -7,7 +7,7 @@ Two ways, both over the drawing of members, with the rankings held fixed:
   far fewer draws than percentiles, and p-values agree with them.
 * `contrast_areas` needs no draws. The doubly robust area is a U-statistic, the mean over pairs (i, j) of d_i [j is not before i],
   and its error that of its influence function (Hoeffding 1948): d_i (1 - Q_i) + g(Q_i), less its mean, where Q_i is the share of
-  members before i and g the curve.
+  members before i (half her own step included) and g the curve.
 
 A random order has an expected Qini of 0, and an expected area of half the average effect. So a Qini's own interval and p-value
 are the comparison with a random order, without the noise that one drawn random order would add.
@@ -19,11 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.effects.curves import Curve, contrast_curve, curve_of, steps_of
-from experiments.effects.estimate import Estimate, estimate_of, mean_estimate
+from experiments.effects.estimate import Estimate, estimate_of
 from experiments.effects.trial import Bools, Floats
 
 GRID = np.linspace(0.0, 1.0, 51)
 """The depths at which bands of curves are given."""
+_NEAR = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,32 +132,30 @@ def contrast_areas(rankings: Mapping[str, Floats], contrasts: Floats, *, level: 
     curves, qini, auuc, errors = {}, {}, {}, {}
     for name, ranking in rankings.items():
         curve = curves[name] = contrast_curve(ranking, contrasts)
-        before = _shares_before(ranking)
-        auuc[name] = contrasts * (1 - before) + curve.at(before)
+        before, own = _sizes(ranking)
+        middle = before + own / 2
+        auuc[name] = contrasts * (1 - middle) + curve.at(middle)
         qini[name] = auuc[name] - contrasts / 2
-        # At a fixed depth: the contrasts of those inside, less what the boundary moves when shares do.
-        errors[name] = np.array([_height_error(curve, contrasts, before, depth) for depth in GRID])
+        errors[name] = np.array([_height_error(curve, contrasts, before, own, depth) for depth in GRID])
     return Areas(curves, level, qini, auuc, errors, drawn=False)
 
 
-def _shares_before(ranking: Floats) -> Floats:
-    """Return the share of members before each one, ties and herself counted half."""
+def _sizes(ranking: Floats) -> tuple[Floats, Floats]:
+    """Return the share of members before each one's step, and her step's own share."""
     _, which, counts = np.unique(-ranking, return_inverse=True, return_counts=True)
-    return ((np.cumsum(counts) - counts / 2) / len(ranking))[which]
+    return ((np.cumsum(counts) - counts) / len(ranking))[which], (counts / len(ranking))[which]
 
 
-def _height_error(curve: Curve, contrasts: Floats, before: Floats, depth: float) -> float:
+def _height_error(curve: Curve, contrasts: Floats, before: Floats, own: Floats, depth: float) -> float:
     """Return the standard error of the curve's height at a depth.
 
     The sample's first q are not the population's: where the boundary shifts, the effect at the boundary comes in. So the
-    influence of a member inside is her contrast less the effect there (as for a trimmed mean).
+    influence of a member inside is her contrast less the effect there, as for a trimmed mean; a step that the depth cuts counts
+    with the share of it that lies inside.
     """
-    if depth in (0.0, 1.0):
-        spread = mean_estimate(contrasts).error
-        return float(spread) if depth else 0.0
-    near = float(
-        curve.at(np.array([min(depth + 0.02, 1.0)]))[0] - curve.at(np.array([max(depth - 0.02, 0.0)]))[0]
-    )
-    slope = near / (min(depth + 0.02, 1.0) - max(depth - 0.02, 0.0))
-    influence = np.where(before <= depth, contrasts - slope, 0.0)
+    if depth == 0:
+        return 0.0
+    ends = np.array([max(depth - _NEAR, 0.0), min(depth + _NEAR, 1.0)])
+    slope = float(np.diff(curve.at(ends))[0] / np.diff(ends)[0]) if depth < 1 else 0.0
+    influence = np.clip((depth - before) / own, 0, 1) * (contrasts - slope)
     return float(np.std(influence, ddof=1) / np.sqrt(len(contrasts)))
