@@ -54,6 +54,24 @@ def test_each_arm_has_its_own_figures() -> None:
     assert [policy.name for policy in found.policies] == ["linear", "<wide>"]
 
 
+def test_bands_come_from_formulas_or_from_draws() -> None:
+    """Both have the same figures, nearly the same errors, and say which they are."""
+    formulas = evaluate_effects_of_two_arms(0)
+    draws = evaluate_effects_of_two_arms(400)
+    one, other = formulas.arms[0].rankings[0], draws.arms[0].rankings[0]
+    assert one.qini.estimate == other.qini.estimate
+    assert one.qini.error == pytest.approx(other.qini.error, rel=0.15)
+    assert one.robust_qini == other.robust_qini
+    assert "influence function" in dict(formulas.definitions)["band"]
+    assert "400 draws" in dict(draws.definitions)["band"]
+
+
+def evaluate_effects_of_two_arms(draws: int) -> Evaluation:
+    """Return an evaluation with bands by draws, or by formulas for none."""
+    sim = simulate(6, n=1_000, interaction=0.6)
+    return evaluate_effects(sim.trial, "value", sim.scores, {"m": sim.predicted}, unit=UNIT, draws=draws)
+
+
 def test_two_learned_rankings_of_one_order_have_one_policy() -> None:
     """Calibration takes the scale out, so that both models send the same to the same members."""
     first, second = evaluated().policies
@@ -164,7 +182,6 @@ def test_hillstroms_women() -> None:
         unit=Unit("visits", 1_000, "mailed"),
         baselines={"rule": rule(trial), "random": np.random.default_rng(0).random(len(trial))},
         untreated=logistic[:, 0],
-        draws=60,
     )
     arm = found.arms[0]
     rankings = {one.name: one for one in arm.rankings}
@@ -204,7 +221,6 @@ def test_hillstroms_three_arms_do_not_pay_for_choosing() -> None:
         learners.scores(trial, "visit", chances),
         {"T-logistic": learners.effects(chances)},
         unit=Unit("visits", 1_000, "mailed"),
-        draws=10,
     )
     policy = found.policies[0]
     assert policy.best_arm == "Mens E-Mail"
