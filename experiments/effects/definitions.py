@@ -70,6 +70,13 @@ def definitions(*, level: float, draws: int, seed: int) -> tuple[tuple[str, str]
             "Average effect + s (predicted - mean predicted), s the slope within [0, 1] and 0 where the gate fails.",
         ),
         (
+            "policy qini",
+            (
+                "The area of (d_1 + … + d_k)/n above its diagonal, members in the order of what their best arm is predicted to bring"
+                " by calibrated effects, d the doubly robust score of that arm minus the control's; net of cost: less the arm's cost."
+            ),
+        ),
+        (
             "groups",
             (
                 "Members are put into a group by prediction; it is claimed only if the actual effect among them is beyond the cost (or"

@@ -13,7 +13,7 @@ from experiments.effects.definitions import definitions
 from experiments.effects.equivalents import equivalents
 from experiments.effects.estimate import mean_estimate
 from experiments.effects.groups import effect_groups
-from experiments.effects.policies import best_choice, policy_value
+from experiments.effects.policies import policy_value
 from experiments.effects.result import (
     ArmResult,
     Evaluation,
@@ -79,7 +79,7 @@ def evaluate_effects(
     policies = tuple(
         policy_value(
             name,
-            best_choice(apply_all(calibrations[name], predicted), given.costs)[0],
+            apply_all(calibrations[name], predicted),
             scores,
             arms=trial.arms,
             costs=given.costs,

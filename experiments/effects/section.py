@@ -169,6 +169,7 @@ def _policy(evaluation: Evaluation, one: PolicyValue) -> dict[str, Any]:
     arms = (evaluation.control, *evaluation.costs)
     return {
         "name": one.name,
+        "curve": _svg(_policy_curve(evaluation, one)),
         "shares": ", ".join(
             f"{arm} for {plain(100 * share, 1)} %" for arm, share in zip(arms, one.shares, strict=True)
         ),
@@ -177,6 +178,22 @@ def _policy(evaluation: Evaluation, one: PolicyValue) -> dict[str, Any]:
             for name, gain in _gains(one).items()
         ],
     }
+
+
+def _policy_curve(evaluation: Evaluation, one: PolicyValue) -> str:
+    per, unit = evaluation.unit.per, evaluation.unit
+    points = [
+        CurvePoint(
+            f"best arms by {one.name}",
+            float(depth),
+            per * height.estimate,
+            per * height.lower,
+            per * height.upper,
+        )
+        for depth, height in zip(GRID, one.curve, strict=True)
+    ]
+    costs = ", net of cost" if any(evaluation.costs.values()) else ""
+    return curves_chart(points, points[0].ranking, unit.treated, f"{_axis(evaluation)}{costs}")
 
 
 def _gains(one: PolicyValue) -> Mapping[str, Estimate]:

@@ -111,7 +111,7 @@ def test_a_page_stands_alone_and_says_everything_in_words() -> None:
         "Radcliffe 2007",
     ):
         assert words in page.text
-    assert page.tags.count("svg") == 2 * 3
+    assert page.tags.count("svg") == 2 * 3 + 2
     assert "nan" not in page.text.split()
 
 
