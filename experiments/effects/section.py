@@ -120,7 +120,8 @@ def _ranking(figures: Figures, one: RankingResult) -> dict[str, str]:
 
 def _compared(figures: Figures, name: str, found: Estimate, readings: tuple[str, str]) -> dict[str, str]:
     """Return a row of a difference; the readings are for one above and one below zero."""
-    read = {"good": readings[0], "bad": readings[1], "open": "may be chance"}
+    chance = "the same" if found.estimate == 0 == found.error else "may be chance"
+    read = {"good": readings[0], "bad": readings[1], "open": chance}
     return {
         "name": name,
         "tone": tone(found),
@@ -171,7 +172,9 @@ def _policy(evaluation: Evaluation, one: PolicyValue) -> dict[str, Any]:
         "name": one.name,
         "curve": _svg(_policy_curve(evaluation, one)),
         "shares": ", ".join(
-            f"{arm} for {plain(100 * share, 1)} %" for arm, share in zip(arms, one.shares, strict=True)
+            f"{arm} for {plain(100 * share, 1)} %"
+            for arm, share in zip(arms, one.shares, strict=True)
+            if share
         ),
         "gains": [
             _compared(figures, _named(name, one), gain, ("choosing pays", "choosing loses"))

@@ -102,7 +102,7 @@ def test_a_page_stands_alone_and_says_everything_in_words() -> None:
         "Who & what",
         "Who gains from arm 1?",
         "extra euros per 100 members called",
-        "<wide>: are the predicted effects true?",
+        "<wide>: are the predicted effects of arm 1 true?",
         "times too far apart",
         "sleeping dogs",
         "It is not shown to be better than: first feature.",
@@ -127,7 +127,10 @@ def test_a_page_of_equal_predictions_can_be_read() -> None:
     sim = simulate(2, n=200, arms=2)
     flat = evaluate_effects(sim.trial, "value", sim.scores, {"flat": np.ones((200, 1))}, unit=UNIT, draws=10)
     assert flat.arms[0].rankings[0].qini.p_value == 1
-    assert "nobody can be chosen by them" in Page(effects_page(flat, "Flat")).text
+    text = Page(effects_page(flat, "Flat")).text
+    assert "nobody can be chosen by them" in text
+    assert "By its calibrated effects: arm 1 for 100.0 %." in text
+    assert "the best arm for all (arm 1) 0.0 0.0 to 0.0 1.000 the same" in text
     json.dumps(evaluation_document(flat), allow_nan=False)
 
 
