@@ -12,6 +12,9 @@ from training.actions.encoding import as_numbers, is_text
 _CHANCE = 1e-6
 """Accepted chance, per column, that a sound feature looks like a leak."""
 _MOST_LEVELS = 20
+_MANY = 0.5
+_NEARLY_ALL = 0.9
+_FEWEST_KNOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,10 @@ def find_leaks(features: pl.DataFrame, trial: Trial) -> dict[str, Leak]:
     """Return the columns that cannot have been known before, by name.
 
     A column leaks if its mean, or the share of one of its levels, differs between an arm and the control by more than chance (each
-    member weighted by 1 / propensity, normal approximation), or if within one of its values an outcome never varies, where it
-    would if the column told nothing; both at a chance of one in a million, shared among the comparisons of the column.
+    member weighted by 1 / propensity, normal approximation), or if one of its values stands for at least half of all members with
+    some outcome and within it the outcome never varies, where it would if the column told nothing; both at a chance of one in a
+    million, shared among the comparisons of the column. It also leaks if it explains nine tenths of the variance of an outcome or of
+    its ranks: what was known before hardly does, and predictions from such a copy would hide the arm's effect.
 
     Args:
         features: What may be features.
@@ -43,7 +48,7 @@ def find_leaks(features: pl.DataFrame, trial: Trial) -> dict[str, Leak]:
         else:
             outcome = _gives_away(column, trial)
             if outcome:
-                found[column.name] = Leak(f"decides {outcome!r} for many members")
+                found[column.name] = Leak(f"gives {outcome!r} away for most members")
     return found
 
 
@@ -91,13 +96,41 @@ def _differs(column: pl.Series, trial: Trial) -> bool:
 
 
 def _gives_away(column: pl.Series, trial: Trial) -> str:
-    indicators = [values > 0 for values, is_level in _levels(column) if is_level]
     for name, outcome in trial.outcomes.items():
-        for inside in indicators:
-            own = outcome[inside]
-            if np.ptp(own):
-                continue
-            varied = float((outcome != own[0]).mean())
-            if len(own) * np.log1p(-min(varied, 1 - 1e-12)) < np.log(_CHANCE / len(indicators)):
-                return name
+        if _decides(column, outcome) or _follows(column, outcome):
+            return name
     return ""
+
+
+def _decides(column: pl.Series, outcome: Floats) -> bool:
+    indicators = [values > 0 for values, is_level in _levels(column) if is_level]
+    for inside in indicators:
+        own = outcome[inside]
+        if np.ptp(own):
+            continue
+        same = float((outcome == own[0]).mean())
+        if inside.mean() < _MANY * same:
+            # A feature that was known before may well name a few members who never buy.
+            continue
+        if len(own) * np.log(max(same, 1e-12)) < np.log(_CHANCE / len(indicators)):
+            return True
+    return False
+
+
+def _follows(column: pl.Series, outcome: Floats) -> bool:
+    """Tell whether the column is nearly a multiple of the outcome, or puts members nearly in its order."""
+    if is_text(column):
+        return False
+    values = as_numbers(column)
+    known = np.isfinite(values)
+    if known.sum() < _FEWEST_KNOWN:
+        return False
+    pair = pl.DataFrame({"column": values[known], "outcome": outcome[known]})
+    ranks = pair.select(pl.all().rank())
+    return any(_correlation(one) ** 2 > _NEARLY_ALL for one in (pair, ranks))
+
+
+def _correlation(pair: pl.DataFrame) -> float:
+    first, second = (one.to_numpy() - one.mean() for one in pair.cast(pl.Float64))
+    norm = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return float(first @ second) / norm if norm else 0.0

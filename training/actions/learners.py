@@ -12,7 +12,7 @@ import numpy as np
 from experiments.effects.scores import doubly_robust_scores
 from experiments.effects.trial import Floats, Ints
 from training.actions.folds import folds_of
-from training.actions.models import Family, Line, Predictor, fit_logistic, fit_ridge
+from training.actions.models import Family, Line, Predictor
 
 DEFAULT_LEARNER = "dr_ridge"
 _INNER_FOLDS = 2
@@ -107,7 +107,7 @@ def learn_s(rows: Rows, family: Family) -> EffectModel:
     """One line for all arms with every number's interaction with every arm (S-learner, there)."""
     given = [(rows.arm == arm).astype(np.float64)[:, None] for arm in range(1, rows.arms)]
     design = np.hstack([rows.matrix, *given, *(rows.matrix * one for one in given)])
-    line = fit_logistic(design, rows.outcome) if family.binary else fit_ridge(design, rows.outcome)
+    line = family.line(design, rows.outcome)
     width, others = rows.matrix.shape[1], rows.arms - 1
     lines = [Line(line.coefficients[:width], line.intercept, line.logistic)]
     for arm in range(others):

@@ -75,16 +75,22 @@ class Family:
 
     def outcome(self, rows: Floats, values: Floats) -> Predictor:
         """Return a model of outcomes, of probabilities where they are binary."""
-        told = self.binary and min(values.sum(), len(values) - values.sum()) >= _FEWEST_OF_A_KIND
         if self.boosted:
-            return fit_trees(rows, values, binary=told)
-        return fit_logistic(rows, values) if told else fit_ridge(rows, values)
+            return fit_trees(rows, values, binary=self._told(values))
+        return self.line(rows, values)
+
+    def line(self, rows: Floats, values: Floats) -> Line:
+        """Return a line for outcomes, a logistic one where they are binary and there are a few of both kinds."""
+        return fit_logistic(rows, values) if self._told(values) else fit_ridge(rows, values)
 
     def effect(self, rows: Floats, values: Floats, weights: Floats | None = None) -> Predictor:
         """Return a model of effects, which are never probabilities."""
         if self.boosted:
             return fit_trees(rows, values, binary=False, weights=weights)
         return fit_ridge(rows, values, weights)
+
+    def _told(self, values: Floats) -> bool:
+        return self.binary and min(values.sum(), len(values) - values.sum()) >= _FEWEST_OF_A_KIND
 
 
 def fit_ridge(rows: Floats, values: Floats, weights: Floats | None = None) -> Line:

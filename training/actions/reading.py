@@ -1,15 +1,14 @@
 """A user's table of a trial: which arm each member got, what was known of her before, and what came of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from experiments.effects.trial import Floats, Trial, arm_positions
-from training.actions.encoding import is_text
-from training.actions.leaks import Leak, find_leaks
+from training.actions.features import all_features, named_features
 from training.data.columns import open_frame, refuse, require
 from training.errors import DatasetError
 
@@ -98,6 +97,11 @@ def read_trial(path: Path, columns: TrialColumns) -> ReadTrial:
         for name in dict.fromkeys((columns.outcome, columns.margin))
         if name
     }
+    for name, values in outcomes.items():
+        if np.ptp(values) == 0:
+            raise DatasetError(
+                f"Column {name!r} of {path} is {values[0]:g} for everybody; nothing can be learned from it."
+            )
     response = _response(table, path, columns, outcomes)
     propensity, warnings = _propensity(table, path, columns, arm, len(arms))
     trial = Trial(
@@ -106,24 +110,16 @@ def read_trial(path: Path, columns: TrialColumns) -> ReadTrial:
         arm,
         propensity,
         {**outcomes, **response},
-        table.select(columns.features) if columns.features else pl.DataFrame(),
+        pl.DataFrame(height=table.height),
     )
-    left_out: dict[str, str] = {}
-    if not columns.features:
-        features, left_out = _all_features(table, trial, {name for name in asked.values() if name})
-        trial = Trial(trial.members, arms, arm, propensity, trial.outcomes, features)
+    if columns.features:
+        found = named_features(table, path, columns.features, trial)
     else:
-        for name in columns.features:
-            _check_feature(table[name], path)
-        warnings += tuple(
-            f"Feature {name!r} {leak.sentence}; if it was not known before the arm was drawn, leave it out."
-            for name, leak in find_leaks(trial.features, trial).items()
-        )
-    warnings += tuple(
-        f"Column {name!r} is not used as a feature: {reason}." for name, reason in left_out.items()
-    )
+        found = all_features(table, trial, {name for name in asked.values() if name})
+    trial = replace(trial, features=found.columns)
     money = columns.margin or columns.outcome
-    return ReadTrial(trial, columns.outcome, money, next(iter(response)), columns, left_out, warnings)
+    warnings += found.warnings
+    return ReadTrial(trial, columns.outcome, money, next(iter(response)), columns, found.left_out, warnings)
 
 
 def _arms(given: pl.Series, path: Path, columns: TrialColumns) -> tuple[tuple[str, ...], pl.Series]:
@@ -229,42 +225,3 @@ def _members(table: pl.DataFrame, path: Path, name: str) -> pl.Series:
             f"Column {name!r} of {path}: {twice:,} rows have an id that other rows have too; a trial has one row per member."
         )
     return table[name]
-
-
-def _check_feature(column: pl.Series, path: Path) -> None:
-    if not _readable(column):
-        raise DatasetError(
-            f"Column {column.name!r} of {path} is of type {column.dtype}; a feature is a number, a date, yes or no, or a text."
-        )
-
-
-def _readable(column: pl.Series) -> bool:
-    return (
-        column.dtype.is_numeric()
-        or column.dtype.is_temporal()
-        or column.dtype == pl.Boolean
-        or is_text(column)
-    )
-
-
-def _all_features(table: pl.DataFrame, trial: Trial, taken: set[str]) -> tuple[pl.DataFrame, dict[str, str]]:
-    left_out: dict[str, str] = {}
-    kept = []
-    for column in table:
-        if column.name in taken:
-            continue
-        distinct = column.n_unique()
-        if not _readable(column):
-            left_out[column.name] = f"it is of type {column.dtype}"
-        elif distinct == 1:
-            left_out[column.name] = "it is the same everywhere"
-        elif distinct == table.height and (is_text(column) or column.dtype.is_integer()):
-            left_out[column.name] = "it is different for every member, like an id"
-        else:
-            kept.append(column.name)
-    leaks: dict[str, Leak] = find_leaks(table.select(kept), trial)
-    left_out |= {
-        name: f"it {leak.sentence}, so it was hardly known before the arm was drawn; name it with --features if it was"
-        for name, leak in leaks.items()
-    }
-    return table.select([name for name in kept if name not in leaks]), left_out

@@ -1,6 +1,7 @@
 """Learned effects: every learner finds a known interaction, nobody predicts for herself, and challengers must earn their place."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from experiments.effects.curves import qini_raw
@@ -95,6 +96,34 @@ def test_what_serves_is_what_was_trained(learner: str, binary: bool) -> None:
     assert (np.array([model.effects(row) for row in rows]) == effects).all()
     assert np.isfinite(model.effects({})).all()
     assert np.isfinite(model.effects({"x1": "ten", "x2": float("nan"), "group": 3})).all()
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_outcomes_that_an_arm_never_has(learner: str) -> None:
+    """Where nobody of the control responds, or only two members in all, every learner gives finite effects near the average."""
+    trial, _ = simulated(600, effect=1.0, binary=True)
+    never = np.where(trial.arm == 0, 0.0, trial.outcomes["spend"])
+    twice = np.zeros(600)
+    twice[np.flatnonzero(trial.arm == 1)[:2]] = 1.0
+    for outcome in (never, twice):
+        one = Trial(trial.members, trial.arms, trial.arm, trial.propensity, {"y": outcome}, trial.features)
+        found = learn_effects(one, "y", learner=learner, others=())
+        assert np.isfinite(found.shrunk).all()
+        true = outcome[trial.arm == 1].mean() - outcome[trial.arm == 0].mean()
+        assert found.averages[0].estimate == pytest.approx(true, abs=0.03)
+
+
+def test_without_features_there_are_averages() -> None:
+    """Nothing tells members apart, so that everybody gets the arm's average, in the compiled model too."""
+    trial, _ = simulated(600, effect=1.0)
+    bare = Trial(
+        trial.members, trial.arms, trial.arm, trial.propensity, trial.outcomes, pl.DataFrame(height=600)
+    )
+    found = learn_effects(bare, "spend", others=tuple(LEARNERS))
+    assert np.ptp(found.shrunk) == 0
+    assert compile_effects(found.fitted, bare.arms, "spend").effects({"x1": 1.0}).tolist() == [
+        found.averages[0].estimate
+    ]
 
 
 def test_best_arms_after_costs() -> None:

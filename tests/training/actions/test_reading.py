@@ -61,6 +61,67 @@ def test_features_that_are_named_are_used_with_a_warning(tmp_path: Path, table: 
     assert [warning for warning in found.warnings if "'clicked' differs between the arms" in warning]
 
 
+def test_copies_of_an_outcome_are_no_features(tmp_path: Path, table: pl.DataFrame) -> None:
+    """A multiple of the outcome, its order, and a flag that names those without it leak even where the arm changes nothing."""
+    spend = pl.col("spend").clip(0.0)
+    after = table.with_columns(
+        spend=spend,
+        margin=spend * 0.3 + pl.col("x2") * 0.02,
+        order=spend.exp().clip(None, 1e6),
+        bought=spend > 0,
+        delivered=pl.when(spend > 0).then(pl.date(2024, 5, 1)).otherwise(None),
+    )
+    found = read(tmp_path, after)
+    assert found.trial.features.columns == ["x1", "x2", "group"]
+    assert set(found.left_out) == {"margin", "order", "bought", "delivered"}
+
+
+def test_members_known_to_buy_nothing_are_no_leak(tmp_path: Path) -> None:
+    """A rare outcome that a small group never has does not give the outcome away: such a feature is worth having."""
+    random = np.random.default_rng(1)
+    group = np.repeat(["lapsed", "active"], [5_000, 45_000])
+    table = pl.DataFrame(
+        {
+            "arm": random.choice(["none", "mail"], 50_000),
+            "group": group,
+            "spend": (group == "active") & (random.random(50_000) < 0.02),
+        }
+    )
+    assert read(tmp_path, table, member="").trial.features.columns == ["group"]
+
+
+def test_a_trial_without_features_keeps_its_members(tmp_path: Path, table: pl.DataFrame) -> None:
+    """There are as many rows of features as members, also where there is no feature, and every part of the trial has its own."""
+    found = read(tmp_path, table.drop("x1", "x2", "group"))
+    assert found.trial.features.shape == (3_000, 0)
+    assert found.trial.rows(np.arange(7)).features.shape == (7, 0)
+    assert check_trial(found.trial).findings[1].passed is None
+
+
+def test_features_of_every_type_become_plain(tmp_path: Path, table: pl.DataFrame) -> None:
+    """What is not finite is missing; times of day, durations and decimals are numbers, which everything later can read."""
+    row = pl.int_range(3_000)
+    found = read(
+        tmp_path,
+        table.select(
+            "member",
+            "arm",
+            "spend",
+            gap=pl.when(row % 3 == 0).then(float("inf")).when(row % 3 == 1).then(float("nan")).otherwise(row),
+            noon=pl.time(12),
+            late=pl.when(row % 2 == 0).then(pl.time(18)).otherwise(pl.time(6)),
+            since=pl.duration(hours=row % 48),
+            price=(row % 7).cast(pl.Decimal(10, 2)),
+        ),
+    )
+    features = found.trial.features
+    assert features["gap"].null_count() == 2_000
+    assert features["late"].head(2).to_list() == [0.75, 0.25]
+    assert features["since"].max() == pytest.approx(47 / 24)
+    assert features["price"].dtype == pl.Float64
+    assert found.left_out == {"noon": "it is the same everywhere"}
+
+
 @pytest.mark.parametrize(
     ("change", "columns", "sentence"),
     [
@@ -76,6 +137,7 @@ def test_features_that_are_named_are_used_with_a_warning(tmp_path: Path, table: 
         ({"arm": pl.lit(None, pl.String)}, {}, "3,000 rows have no arm"),
         ({"spend": pl.lit("much")}, {}, "is of type String; an outcome is a number, or true and false"),
         ({"spend": pl.lit(float("nan"))}, {}, "3,000 rows have no outcome"),
+        ({"spend": pl.lit(2.5)}, {}, "is 2.5 for everybody; nothing can be learned from it"),
         ({"member": pl.lit(1)}, {}, "3,000 rows have an id that other rows have too"),
         ({"p": pl.lit(0.0)}, {"propensity": "p"}, r"a propensity outside \(0, 1\]"),
         ({"p": pl.lit("half")}, {"propensity": "p"}, "propensities are numbers"),
