@@ -51,7 +51,7 @@ def encode(encoding: Encoding, features: pl.DataFrame) -> Floats:
 
 def is_text(column: pl.Series) -> bool:
     """Tell whether a column is encoded by levels."""
-    return column.dtype in {pl.String, pl.Categorical} or column.dtype == pl.Enum
+    return isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum)
 
 
 def as_numbers(column: pl.Series) -> Floats:

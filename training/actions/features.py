@@ -107,7 +107,9 @@ def _features(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
 
 
 def _plain(column: pl.Series) -> pl.Series:
-    """Return times of day and durations as days, decimals as floats, and null for what is not finite."""
+    """Return texts as such, times of day and durations as days, decimals as floats, and null for what is not finite."""
+    if is_text(column):
+        return column.cast(pl.String)
     if column.dtype == pl.Time:
         column = column.cast(pl.Duration("us"))
     if column.dtype == pl.Duration:

@@ -80,41 +80,43 @@ def register_actions(
 
 
 def _log(bundle: Path, run: JobRun, name: str, model: ActionModel, result: "TrainActionsResult") -> Any:
-    models, pandas = import_mlflow("mlflow.models"), import_mlflow("pandas")
-    schema, features = import_mlflow("mlflow.types"), result.read.trial.features
-    texts = {column.name for column in features if is_text(column)}
-    example = pandas.DataFrame(
-        {
-            column.name: (
-                column.cast(pl.String).fill_null("")
-                if column.name in texts
-                else pl.Series(as_numbers(column))
-            )
-            .head(2)
-            .to_list()
-            for column in features
-        }
-    )
-    signature = models.ModelSignature(
-        inputs=schema.Schema(
-            [
-                schema.ColSpec("string" if name in texts else "double", name, required=False)
-                for name in features.columns
-            ]
-        ),
-        outputs=schema.Schema([schema.ColSpec("double", arm) for arm in model.arms]),
-    )
-    return models.Model.log(
+    signature, example = _signature(result.read.trial.features, model.arms)
+    return import_mlflow("mlflow.models").Model.log(
         artifact_path=None,
         name=name,
         flavor=run.mlflow.pyfunc,
         run_id=run.run_id,
         python_model=str(_CODE),
         artifacts={BUNDLE_FOLDER: bundle.as_uri()},
-        signature=signature if features.width else None,
-        input_example=example if features.width else None,
+        signature=signature,
+        input_example=example,
         # Given explicitly, or MLflow would import the model in another process to find out.
         pip_requirements=[
             f"{package}=={installed_version(package)}" for package in ("mlflow", "numpy", "pandas")
         ],
     )
+
+
+def _signature(features: pl.DataFrame, arms: tuple[str, ...]) -> tuple[Any, Any]:
+    """Return what goes in and comes out, and two members as an example; nothing where there are no features."""
+    if not features.width:
+        return None, None
+    types, pandas = import_mlflow("mlflow.types"), import_mlflow("pandas")
+    texts = {column.name for column in features if is_text(column)}
+    inputs = [
+        types.ColSpec("string" if name in texts else "double", name, required=False)
+        for name in features.columns
+    ]
+    outputs = [types.ColSpec("double", arm) for arm in arms]
+    shown = {
+        column.name: (
+            column.cast(pl.String).fill_null("") if column.name in texts else pl.Series(as_numbers(column))
+        )
+        .head(2)
+        .to_list()
+        for column in features
+    }
+    signature = import_mlflow("mlflow.models").ModelSignature(
+        inputs=types.schema.Schema(inputs), outputs=types.schema.Schema(outputs)
+    )
+    return signature, pandas.DataFrame(shown)

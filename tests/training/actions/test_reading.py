@@ -112,6 +112,7 @@ def test_features_of_every_type_become_plain(tmp_path: Path, table: pl.DataFrame
             late=pl.when(row % 2 == 0).then(pl.time(18)).otherwise(pl.time(6)),
             since=pl.duration(hours=row % 48),
             price=(row % 7).cast(pl.Decimal(10, 2)),
+            city=pl.col("group").cast(pl.Categorical),
         ),
     )
     features = found.trial.features
@@ -119,6 +120,7 @@ def test_features_of_every_type_become_plain(tmp_path: Path, table: pl.DataFrame
     assert features["late"].head(2).to_list() == [0.75, 0.25]
     assert features["since"].max() == pytest.approx(47 / 24)
     assert features["price"].dtype == pl.Float64
+    assert features["city"].dtype == pl.String
     assert found.left_out == {"noon": "it is the same everywhere"}
 
 
