@@ -188,10 +188,14 @@ def _say_compared(compared: "VersionComparison") -> None:
 
 
 def _deciding(version: "RegisteredVersion") -> str:
+    from training.bundle.manifest import ACTIONS
     from training.model_cards import metric_title
     from training.tracking.records import metric_key
 
     value = version.metrics.get(metric_key(version.metric))
+    if version.task == ACTIONS:
+        # One model has an effect for each arm.
+        return version.metric
     return "" if value is None else f"{metric_title(version.metric)} {value:.4f}"
 
 

@@ -4,9 +4,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
 from training.model_cards import shown_difference
 from training.offers_result import COUNTING
+from training.promotion_actions import check_actions, judge_action_model
 from training.promotion_checks import (
     CheckError,
     check_latency,
@@ -86,7 +88,7 @@ def promote(
 
     The steps, in this order, until one refuses: the bundle opens and scores (smoke); its scores are those of the training
     job, bit for bit (parity); scoring is fast enough (latency); the numbers are good enough (``judge``). A version that adds
-    purchases to the champion inherits its numbers. What each step found is kept in tags ``gate.…`` of the version, and
+    purchases to the champion inherits its numbers. For actions see ``judge_action_model``. What each step found is kept in tags ``gate.…`` of the version, and
     ``validation_status`` is ``approved`` or ``rejected``.
 
     Args:
@@ -109,7 +111,11 @@ def promote(
             programme, task, candidate.version, candidate.model, True, False, reason, champion.version
         )
     registry.untag(candidate, _GATE)
-    judgement = _Gate(registry, candidate, champion).run(latency_limit_ms)
+    judgement = (
+        judge_action_model(registry, candidate)
+        if task == ACTIONS
+        else _Gate(registry, candidate, champion).run(latency_limit_ms)
+    )
     reason = judgement.reason
     if judgement.approved:
         reason = f"{named(candidate)} is champion: {judgement.reason}."
@@ -147,7 +153,11 @@ def rollback(store: Path, programme: str, task: str) -> RollbackResult:
     target = registry.version(back)
     with tempfile.TemporaryDirectory(prefix="troth-") as temporary:
         try:
-            check_smoke(registry.bundle(target, Path(temporary)), task)
+            bundle = registry.bundle(target, Path(temporary))
+            if task == ACTIONS:
+                check_actions(bundle)
+            else:
+                check_smoke(bundle, task)
         except CheckError as error:
             raise RegistryError(
                 f"{named(target)} cannot serve again: {error}.", model=registry.name, version=back

@@ -65,6 +65,10 @@ def train_actions(
     say = progress or (lambda _text, _done, _total: None)
     say("reading the trial", 0, _STEPS)
     read = read_trial(path, columns)
+    if columns.member in read.trial.arms[1:] and options.scores is not None:
+        raise DatasetError(
+            f"The member column {columns.member!r} is named like an arm, whose effects would need the same column: rename one."
+        )
     trust = check_trial(read.trial, options.shares)
     say("learning effects", 1, _STEPS)
     with one_thread_of_algebra():

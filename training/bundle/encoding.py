@@ -3,16 +3,20 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class NumberPart:
-    """A number, a boolean or a date (days since 1970), moved and scaled; where it is missing it counts as the mean.
+    """A number, a boolean, a date or a time (days since 1970), moved and scaled; where it is missing it counts as the mean.
 
     Attributes:
         name: The attribute.
@@ -113,4 +117,9 @@ def _number(value: object) -> float | None:
     if isinstance(value, bool | int | float):
         number = float(value)
         return number if math.isfinite(number) else None
+    if isinstance(value, datetime):
+        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return (moment - _EPOCH) / _DAY
+    if isinstance(value, date):
+        return float(value.toordinal() - _EPOCH.toordinal())
     return None

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from training.bundle import Bundle, OfferModel, open_bundle
+from training.bundle.manifest import ACTIONS
 from training.code_version import code_version
 from training.data.purchases import Purchases
 from training.data.tables import Tables, load_tables
@@ -57,12 +58,16 @@ def refresh_model(
         progress: Called with what is being done, steps done and all steps.
 
     Raises:
-        RegistryError: There is no champion, or how to fit it again was not kept.
+        RegistryError: There is no champion, how to fit it again was not kept, or the models are for actions.
         BundleError: The champion's bundle is damaged.
         DatasetError: The table cannot be used, or nothing in it is new.
         TrainingError: A part of the model cannot be fitted any more.
     """
     say = progress or (lambda _what, _done, _all: None)
+    if task == ACTIONS:
+        raise RegistryError(
+            "Action models are not refreshed by purchases: train them on a newer trial.", task=task
+        )
     registry = ModelRegistry(store, programme, task)
     champion = registry.version_of(CHAMPION_ALIAS)
     recipe, known = _recipe(registry, champion)

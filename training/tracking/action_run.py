@@ -10,18 +10,24 @@ import polars as pl
 
 from training.actions.encoding import as_numbers, is_text
 from training.bundle import ActionModel, write_bundle
+from training.bundle.manifest import ACTIONS
 from training.code_version import code_version
 from training.tracking.job_run import JobRun
 from training.tracking.pyfunc_model import BUNDLE_FOLDER
 from training.tracking.quiet import import_mlflow
 from training.tracking.records import model_version
-from training.tracking.registry import CHALLENGER_ALIAS, CHAMPION_ALIAS, PREVIOUS_ALIAS
+from training.tracking.registry import (
+    CHALLENGER_ALIAS,
+    CHAMPION_ALIAS,
+    DISTRUST_TAG,
+    PREVIOUS_ALIAS,
+    TRUSTED,
+)
 from training.tracking.store import registered_model_name
 
 if TYPE_CHECKING:
     from training.actions.result import TrainActionsResult
 
-ACTIONS = "actions"
 _CODE = Path(__file__).with_name("actions_pyfunc.py")
 
 
@@ -63,7 +69,13 @@ def register_actions(
     except errors.MlflowException:
         client.create_registered_model(name, tags={"troth.programme": programme, "troth.task": ACTIONS})
         aliases = {}
-    tags = {"troth.model": learner, "troth.task": ACTIONS, "troth.metric": f"effect on {model.outcome}"}
+    tags = {
+        "troth.model": learner,
+        "troth.task": ACTIONS,
+        "troth.metric": f"effect on {model.outcome}",
+        # Tags hold text, and an empty one may be missing.
+        DISTRUST_TAG: " ".join(result.trust.failures) or TRUSTED,
+    }
     version = client.create_model_version(
         name,
         source=logged.model_uri,

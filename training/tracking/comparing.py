@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
 from training.evaluation import Estimate
 from training.offers_result import COUNTING, estimate_json
@@ -101,8 +102,13 @@ def compare_versions(
         metric: What to compare, such as ``recall@10``; the metric that decides by default.
 
     Raises:
-        RegistryError: There is no such version, job or metric.
+        RegistryError: There is no such version, job or metric, or the models are for actions.
     """
+    if task == ACTIONS:
+        raise RegistryError(
+            "Action models are not compared case by case; how good each is stands in the result.json of its run.",
+            task=task,
+        )
     registry = ModelRegistry(store, programme, task)
     chosen = [registry.version(version) for version in dict.fromkeys(versions)] or _of_job(registry, job)
     reference = chosen[0]

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from training.bundle import Task
+from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
 from training.tracking.registry import ModelRegistry, RegisteredVersion
 
 
 def list_models(store: Path, programme: str = "default", task: str | None = None) -> list[RegisteredVersion]:
-    """Return all versions of a programme's offer models, task by task, the newest first.
+    """Return all versions of a programme's models, those for offers task by task and then those for actions, the newest first.
 
     Args:
         store: Folder of the store.
@@ -24,12 +25,12 @@ def list_models(store: Path, programme: str = "default", task: str | None = None
 
 
 def existing_registries(store: Path, programme: str) -> list[ModelRegistry]:
-    """Return the registries of the tasks that a programme has models for.
+    """Return the registries of the tasks that a programme has models for, and of its actions.
 
     Raises:
         RegistryError: There is no store in that folder, or it has no model of this programme.
     """
-    registries = [ModelRegistry(store, programme, task) for task in Task]
+    registries = [ModelRegistry(store, programme, task) for task in (*Task, ACTIONS)]
     found = [registry for registry in registries if registry.exists()]
     if not found:
         raise RegistryError(

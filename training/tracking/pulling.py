@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.bundle import BundleError, Manifest, open_bundle
+from training.bundle import BundleError, Manifest, open_action_bundle, open_bundle
+from training.bundle.manifest import ACTIONS, OFFERS
 from training.errors import RegistryError
 from training.tracking.listing import existing_registries
 from training.tracking.registry import CHAMPION_ALIAS, ModelRegistry, RegisteredVersion
@@ -40,7 +41,7 @@ class PulledModel:
 def pull_all(
     store: Path, programme: str = "default", alias: str = CHAMPION_ALIAS, *, target_dir: Path
 ) -> list[PulledModel]:
-    """Bring the models of all tasks that have this alias; see ``pull_model``.
+    """Bring the models of all tasks, and of actions, that have this alias; see ``pull_model``.
 
     Raises:
         RegistryError: No task has the alias, or a bundle cannot be copied or is damaged.
@@ -66,7 +67,7 @@ def pull_model(
 
     The bundle is copied to ``<target_dir>/<programme>/offers/<task>/versions/<version>/`` and verified; then the link
     ``<target_dir>/<programme>/offers/<task>/<alias>`` is replaced in one step, so a server sees the old model or the
-    new one. A version that is there already, undamaged, is not copied again.
+    new one. For actions, which have no tasks, both are in ``<target_dir>/<programme>/actions``. A version that is there already, undamaged, is not copied again.
 
     Args:
         store: Folder of the store.
@@ -83,10 +84,13 @@ def pull_model(
 
 def _pull(registry: ModelRegistry, programme: str, alias: str, target_dir: Path) -> PulledModel:
     version = registry.version_of(alias)
-    folder = Path(target_dir).absolute() / programme / "offers" / version.task
+    kind = ACTIONS if version.task == ACTIONS else OFFERS
+    folder = Path(target_dir).absolute() / programme / kind
+    if kind == OFFERS:
+        folder /= version.task
     path, link = folder / "versions" / version.version, folder / alias
     try:
-        manifest = _manifest_of(path, version.run_id)
+        manifest = _manifest_of(path, version)
         if manifest is None:
             manifest = _materialise(registry, version, path)
         target = os.path.relpath(path, folder)
@@ -111,14 +115,14 @@ def _pull(registry: ModelRegistry, programme: str, alias: str, target_dir: Path)
     )
 
 
-def _manifest_of(path: Path, run_id: str) -> Manifest | None:
+def _manifest_of(path: Path, version: RegisteredVersion) -> Manifest | None:
     """Return the manifest of a bundle that is there already, or ``None`` when it must be copied (again)."""
     try:
-        manifest = open_bundle(path).manifest
+        manifest = _checked(path, version)
     except BundleError:
         return None
     # A version number of another store can be in the way, for example after the store was deleted and made anew.
-    return manifest if manifest.run_id == run_id else None
+    return manifest if manifest.run_id == version.run_id else None
 
 
 def _materialise(registry: ModelRegistry, version: RegisteredVersion, path: Path) -> Manifest:
@@ -127,13 +131,19 @@ def _materialise(registry: ModelRegistry, version: RegisteredVersion, path: Path
     aside.mkdir(parents=True)
     try:
         copied = registry.bundle(version, aside)
-        manifest = open_bundle(copied).manifest
+        manifest = _checked(copied, version)
         if path.exists():
             path.rename(aside / "replaced")
         copied.rename(path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return manifest
+
+
+def _checked(path: Path, version: RegisteredVersion) -> Manifest:
+    if version.task == ACTIONS:
+        return open_action_bundle(path).manifest
+    return open_bundle(path).manifest
 
 
 def _repoint(link: Path, target: str) -> None:

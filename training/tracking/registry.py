@@ -33,13 +33,16 @@ STATUS_TAG = "validation_status"
 REFRESHED_FROM_TAG = "troth.refreshed_from"
 EVIDENCE_TAG = "troth.evidence_from"
 FEATURE_TIME_TAG = "troth.feature_time"
+DISTRUST_TAG = "troth.trial"
+"""What is wrong with the trial that an action model learned from, or ``TRUSTED``."""
+TRUSTED = "trusted"
 
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the second for a version that is no number
 
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """One version of a programme's offer models for a task.
+    """One version of a programme's models for a task, or for actions.
 
     Attributes:
         name: Name of the registered model.

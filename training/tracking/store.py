@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from training.bundle.manifest import ACTIONS
 from training.bundle.task import Task
 from training.errors import RegistryError, TrainingError
 from training.tracking.quiet import import_mlflow
@@ -35,10 +36,12 @@ def registered_model_name(programme: str, task: str) -> str:
         TrainingError: The programme cannot name a model.
         RegistryError: There is no such task.
     """
-    if task == "actions":
+    if task == ACTIONS:
         return f"troth-{_check_programme(programme)}-actions"
     if task not in tuple(Task):
-        raise RegistryError(f"There is no task {task!r}; choose from {', '.join(Task)}.", task=task)
+        raise RegistryError(
+            f"There is no task {task!r}; choose from {', '.join((*Task, ACTIONS))}.", task=task
+        )
     return f"troth-{_check_programme(programme)}-offers-{task}"
 
 

@@ -10,7 +10,9 @@ import pytest
 from tests.cli.in_process import Ran, run
 from tests.training.actions.trials import simulated, table_of
 from training.bundle import BundleError, open_action_bundle, open_bundle
-from training.tracking import ModelRegistry
+from training.promotion import promote
+from training.tracking import ModelRegistry, list_models, pull_all
+from training.tracking.registry import DISTRUST_TAG
 
 
 @pytest.fixture
@@ -18,7 +20,9 @@ def table(tmp_path: Path) -> Path:
     """A trial with a strong interaction, as a CSV table."""
     trial, _ = simulated(1_500, effect=0.5, interaction=2.0, arms=3)
     path = tmp_path / "trial.csv"
-    table_of(trial).with_columns(visit=(pl.col("spend") > 0.5).cast(pl.Int8)).write_csv(path)
+    table_of(trial).with_columns(
+        mail=pl.col("member"), visit=(pl.col("spend") > 0.5).cast(pl.Int8)
+    ).write_csv(path)
     return path
 
 
@@ -70,12 +74,35 @@ def test_from_a_table_to_a_registered_model(
     assert "Version 2 of troth-default-actions is champion now." in again.out
     assert registry.aliases() == {"champion": "2", "previous": "1"}
 
+    assert [version.task for version in list_models(tmp_path / "mlflow")] == ["actions", "actions"]
+    back = run(monkeypatch, capsys, "models", "rollback", "--task", "actions")
+    assert back.out == "dr_ridge, version 1 is champion again; dr_ridge, version 2 served before.\n"
+    (pulled,) = pull_all(tmp_path / "mlflow", target_dir=tmp_path / "models")
+    assert pulled.link == tmp_path / "models" / "default" / "actions" / "champion"
+    assert open_action_bundle(pulled.link.resolve()).manifest == bundle.manifest
+    assert not pull_all(tmp_path / "mlflow", target_dir=tmp_path / "models")[0].changed
+
+    promoted = promote(tmp_path / "mlflow", "default", "actions", "2")
+    assert promoted.promoted
+    assert promoted.previous == "1"
+    registry.tag("1", {DISTRUST_TAG: "The arms do not have their planned sizes."})
+    refused = promote(tmp_path / "mlflow", "default", "actions", "1")
+    assert refused.reason == "dr_ridge cannot become champion: the arms do not have their planned sizes."
+    for command in (("compare",), ("refresh", "--interactions", "trial.csv", "--time-column", "spend")):
+        other = run(monkeypatch, capsys, "models", *command, "--task", "actions")
+        assert (other.code, other.err.splitlines()[-1][:21]) == (1, "troth: Action models ")
+
 
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
         (("--outcome-column", "profit"), 1, "trial.csv has no column 'profit' for the outcome"),
         (("--outcome-column", "spend", "--learner", "magic"), 1, "There is no learner 'magic'"),
+        (
+            ("--outcome-column", "spend", "--member-column", "mail", "--scores", "s.parquet"),
+            1,
+            "The member column 'mail' is named like an arm",
+        ),
         (("--outcome-column", "spend", "--share", "mail"), 2, "'mail' is no ARM=NUMBER"),
         (
             ("--outcome-column", "spend", "--share", "mail=1"),

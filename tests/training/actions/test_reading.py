@@ -230,5 +230,18 @@ def test_encoding_of_numbers_texts_and_gaps() -> None:
     assert matrix[:25, :2].tolist() == [[0.0, 1.0]] * 25
     assert matrix[:, 2].sum() == 30
     assert FEWEST_ROWS == 20
-    known = table.drop("since").row(30, named=True)
-    assert encoding.of_member(known)[[0, 1, 2, 4]].tolist() == matrix[30, [0, 1, 2, 4]].tolist()
+    for row in range(rows):
+        assert encoding.of_member(table.row(row, named=True)).tolist() == matrix[row].tolist()
+
+
+def test_times_of_members_are_those_of_the_table() -> None:
+    """A time stands for the same number in a table and as an attribute of one member, in any time zone."""
+    table = pl.DataFrame(
+        {"since": pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 5), "1h", eager=True)}
+    )
+    for zone in (None, "UTC", "Europe/Berlin"):
+        times = table.with_columns(pl.col("since").dt.replace_time_zone(zone))
+        encoding = learn_encoding(times)
+        matrix = encode(encoding, times)
+        alone = [encoding.of_member(row) for row in times.to_dicts()]
+        assert np.array(alone) == pytest.approx(matrix, abs=1e-9)
