@@ -17,7 +17,7 @@ class ProgrammeSource:
 
     Attributes:
         programme: Its id.
-        catalogue: Its catalogue.
+        catalogue: Its catalogue, as a server that starts now would serve it: with what was changed over gRPC.
         log: The server's event log.
     """
 
@@ -33,13 +33,12 @@ def read_programme(config: Path, programme: str = "") -> ProgrammeSource:
         DefinitionError: The configuration or the catalogue cannot be used.
         BadParameter: There is no such programme, or it must be named.
     """
-    from server.catalogue import load_catalogue
+    from server.catalogue_opening import configured_catalogue
     from server.config import load_config
 
     found = load_config(config)
     chosen = chosen_programme(config, found.programmes, programme)
-    section = found.programmes[chosen]
-    return ProgrammeSource(chosen, load_catalogue(Path(section.catalogue)), Path(found.store.path))
+    return ProgrammeSource(chosen, configured_catalogue(config, chosen), Path(found.store.path))
 
 
 def chosen_programme(config: Path, programmes: Collection[str], programme: str) -> str:

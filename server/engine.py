@@ -141,6 +141,7 @@ class Engine:
                 lambda now: responses.follow(names, now),
                 self.programmes.follow_periods,
                 lambda _: self.catalogues.follow(names),
+                lambda _: self.experiments.follow(names),
             ],
             clock,
         )

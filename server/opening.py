@@ -113,12 +113,7 @@ def _stored(programme: str, store: ExperimentStore) -> dict[str, KnownExperiment
             f"An experiment of programme {programme!r} in the store breaks the rules of this version:"
             f" {' '.join(str(error).split())}"
         ) from error
-    return {
-        one.last.experiment_id: KnownExperiment(
-            one.last.definition, one.last.position, one.create_time, one.last.change_time
-        )
-        for one in standing
-    }
+    return {one.last.experiment_id: KnownExperiment.of_store(one) for one in standing}
 
 
 def _check_together(parts: Parts, stored: list[ExperimentDefinition]) -> None:

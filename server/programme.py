@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from types import MappingProxyType
+from typing import Self
 
 from experiments.changes import etag
 from experiments.definition import ExperimentDefinition, State
@@ -14,6 +15,7 @@ from server.decide.compiled import Compiled, compile_catalogue
 from server.decide.table import Tables
 from server.errors import ProgrammeNotFoundError
 from server.standing import PREFIX, standing_experiment
+from server.storage import StandingExperiment
 from training.bundle import Bundle, Task
 
 
@@ -37,6 +39,12 @@ class KnownExperiment:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "etag", etag(self.definition))
+
+    @classmethod
+    def of_store(cls, standing: StandingExperiment) -> Self:
+        """Return an experiment as the store has it."""
+        last = standing.last
+        return cls(last.definition, last.position, standing.create_time, last.change_time)
 
     @property
     def read_only(self) -> bool:

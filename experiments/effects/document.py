@@ -134,9 +134,7 @@ def _group(group: EffectGroup) -> dict[str, Any]:
         "untreated_minus_all": estimate_json(group.untreated),
         "verdict": group.verdict,
         "description": group.description if group.size else None,
-        "features": [
-            {**asdict(one), "standardised": _finite(one.standardised)} for one in group.differences
-        ],
+        "features": [{**asdict(one), "standardised": _finite(one.standardised)} for one in group.differences],
     }
 
 

@@ -1,7 +1,7 @@
 """Judges predicted effects by a trial: their order, their size, who is who, and whether choosing by them pays."""
 
 from collections.abc import Mapping
-from itertools import product
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from experiments.effects.result import (
 )
 from experiments.effects.trial import Floats, Trial
 from experiments.errors import AnalysisError
+from experiments.wording import count_of
 
 _FEWEST = 2
 
@@ -59,45 +60,30 @@ def evaluate_effects(
         seed: Of the bootstrap.
 
     Raises:
-        AnalysisError: An arm has fewer than two members, shapes do not fit, or a number is not finite.
+        AnalysisError: There is no such outcome or no prediction, a name is taken twice, an arm has fewer than two members, shapes do not fit, or a number is not finite.
     """
-    baselines = dict(baselines or {})
-    costs = np.zeros(len(trial.arms) - 1) if costs is None else costs
-    untreated = np.full(len(trial), float(scores[:, 0].mean())) if untreated is None else untreated
-    _check(trial, outcome, scores, predictions, {**baselines, "the outcome without treatment": untreated}, costs)
+    given = _Given(
+        trial=trial,
+        outcome=outcome,
+        scores=scores,
+        predictions=predictions,
+        baselines=dict(baselines or {}),
+        untreated=np.full(len(trial), float(scores[:, 0].mean())) if untreated is None else untreated,
+        costs=np.zeros(len(trial.arms) - 1) if costs is None else costs,
+        level=level,
+        draws=draws,
+        seed=seed,
+    )
+    _check(given)
     calibrations = {name: calibrate_arms(scores, found, level=level) for name, found in predictions.items()}
-    arms = []
-    for place, arm in enumerate(trial.arms[1:]):
-        learned = {name: found[:, place] for name, found in predictions.items()}
-        rankings, differences = _ranked(
-            trial, outcome, scores, place + 1, learned, baselines, level, draws, seed
-        )
-        contrasts = scores[:, place + 1] - scores[:, 0]
-        judged = tuple(
-            _prediction(
-                name,
-                trial,
-                scores[:, 0],
-                contrasts,
-                predicted,
-                untreated,
-                calibrations[name][place],
-                float(costs[place]),
-                level,
-            )
-            for name, predicted in learned.items()
-        )
-        average = mean_estimate(contrasts, level=level)
-        counts = int(trial.counts[place + 1]), int(trial.counts[0])
-        arms.append(ArmResult(arm, *counts, average, rankings, differences, judged))
     policies = tuple(
         policy_value(
             name,
-            best_choice(apply_all(calibrations[name], predicted), costs)[0],
+            best_choice(apply_all(calibrations[name], predicted), given.costs)[0],
             scores,
-            trial.arms,
-            costs,
-            baselines,
+            arms=trial.arms,
+            costs=given.costs,
+            rankings=given.baselines,
             level=level,
         )
         for name, predicted in predictions.items()
@@ -107,35 +93,65 @@ def evaluate_effects(
         unit=unit,
         members=len(trial),
         control=trial.arms[0],
-        costs=dict(zip(trial.arms[1:], costs.tolist(), strict=True)),
+        costs=dict(zip(trial.arms[1:], given.costs.tolist(), strict=True)),
         level=level,
         draws=draws,
         seed=seed,
-        arms=tuple(arms),
+        arms=tuple(
+            _arm(given, arm, {name: found[arm - 1] for name, found in calibrations.items()})
+            for arm in range(1, len(trial.arms))
+        ),
         policies=policies,
         definitions=definitions(level=level, draws=draws, seed=seed),
     )
 
 
-def _ranked(
-    trial: Trial,
-    outcome: str,
-    scores: Floats,
-    arm: int,
-    learned: Mapping[str, Floats],
-    baselines: Mapping[str, Floats],
-    level: float,
-    draws: int,
-    seed: int,
-) -> tuple[tuple[RankingResult, ...], tuple[RankingDifference, ...]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """The arguments of an evaluation, with nothing left out."""
+
+    trial: Trial
+    outcome: str
+    scores: Floats
+    predictions: Mapping[str, Floats]
+    baselines: Mapping[str, Floats]
+    untreated: Floats
+    costs: Floats
+    level: float
+    draws: int
+    seed: int
+
+    def contrasts(self, arm: int) -> Floats:
+        """Return an arm's scores minus the control's."""
+        return self.scores[:, arm] - self.scores[:, 0]
+
+
+def _arm(given: _Given, arm: int, calibrations: Mapping[str, Calibration]) -> ArmResult:
+    rankings, differences = _ranked(given, arm)
+    return ArmResult(
+        arm=given.trial.arms[arm],
+        treated=int(given.trial.counts[arm]),
+        untreated=int(given.trial.counts[0]),
+        average=mean_estimate(given.contrasts(arm), level=given.level),
+        rankings=rankings,
+        differences=differences,
+        predictions=tuple(_prediction(given, arm, name, one) for name, one in calibrations.items()),
+    )
+
+
+def _ranked(given: _Given, arm: int) -> tuple[tuple[RankingResult, ...], tuple[RankingDifference, ...]]:
     """Return how good all rankings are for one arm, and how the learned ones compare."""
-    rankings = {**learned, **baselines}
+    trial = given.trial
+    learned = {name: found[:, arm - 1] for name, found in given.predictions.items()}
+    rankings = {**learned, **given.baselines}
     rows = np.flatnonzero((trial.arm == 0) | (trial.arm == arm))
-    treated, value = trial.arm[rows] == arm, trial.outcomes[outcome][rows]
+    treated, value = trial.arm[rows] == arm, trial.outcomes[given.outcome][rows]
     weight = arm_weights(treated, trial.propensity[rows])
     here = {name: ranking[rows] for name, ranking in rankings.items()}
-    plain = bootstrap_areas(here, treated, value, weight, draws=draws, seed=seed, level=level)
-    robust = contrast_areas(rankings, scores[:, arm] - scores[:, 0], level=level)
+    plain = bootstrap_areas(
+        here, treated, value, weight, draws=given.draws, seed=given.seed, level=given.level
+    )
+    robust = contrast_areas(rankings, given.contrasts(arm), level=given.level)
     results = []
     for name in rankings:
         qini, effect = plain.qini(name), plain.curves[name].average_effect
@@ -152,62 +168,57 @@ def _ranked(
             )
         )
     order = list(rankings)
-    pairs = [(one, other) for one, other in product(learned, order) if order.index(one) < order.index(other)]
     differences = tuple(
-        RankingDifference(one, other, plain.difference(one, other), robust.difference(one, other))
-        for one, other in pairs
+        RankingDifference(name, other, plain.difference(name, other), robust.difference(name, other))
+        for place, name in enumerate(learned)
+        for other in order[place + 1 :]
     )
     return tuple(results), differences
 
 
-def _prediction(
-    name: str,
-    trial: Trial,
-    control: Floats,
-    contrasts: Floats,
-    predicted: Floats,
-    untreated: Floats,
-    calibration: Calibration,
-    cost: float,
-    level: float,
-) -> PredictionResult:
+def _prediction(given: _Given, arm: int, name: str, calibration: Calibration) -> PredictionResult:
+    contrasts, predicted = given.contrasts(arm), given.predictions[name][:, arm - 1]
     return PredictionResult(
         name=name,
         calibration=calibration,
-        deciles=effects_by_decile(contrasts, predicted, level=level),
-        quintiles=group_effects(contrasts, predicted, level=level),
+        deciles=effects_by_decile(contrasts, predicted, level=given.level),
+        quintiles=group_effects(contrasts, predicted, level=given.level),
         groups=effect_groups(
-            control,
+            given.scores[:, 0],
             contrasts,
             predicted,
-            untreated,
-            trial.features,
-            worth=cost,
-            level=level,
-            tests=len(trial.arms) - 1,
+            given.untreated,
+            given.trial.features,
+            worth=float(given.costs[arm - 1]),
+            level=given.level,
+            tests=len(given.trial.arms) - 1,
         ),
     )
 
 
-def _check(
-    trial: Trial,
-    outcome: str,
-    scores: Floats,
-    predictions: Mapping[str, Floats],
-    rankings: Mapping[str, Floats],
-    costs: Floats,
-) -> None:
+def _check(given: _Given) -> None:
+    trial = given.trial
     n, arms = len(trial), len(trial.arms)
-    if outcome not in trial.outcomes:
-        raise AnalysisError(f"there is no outcome {outcome!r}; there are {', '.join(trial.outcomes)}")
+    if given.outcome not in trial.outcomes:
+        raise AnalysisError(f"there is no outcome {given.outcome!r}; there are {', '.join(trial.outcomes)}")
+    if not given.predictions:
+        raise AnalysisError("there are no predicted effects to judge")
     for arm, count in zip(trial.arms, trial.counts, strict=True):
         if count < _FEWEST:
-            raise AnalysisError(f"arm {arm!r} has {count} members; at least {_FEWEST} are needed")
-    if both := predictions.keys() & rankings.keys():
+            raise AnalysisError(
+                f"arm {arm!r} has {count_of(int(count), 'member')}; at least {_FEWEST} are needed"
+            )
+    if both := given.predictions.keys() & given.baselines.keys():
         raise AnalysisError(f"{min(both)!r} names a prediction and a baseline; give them different names")
-    shapes = {"the scores": (scores, (n, arms)), "the costs": (costs, (arms - 1,))}
-    shapes |= {f"the predictions of {name!r}": (found, (n, arms - 1)) for name, found in predictions.items()}
-    shapes |= {f"the ranking {name!r}": (found, (n,)) for name, found in rankings.items()}
+    shapes = {
+        "the scores": (given.scores, (n, arms)),
+        "the costs": (given.costs, (arms - 1,)),
+        "the outcomes without treatment": (given.untreated, (n,)),
+    }
+    shapes |= {
+        f"the effects of {name!r}": (found, (n, arms - 1)) for name, found in given.predictions.items()
+    }
+    shapes |= {f"the ranking {name!r}": (found, (n,)) for name, found in given.baselines.items()}
     for what, (found, shape) in shapes.items():
         if found.shape != shape:
             raise AnalysisError(f"{what} have the shape {found.shape}; {shape} fits the trial")

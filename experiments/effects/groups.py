@@ -20,7 +20,6 @@ In every other case the answer is "no evidence", and the sentence says what thes
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
 import polars as pl
 
 from experiments.effects.description import FeatureDifference, describe, in_words
@@ -111,7 +110,17 @@ def effect_groups(
     }
     share = level / (tests * len(members))
     return tuple(
-        _judged(name, inside, control, contrasts, predicted, features, worth, small, share)
+        _judged(
+            name,
+            inside,
+            control=control,
+            contrasts=contrasts,
+            predicted=predicted,
+            features=features,
+            worth=worth,
+            small=small,
+            level=share,
+        )
         for name, inside in members.items()
     )
 
@@ -119,6 +128,7 @@ def effect_groups(
 def _judged(
     name: GroupName,
     inside: Bools,
+    *,
     control: Floats,
     contrasts: Floats,
     predicted: Floats,
@@ -156,20 +166,26 @@ def _confirmed(name: GroupName, effect: Estimate, untreated: Estimate, worth: fl
     return effect.upper < small and above
 
 
+_CONFIRMED = {
+    GroupName.PERSUADABLES: "Confirmed: these members gain more than a treatment must bring.",
+    GroupName.SURE_THINGS: "Confirmed: these members do well without, and a treatment adds too little.",
+    GroupName.LOST_CAUSES: "Confirmed: these members do little with or without a treatment.",
+    GroupName.SLEEPING_DOGS: "Confirmed: a treatment harms these members.",
+}
+
+
 def _verdict(name: GroupName, effect: Estimate, claimed: bool, *, empty: bool) -> str:
     if empty:
         return "Nobody is predicted to be among them."
     if claimed:
-        return {
-            GroupName.PERSUADABLES: "Confirmed: these members gain more than a treatment must bring.",
-            GroupName.SURE_THINGS: "Confirmed: these members do well without, and a treatment adds too little.",
-            GroupName.LOST_CAUSES: "Confirmed: these members do little with or without a treatment.",
-            GroupName.SLEEPING_DOGS: "Confirmed: a treatment harms these members.",
-        }[name]
+        return _CONFIRMED[name]
     if name is GroupName.SLEEPING_DOGS:
-        if effect.above_zero:
-            return "No evidence of harm: the members predicted to be harmed gained in fact."
-        return "No evidence of harm: what these members lost or gained may be chance."
+        found = (
+            "the members predicted to be harmed gained in fact"
+            if effect.above_zero
+            else "what these members gained or lost may be chance"
+        )
+        return f"No evidence of harm: {found}."
     if effect.below_zero:
         return "No evidence: a treatment harms these members, other than predicted."
     if name is GroupName.PERSUADABLES:

@@ -72,10 +72,10 @@ def policy_value(
     name: str,
     choice: Ints,
     scores: Floats,
+    *,
     arms: Sequence[str],
     costs: Floats,
     rankings: Mapping[str, Floats],
-    *,
     level: float = 0.05,
 ) -> PolicyValue:
     """Return a policy's value and its paired differences to nobody, each arm for all, random targeting and other rankings.

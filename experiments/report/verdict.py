@@ -70,7 +70,7 @@ def _effect_sentence(result: ExperimentResult, one: Comparison) -> str:
     sure = f", {where} ({confidence(interval.level)} sure)" if where else ", without an interval"
     chance = "" if one.improved or one.harmed or not where else ", which can be chance"
     return (
-        f"{treatment}: {figures.value(pair.treatment_mean)} {name} against {figures.value(pair.control_mean)} with"
+        f"{treatment}: {figures.value_of(pair.treatment_mean, name)} against {figures.value(pair.control_mean)} with"
         f" {control}; {figures.change(pair.estimate)}{sure}{chance}."
     )
 

@@ -31,6 +31,12 @@ class Figures:
         """Return a figure: ``18.2 %``."""
         return _join(plain(figure * self.factor, self.decimals), self.unit)
 
+    def value_of(self, figure: float, name: str) -> str:
+        """Return a figure with what it is of: ``18.2 % buyers``; a unit that the name begins with is said once."""
+        if self.unit and name.startswith(f"{self.unit} "):
+            return f"{plain(figure * self.factor, self.decimals)} {name}"
+        return f"{self.value(figure)} {name}"
+
     def change(self, difference: float) -> str:
         """Return a difference with its sign: ``−0.8 percentage points``."""
         return _join(signed(difference * self.factor, self.decimals), self.change_unit)

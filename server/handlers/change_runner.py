@@ -1,11 +1,14 @@
 """Making changes of experiments: one after the other, durable first, then in force."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from experiments.changes import ExperimentChange
+from experiments.definition import ExperimentDefinition
 from server.errors import (
     EtagMismatchError,
     ExperimentConflictError,
@@ -64,6 +67,7 @@ class ChangeRunner:
         self._programmes = programmes
         self._store = store
         self._changing = ThreadPoolExecutor(1, thread_name_prefix="experiment-changes")
+        self._followed: dict[str, int] = {}
 
     def close(self) -> None:
         """Finish the change under way and take no more."""
@@ -101,6 +105,40 @@ class ChangeRunner:
             running.cancel()
             raise StoreTimeoutError from None
 
+    def follow(self, names: Iterable[str]) -> None:
+        """Put in force what other processes changed in the same store. Called from one thread, about every second.
+
+        Raises:
+            ExperimentConflictError: An experiment does not fit with what only this process has; it stays as it was here.
+            StoreUnavailableError: The store cannot be read, or not by this version.
+        """
+        for programme in names:
+            # A change of this process under way reads the store itself.
+            if not self._programmes.changing.acquire(blocking=False):
+                return
+            try:
+                count = self._store.change_count(programme)
+                if count != self._followed.get(programme):
+                    self._adopt(programme)
+                    self._followed[programme] = count
+            finally:
+                self._programmes.changing.release()
+
+    def _adopt(self, programme: str) -> None:
+        try:
+            standing = self._store.standing_experiments(programme)
+        except ValidationError as error:
+            raise StoreUnavailableError(
+                f"an experiment of programme {programme!r} breaks the rules of this version"
+            ) from error
+        for one in standing:
+            known, snapshot = KnownExperiment.of_store(one), self._programmes.current(programme)
+            there = snapshot.experiments.get(one.last.experiment_id)
+            if there is not None and (there.read_only or there.position >= known.position):
+                continue
+            _check_fit(known.definition, snapshot)
+            self._programmes.replace_experiment(programme, known)
+
     def _perform(
         self, programme: str, change: Callable[[Snapshot], ExperimentChange], provenance: Provenance
     ) -> KnownExperiment:
@@ -117,13 +155,7 @@ class ChangeRunner:
         snapshot = self._programmes.current(programme)
         wanted = change(snapshot)
         after = wanted.definition
-        others = [
-            known.definition for name, known in snapshot.experiments.items() if name != wanted.experiment_id
-        ]
-        problems = conflicts(after, others, snapshot.catalogue)
-        if problems:
-            sentence = f"Experiment {wanted.experiment_id!r} does not fit in"
-            raise ExperimentConflictError(sentence, problems, wanted.experiment_id)
+        _check_fit(after, snapshot)
         kept = self._store.append_change(wanted, _PATIENCE_S)
         if kept != wanted:
             # Another process writes into the same store.
@@ -145,6 +177,16 @@ class ChangeRunner:
             raise RequestIdReusedError(provenance.request_id)
         (first,) = self._store.changes(earlier.programme, earlier.experiment_id, 0, 1)
         return KnownExperiment(earlier.definition, earlier.position, first.change_time, earlier.change_time)
+
+
+def _check_fit(definition: ExperimentDefinition, snapshot: Snapshot) -> None:
+    others = [
+        known.definition for name, known in snapshot.experiments.items() if name != definition.experiment_id
+    ]
+    problems = conflicts(definition, others, snapshot.catalogue)
+    if problems:
+        sentence = f"Experiment {definition.experiment_id!r} does not fit in"
+        raise ExperimentConflictError(sentence, problems, definition.experiment_id)
 
 
 def experiment_changed(experiment_id: str, etag: str) -> EtagMismatchError:

@@ -1,6 +1,6 @@
 """Keeping experiments: creating, changing and moving them, with an audit trail; and reading them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.changes import ChangeAction, ExperimentChange, changed_paths
@@ -46,6 +46,10 @@ class ExperimentHandler:
     def close(self) -> None:
         """Finish the change under way and take no more."""
         self._runner.close()
+
+    def follow(self, names: Iterable[str]) -> None:
+        """Put in force what other processes changed; see ``ChangeRunner.follow``."""
+        self._runner.follow(names)
 
     def get(self, programme: str, experiment_id: str) -> KnownExperiment:
         """Return an experiment.

@@ -77,6 +77,10 @@ class ExperimentStore(Protocol):
         """Return every experiment as it stands, by id."""
         ...
 
+    def change_count(self, programme: str) -> int:
+        """Return how many changes of experiments there are; cheap, never falls."""
+        ...
+
     def changes(
         self, programme: str, experiment_id: str, after_position: int, most: int
     ) -> tuple[ExperimentChange, ...]:

@@ -17,6 +17,7 @@ _STANDING = f"""
                                             WHERE l.programme = c.programme AND l.experiment_id = c.experiment_id)
     ORDER BY c.experiment_id
 """  # noqa: S608 names are ours
+_CHANGE_COUNT = "SELECT count(*) FROM experiment_changes WHERE programme = ?"
 _CHANGES = f"""
     SELECT {_CHANGE} FROM experiment_changes c WHERE programme = ? AND experiment_id = ? AND position > ?
     ORDER BY position LIMIT ?
@@ -42,6 +43,10 @@ class SqliteReads(ReadPool):
             StandingExperiment(create_time=from_micros(row[-1]), last=change_from_row(row[:-1]))
             for row in self._rows(_STANDING, programme)
         )
+
+    def change_count(self, programme: str) -> int:
+        """See ``ExperimentStore.change_count``."""
+        return int(self._rows(_CHANGE_COUNT, programme)[0][0])
 
     def changes(
         self, programme: str, experiment_id: str, after_position: int, most: int

@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from experiments.attribution import CREDIT_COLUMNS, TOUCH_COLUMNS
+from experiments.catalogue_changes import ChangeSource
+from server.catalogue.load import load_catalogue
+from server.catalogue_opening import open_catalogue
 from tests.cli.in_process import Ran, run
 from tests.cli.programme_files import write_programme
 from tests.experiments.attribution.logs import decision, outcome, write_log
+from tests.server.catalogue_scene import NOW, Log
 
 Command = Callable[..., Ran]
 
@@ -121,3 +126,28 @@ def test_one_of_several_programmes_is_named(attribute: Command, tmp_path: Path) 
         attribute("--config", "troth.toml", "--programme", "shop", "--out", "t.parquet", "--json", "-")
     )
     assert found["outcomes"] == found["candidates"] == 0
+
+
+def test_what_was_changed_over_grpc_counts(attribute: Command, tmp_path: Path) -> None:
+    """With a window of eleven days applied to a running server, the file's seven no longer hold."""
+    written = load_catalogue(tmp_path / "default.yaml")
+    home, *others = written.placements
+    longer = home.model_copy(update={"attribution_window_days": 11})
+    applied = written.model_copy(update={"placements": (longer, *others)})
+    log = Log(tmp_path / "log.db")
+    try:
+        open_catalogue(written, log, NOW)
+        standing = log.standing_catalogue("default")
+        assert standing is not None
+        change = replace(
+            standing,
+            position=2,
+            revision=applied.revision,
+            source=ChangeSource.GRPC,
+            document=applied.to_json(),
+        )
+        log.append_catalogue_change(change, 10.0)
+    finally:
+        log.close()
+
+    assert counts(attribute("--config", "troth.toml", "--out", "t.parquet", "--json", "-"))["late"] == 0

@@ -14,7 +14,7 @@ from experiments.analysis import ExperimentResult, analyze_table
 from experiments.definition import parse_experiment
 from experiments.report import ReportContext, build_report
 from experiments.report.peeking import measured_rate
-from experiments.report.words import amount, many, money_step
+from experiments.report.words import Figures, amount, many, money_step
 from tests.experiments.pages import Page
 
 CONTEXT = ReportContext(title="Title", subtitle="Subtitle", generated_time=datetime(2026, 5, 4, tzinfo=UTC))
@@ -287,3 +287,17 @@ def test_money_is_rounded_by_its_interval() -> None:
 def test_units_have_regular_plurals(noun: str, plural: str) -> None:
     """The owner's word for the unit is used in counts."""
     assert many(noun) == plural
+
+
+@pytest.mark.parametrize(
+    ("unit", "name", "written"),
+    [
+        ("offers", "offers hit per trip", "0.19 offers hit per trip"),
+        ("EUR", "margin", "0.19 EUR margin"),
+        ("", "margin", "0.19 margin"),
+        ("off", "offers hit per trip", "0.19 off offers hit per trip"),
+    ],
+)
+def test_a_unit_that_the_name_begins_with_is_said_once(unit: str, name: str, written: str) -> None:
+    """A figure reads with its unit and what it is of, and no word twice."""
+    assert Figures(factor=1.0, decimals=2, unit=unit, change_unit=unit).value_of(0.186, name) == written

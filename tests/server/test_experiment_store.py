@@ -118,6 +118,7 @@ class TestExperimentStore:
             ("É", 1),
         ]
         assert store.standing_experiments("second") == ()
+        assert (store.change_count("default"), store.change_count("second")) == (5, 0)
 
     def test_links_resolve_to_the_first(self, store: SqliteEventLog) -> None:
         """All ids of a person lead to the same ids, the anonymous one that was linked first in front, as the rule has it."""

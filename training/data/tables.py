@@ -7,16 +7,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from experiments.errors import AnalysisError
-from experiments.sufficient.tables import open_table
 from training.bundle.scorers import Covers
+from training.data.columns import as_days, as_ids, open_frame, refuse, require
 from training.data.purchases import Purchases, encode_attributes
 from training.errors import DatasetError
 
-DAY_SECONDS = 86_400.0
 _OFFER_NAMES = ("offer_id", "offer")
-# A plain number is read as what its size allows: days, or seconds, milliseconds, microseconds, nanoseconds since 1970.
-_NUMBER_UNITS = ((1e8, DAY_SECONDS), (1e11, 1.0), (1e14, 1e-3), (1e17, 1e-6), (float("inf"), 1e-9))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,41 +104,8 @@ def load_tables(tables: Tables) -> LoadedTables:
     return LoadedTables(purchases, truths)
 
 
-def as_days(column: pl.Series, where: str) -> pl.Series:
-    """Return times as float64 days since 1970.
-
-    Raises:
-        DatasetError: The column is no time.
-    """
-    if column.dtype == pl.String:
-        column = _parsed(column)
-    if column.dtype == pl.Date:
-        return column.cast(pl.Int32).cast(pl.Float64)
-    if isinstance(column.dtype, pl.Datetime):
-        return column.dt.timestamp("us").cast(pl.Float64) / (DAY_SECONDS * 1e6)
-    if column.dtype.is_numeric():
-        numbers = column.cast(pl.Float64)
-        largest = float(numbers.abs().max() or 0.0)  # type: ignore[arg-type]  # numeric by the test above
-        seconds = next(factor for bound, factor in _NUMBER_UNITS if largest < bound)
-        return numbers * (seconds / DAY_SECONDS)
-    raise DatasetError(
-        f"{where} is of type {column.dtype}, which is no time: give dates, timestamps or numbers."
-    )
-
-
-def _parsed(column: pl.Series) -> pl.Series:
-    """Return texts as times where they are, with or without a time of day; else as they were."""
-    try:
-        return column.str.to_datetime(time_zone="UTC")
-    except pl.exceptions.PolarsError:
-        try:
-            return column.str.to_date()
-        except pl.exceptions.PolarsError:
-            return column
-
-
 def _read_rows(path: Path, tables: Tables, covered: str) -> pl.DataFrame:
-    frame = _open(path)
+    frame = open_frame(path)
     names = frame.collect_schema().names()
     product_column = tables.offer_column
     if product_column not in names and covered in names:
@@ -156,16 +119,12 @@ def _read_rows(path: Path, tables: Tables, covered: str) -> pl.DataFrame:
             if kind in optional:
                 del wanted[kind]
                 continue
-            raise DatasetError(
-                f"{path} has no column {column!r} for the {kind}; it has {', '.join(names)}.",
-                table=str(path),
-                column=column,
-            )
+            require(frame, path, column, kind)
     rows = frame.select(**{kind: pl.col(column) for kind, column in wanted.items()}).collect(
         engine="streaming"
     )
     rows = rows.with_columns(
-        _ids(rows["member"], path, wanted["member"]), _ids(rows["product"], path, wanted["product"])
+        as_ids(rows["member"], path, wanted["member"]), as_ids(rows["product"], path, wanted["product"])
     )
     if "value" in wanted:
         rows = rows.with_columns(_values(rows["value"], path, tables.value_column))
@@ -173,18 +132,18 @@ def _read_rows(path: Path, tables: Tables, covered: str) -> pl.DataFrame:
         rows = rows.with_columns(value=pl.lit(0.0, pl.Float32))
     if "time" not in wanted:
         return rows.with_columns(time=pl.lit(0.0), trip=pl.int_range(pl.len(), dtype=pl.Int64))
-    _refuse(rows["time"].is_null(), path, tables.time_column, "no time")
+    refuse(rows["time"].is_null(), path, tables.time_column, "no time")
     days = as_days(rows["time"], f"Column {tables.time_column!r} of {path}")
-    _refuse(~days.is_finite(), path, tables.time_column, "a time that is no number")
+    refuse(~days.is_finite(), path, tables.time_column, "a time that is no number")
     # Without trip numbers, what a member buys on one day is one trip.
     return rows.with_columns(time=days).with_columns(trip=pl.col("time").floor().cast(pl.Int64))
 
 
 def _read_covers(path: Path, tables: Tables) -> tuple[pl.DataFrame, str]:
     """Return ``offer`` and ``product`` of a table of two columns, and what its column of products is called."""
-    frame = _open(path)
+    frame = open_frame(path)
     names = frame.collect_schema().names()
-    bought = _open(tables.interactions).collect_schema().names()
+    bought = open_frame(tables.interactions).collect_schema().names()
     if len(names) < 2:
         raise DatasetError(
             f"{path} needs two columns, an offer and a product it covers; it has {names[0]!r} alone."
@@ -192,7 +151,7 @@ def _read_covers(path: Path, tables: Tables) -> tuple[pl.DataFrame, str]:
     offer, product = _covers_columns(names, tables.offer_column, bought)
     covers = frame.select(offer=pl.col(offer), product=pl.col(product)).collect()
     covers = covers.with_columns(
-        _ids(covers["offer"], path, offer), _ids(covers["product"], path, product)
+        as_ids(covers["offer"], path, offer), as_ids(covers["product"], path, product)
     ).unique()
     if covers.is_empty():
         raise DatasetError(f"{path} has no rows: nothing says what the offers cover.", table=str(path))
@@ -214,7 +173,7 @@ def _read_things(path: Path | None, column: str, ids: pl.Series) -> pl.DataFrame
     """Return a table of attributes with the ids as texts in a column ``id``, or ``None``."""
     if path is None:
         return None
-    frame = _open(path)
+    frame = open_frame(path)
     names = frame.collect_schema().names()
     if not column:
         column = next((name for name in _OFFER_NAMES if name in names), names[0])
@@ -223,7 +182,7 @@ def _read_things(path: Path | None, column: str, ids: pl.Series) -> pl.DataFrame
             f"{path} has no column {column!r}; it has {', '.join(names)}.", table=str(path), column=column
         )
     table = frame.rename({column: "id"} if column != "id" else {}).collect()
-    named: pl.DataFrame = table.with_columns(_ids(table["id"], path, column).alias("id"))
+    named: pl.DataFrame = table.with_columns(as_ids(table["id"], path, column).alias("id"))
     known: pl.DataFrame = named.filter(pl.col("id").is_in(ids.implode()))
     return known
 
@@ -266,52 +225,18 @@ def _categories(offers: pl.DataFrame | None, ids: pl.Series) -> np.ndarray[tuple
     return np.full(len(ids), -1, np.int32)
 
 
-def _open(path: Path) -> pl.LazyFrame:
-    try:
-        return open_table(path)
-    except AnalysisError as error:
-        raise DatasetError(error.message, **error.metadata) from error
-
-
-def _ids(column: pl.Series, path: Path, name: str) -> pl.Series:
-    _refuse(column.is_null(), path, name, "no id")
-    if column.dtype.is_float():
-        _refuse(column != column.floor(), path, name, "an id that is no whole number")
-        column = column.cast(pl.Int64)
-    if not (
-        column.dtype.is_integer() or column.dtype in {pl.String, pl.Categorical} or column.dtype == pl.Enum
-    ):
-        raise DatasetError(
-            f"Column {name!r} of {path} is of type {column.dtype}; ids are texts or whole numbers."
-        )
-    return column.cast(pl.String)
-
-
 def _values(column: pl.Series, path: Path, name: str) -> pl.Series:
     if not column.dtype.is_numeric():
         raise DatasetError(f"Column {name!r} of {path} is of type {column.dtype}; values are numbers.")
     numbers = column.cast(pl.Float64)
-    _refuse(
+    refuse(
         numbers.is_null() | ~numbers.is_finite(),
         path,
         name,
         "a value that is no number (null, NaN or infinite)",
     )
-    _refuse(numbers < 0, path, name, "a negative value")
+    refuse(numbers < 0, path, name, "a negative value")
     return numbers.cast(pl.Float32)
-
-
-def _refuse(wrong: pl.Series, path: Path, column: str, what: str) -> None:
-    wrong = wrong.fill_null(value=True)
-    count = int(wrong.sum())
-    if count:
-        first = int(wrong.arg_max() or 0) + 1
-        rows = "1 row has" if count == 1 else f"{count:,} rows have"
-        raise DatasetError(
-            f"Column {column!r} of {path}: {rows} {what}, the first is row {first:,}. Mend or remove them.",
-            table=str(path),
-            column=column,
-        )
 
 
 def _code(column: str, values: pl.Series) -> pl.Expr:

@@ -1,0 +1,144 @@
+"""How a member's attributes become numbers: learned by a training job, repeated by the server for one member at a time."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberPart:
+    """A number, a boolean or a date (days since 1970), moved and scaled; where it is missing it counts as the mean.
+
+    Attributes:
+        name: The attribute.
+        mean: What is subtracted.
+        deviation: What it is divided by, above 0.
+        flagged: Whether a second number says that it is missing.
+    """
+
+    name: str
+    mean: float
+    deviation: float
+    flagged: bool
+
+    @property
+    def width(self) -> int:
+        """How many numbers it becomes."""
+        return 2 if self.flagged else 1
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of its numbers."""
+        return (self.name, f"{self.name} is missing") if self.flagged else (self.name,)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelsPart:
+    """A text: one number per frequent level, 1 where it is that one; all 0 for the level left out and for rare ones.
+
+    Attributes:
+        name: The attribute.
+        levels: Those with a number; the empty text stands for a missing one.
+    """
+
+    name: str
+    levels: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """How many numbers it becomes."""
+        return len(self.levels)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of its numbers."""
+        return tuple(
+            f"{self.name} = {level}" if level else f"{self.name} is missing" for level in self.levels
+        )
+
+
+Part = NumberPart | LevelsPart
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """The parts in the order of their numbers.
+
+    Attributes:
+        parts: One per attribute.
+    """
+
+    parts: tuple[Part, ...]
+
+    @property
+    def width(self) -> int:
+        """How many numbers a member becomes."""
+        return sum(part.width for part in self.parts)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the numbers."""
+        return tuple(label for part in self.parts for label in part.labels)
+
+    def of_member(self, attributes: Mapping[str, object]) -> Floats:
+        """Return float64[width], the numbers of one member; an attribute of another type counts as missing.
+
+        Args:
+            attributes: By name.
+        """
+        row = np.zeros(self.width)
+        at = 0
+        for part in self.parts:
+            value = attributes.get(part.name)
+            if isinstance(part, NumberPart):
+                number = _number(value)
+                if number is not None:
+                    row[at] = (number - part.mean) / part.deviation
+                elif part.flagged:
+                    row[at + 1] = 1.0
+            else:
+                level = value if isinstance(value, str) else ""
+                if level in part.levels:
+                    row[at + part.levels.index(level)] = 1.0
+            at += part.width
+        return row
+
+    def to_layout(self) -> list[dict[str, Any]]:
+        """Return plain values for a manifest."""
+        return [
+            {"number": part.name, "mean": part.mean, "deviation": part.deviation, "flagged": part.flagged}
+            if isinstance(part, NumberPart)
+            else {"levels": list(part.levels), "text": part.name}
+            for part in self.parts
+        ]
+
+    @classmethod
+    def of_layout(cls, layout: Sequence[Mapping[str, Any]]) -> "Encoding":
+        """Return the encoding that was written.
+
+        Raises:
+            KeyError, TypeError, ValueError: The values are none.
+        """
+        parts: list[Part] = []
+        for one in layout:
+            if "number" in one:
+                mean, deviation = float(one["mean"]), float(one["deviation"])
+                if not (math.isfinite(mean) and math.isfinite(deviation) and deviation > 0):
+                    raise ValueError(f"attribute {one['number']!r} has no scale")
+                parts.append(NumberPart(str(one["number"]), mean, deviation, bool(one["flagged"])))
+            else:
+                parts.append(LevelsPart(str(one["text"]), tuple(map(str, one["levels"]))))
+        return cls(tuple(parts))
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool | int | float):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    return None
