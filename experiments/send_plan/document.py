@@ -1,7 +1,7 @@
 """The plan as one JSON document."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from experiments.effects.estimate import Estimate
@@ -126,6 +126,7 @@ def _budget(plan: SendPlan) -> dict[str, Any]:
         "caps": {names[arm]: cap for arm, cap in limits.caps.items()},
         "min_roi": limits.min_roi,
         "personalised_cost": plan.personal.cost,
+        "chosen": {"cost": found.cost, "net_gain": found.gain, "sends": found.sends},
         "shadow_price": found.shadow_price,
         "gap": found.gap,
         "curve": [
@@ -133,6 +134,7 @@ def _budget(plan: SendPlan) -> dict[str, Any]:
             for point in found.curve
         ],
         "curve_members": found.curve_members,
+        "curve_sampled": found.curve_members < len(found.arm),
     }
 
 
@@ -159,8 +161,3 @@ def _needed(plan: SendPlan) -> dict[str, Any]:
 
 def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
-
-
-def arm_counts(document: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Return each arm with how many members get it, as the document lists them."""
-    return list(document["list"]["sends"].items())

@@ -15,6 +15,7 @@ TITLES = {
     VerdictCode.SEND_NOTHING: "Send nothing",
     VerdictCode.TRIAL_NOT_TRUSTED: "The trial is not to be trusted",
 }
+_HUNDREDS = 100
 
 
 def alternative(plan: SendPlan, name: str) -> str:
@@ -22,8 +23,8 @@ def alternative(plan: SendPlan, name: str) -> str:
     arm = plan.problem.arms[plan.findings.best_arm]
     return {
         NOBODY: "sending nothing",
-        BEST_ARM: f"{arm} for {'all' if _reaches_all(plan) else 'as many, by lot, as the limits allow'}",
-        RANDOM: "arms by lot",
+        BEST_ARM: f"{arm} for all" if _reaches_all(plan) else f"{arm} by lot",
+        RANDOM: "a random arm each",
         RESPONSE: f"{arm} for those most likely to respond",
         RULE: "your own rule",
     }[name]
@@ -48,13 +49,18 @@ def headline(plan: SendPlan) -> str:
 
 def money(figure: Estimate) -> str:
     """Return a signed figure with its interval: ``+0.42 (+0.20 to +0.64)``."""
-    decimals = figure_decimals(figure)
+    if not figure.error > 0:
+        return signed(figure.estimate, 2)
+    decimals = money_decimals(figure.lower, figure.upper)
     return f"{signed(figure.estimate, decimals)} ({signed(figure.lower, decimals)} to {signed(figure.upper, decimals)})"
 
 
-def figure_decimals(figure: Estimate) -> int:
-    """Return the decimals that a figure and its interval are written with."""
-    return interval_decimals(figure.lower, figure.upper) if figure.error > 0 else 2
+def money_decimals(lower: float, upper: float) -> int:
+    """Return the decimals that a figure and its interval are written with: cents at least, where it is not in the hundreds."""
+    if not upper > lower:
+        return 2
+    least = 2 if max(abs(lower), abs(upper)) < _HUNDREDS else 0
+    return max(interval_decimals(lower, upper), least)
 
 
 def amount(value: float) -> str:
@@ -88,9 +94,9 @@ def _one_offer(plan: SendPlan) -> str:
     findings = plan.findings
     candidate = findings.arms[plan.verdict.arm - 1]
     sure = confidence(plan.problem.level / len(plan.problem.arms))
-    whom = "everybody" if candidate.reach >= 1 else f"{_share(candidate.reach)} of the members, by lot,"
+    whom = "everybody" if candidate.reach >= 1 else f"{_share(candidate.reach)} of the members, drawn by lot"
     return (
-        f"Send {candidate.name} to {whom}: it earns {money(candidate.gain)} per member written to over sending nothing"
+        f"Send {candidate.name} to {whom}. It earns {money(candidate.gain)} per member written to over sending nothing"
         f" ({sure} sure). {_not_personal(plan)}"
     )
 
