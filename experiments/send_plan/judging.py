@@ -61,7 +61,7 @@ class Findings:
         simple: Each simple rule against the best arm for all.
         effective: Members of the trial, equally weighted, that speak for the plan.
         needed: What it takes to see the smallest gain worth having.
-        needed_to_personalise: What it takes to show that the plan earns that much more than the best arm for all.
+        needed_to_personalise: What it takes to show that the plan earns that much more, per member reached, than the best arm for all.
         list: The personalised list that was valued.
         rest: Those of it not left to chance.
         sends: How many of those it writes to.
@@ -126,7 +126,10 @@ def judge(problem: PlanProblem) -> Findings:
         effective=effective_members(policy, scored.arm, scored.propensity),
         needed=_needed(problem, candidates),
         needed_to_personalise=members_to_personalise(
-            against[BEST_ARM].robust.error, n, problem.worth_having, level=level
+            against[BEST_ARM].robust.error,
+            n,
+            problem.worth_having * candidates[best - 1].reach or problem.worth_having,
+            level=level,
         ),
         list=listed,
         rest=rest,

@@ -37,7 +37,8 @@ class World:
     def effects(self, features: Floats) -> Floats:
         """Return the true effects before cost, float64[n, K]."""
         turn = np.array([1.0 if arm % 2 == 0 else -1.0 for arm in range(len(self.main))])
-        return np.array(self.main) + self.interaction * features[:, :1] * turn
+        effects: Floats = np.array(self.main) + self.interaction * features[:, :1] * turn
+        return effects
 
 
 @dataclass(frozen=True)

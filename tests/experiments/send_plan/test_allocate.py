@@ -52,7 +52,7 @@ def test_money_alone_gives_the_optimum(case: Case) -> None:
 
 
 @given(st.one_of(cases(), cases(counted=True)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_every_limit_is_kept(case: Case) -> None:
     """Totals are those of the list, no limit is broken, and the gain lies between 0 and the best plan of whole sends."""
     gains, costs, limits = case
@@ -69,7 +69,7 @@ def test_every_limit_is_kept(case: Case) -> None:
 
 
 @given(cases(most=10, counted=True))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_prices_of_counted_members_are_those_of_the_program(case: Case) -> None:
     """With sends and caps the bound is HiGHS's optimum of the program written out."""
     gains, costs, limits = case
