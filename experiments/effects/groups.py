@@ -2,21 +2,22 @@
 
 A model puts each member into one group by her predicted effect and her predicted outcome without treatment:
 
-* *persuadables*: the predicted effect is above what makes treating worth it;
+* *persuadables*: the predicted effect is above what a treatment costs, and not small;
 * *sleeping dogs*: the predicted effect is below zero;
 * *sure things* and *lost causes*: the effect is between, and the outcome without treatment is at least, or below, the average.
 
 A prediction is no evidence. What counts is the actual average effect among the members predicted to be in the group, by doubly
 robust scores of models that did not see their outcomes, with an interval that is shared among the groups (Bonferroni):
 
-* persuadables are confirmed if the interval's lower end is above the worth of a treatment;
+* persuadables are confirmed if the interval's lower end is above what a treatment costs;
 * sleeping dogs only if its upper end is below zero;
-* sure things and lost causes if its upper end is below what makes treating worth it, and their outcome without treatment is
+* sure things and lost causes if its upper end is below what is small or a treatment's cost, and their outcome without treatment is
   above, or below, everybody's by more than chance.
 
 In every other case the answer is "no evidence", and the sentence says what these members gained in fact.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -94,8 +95,8 @@ def effect_groups(
         predicted: float64[n], predicted effects by models that did not see the member's own outcome.
         untreated: float64[n], predicted outcomes without treatment, by such models.
         features: n rows, to describe the groups by.
-        worth: What a treatment must bring to pay for itself, 0 or more, in the outcome's unit. An effect is also small, so that
-            it makes a sure thing or a lost cause, where it is below a quarter of the average effect.
+        worth: What a treatment costs, 0 or more, in the outcome's unit. An effect below it, or below a quarter of the average
+            effect, is small, which makes a sure thing or a lost cause.
         level: The accepted error of all claims together.
         tests: Among how many arms it is shared.
     """
@@ -151,7 +152,7 @@ def _judged(
         effect=effect,
         untreated=untreated,
         differences=describe(features, inside),
-        verdict=_verdict(name, effect, claimed, empty=not inside.any()),
+        verdict=_verdict(name, effect, claimed, free=worth == 0),
     )
 
 
@@ -167,18 +168,19 @@ def _confirmed(name: GroupName, effect: Estimate, untreated: Estimate, worth: fl
 
 
 _CONFIRMED = {
-    GroupName.PERSUADABLES: "Confirmed: these members gain more than a treatment must bring.",
+    GroupName.PERSUADABLES: "Confirmed: these members gain more than a treatment costs.",
     GroupName.SURE_THINGS: "Confirmed: these members do well without, and a treatment adds too little.",
     GroupName.LOST_CAUSES: "Confirmed: these members do little with or without a treatment.",
     GroupName.SLEEPING_DOGS: "Confirmed: a treatment harms these members.",
 }
 
 
-def _verdict(name: GroupName, effect: Estimate, claimed: bool, *, empty: bool) -> str:
-    if empty:
+def _verdict(name: GroupName, effect: Estimate, claimed: bool, *, free: bool) -> str:
+    if math.isnan(effect.estimate):
         return "Nobody is predicted to be among them."
     if claimed:
-        return _CONFIRMED[name]
+        persuaded = free and name is GroupName.PERSUADABLES
+        return "Confirmed: these members gain." if persuaded else _CONFIRMED[name]
     if name is GroupName.SLEEPING_DOGS:
         found = (
             "the members predicted to be harmed gained in fact"
@@ -189,5 +191,6 @@ def _verdict(name: GroupName, effect: Estimate, claimed: bool, *, empty: bool) -
     if effect.below_zero:
         return "No evidence: a treatment harms these members, other than predicted."
     if name is GroupName.PERSUADABLES:
-        return "No evidence: what these members gained may be chance, or less than a treatment must bring."
+        less = "" if free else ", or less than a treatment costs"
+        return f"No evidence: what these members gained may be chance{less}."
     return "No evidence: these members may gain as much as others do."

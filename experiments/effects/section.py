@@ -23,8 +23,6 @@ from experiments.effects.words import (
 )
 from experiments.wording import confidence, count_of, percent, plain
 
-_NO_DIFFERENCE = "may be chance"
-
 
 def effects_section(evaluation: Evaluation) -> str:
     """Return an evaluation as an HTML fragment for a page with the reports' style sheet.
@@ -81,7 +79,12 @@ def _arm(evaluation: Evaluation, arm: ArmResult) -> dict[str, Any]:
         ),
         "rankings": [_ranking(areas, one) for one in arm.rankings],
         "differences": [
-            _compared(areas, f"{one.name} minus {one.other}", one.qini, one.name, one.other)
+            _compared(
+                areas,
+                f"{one.name} minus {one.other}",
+                one.qini,
+                (f"{one.name} is better", f"{one.other} is better"),
+            )
             for one in arm.differences
         ],
         "predictions": [_prediction(evaluation, one) for one in arm.predictions],
@@ -115,15 +118,16 @@ def _ranking(figures: Figures, one: RankingResult) -> dict[str, str]:
     }
 
 
-def _compared(figures: Figures, name: str, found: Estimate, first: str, other: str) -> dict[str, str]:
-    better = {"good": f"{first} is better", "bad": f"{other} is better", "open": _NO_DIFFERENCE}
+def _compared(figures: Figures, name: str, found: Estimate, readings: tuple[str, str]) -> dict[str, str]:
+    """Return a row of a difference; the readings are for one above and one below zero."""
+    read = {"good": readings[0], "bad": readings[1], "open": "may be chance"}
     return {
         "name": name,
         "tone": tone(found),
         "change": figures.change(found.estimate),
         "interval": figures.between(found),
         "p": p_text(found.p_value),
-        "reading": better[tone(found)],
+        "reading": read[tone(found)],
     }
 
 
@@ -169,7 +173,7 @@ def _policy(evaluation: Evaluation, one: PolicyValue) -> dict[str, Any]:
             f"{arm} for {plain(100 * share, 1)} %" for arm, share in zip(arms, one.shares, strict=True)
         ),
         "gains": [
-            _compared(figures, _named(name, one), gain, "choosing", name)
+            _compared(figures, _named(name, one), gain, ("choosing pays", "choosing loses"))
             for name, gain in _gains(one).items()
         ],
     }

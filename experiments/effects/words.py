@@ -30,7 +30,7 @@ class Figures:
         """Return where an effect lies: ``+5.3 to +9.5``; a dash where nobody knows."""
         if not (math.isfinite(one.lower) and math.isfinite(one.upper)):
             return "–"
-        return f"{self.change(one.lower)} to {self.change(one.upper)}"
+        return f"{self.change(one.lower)}\u00a0to\u00a0{self.change(one.upper)}"
 
 
 def figures_for(unit: Unit, found: Iterable[Estimate]) -> Figures:
@@ -43,7 +43,7 @@ def figures_for(unit: Unit, found: Iterable[Estimate]) -> Figures:
     asked = sorted(
         interval_decimals(-half, half)
         for one in found
-        for half in [one.error * unit.per]
+        for half in [(one.upper - one.lower) / 2 * unit.per]
         if math.isfinite(half) and half > 0
     )
     return Figures(unit, min((asked[len(asked) // 2] if asked else 1) + 1, 4))
@@ -85,5 +85,14 @@ def slope_sentence(one: Calibration) -> str:
     slope = one.slope
     if math.isnan(slope.estimate):
         return one.warning or ""
-    text = f"Where predictions differ by 10, effects differ by about {plain(10 * slope.estimate, 1)} ({plain(10 * slope.lower, 1)} to {plain(10 * slope.upper, 1)})."
-    return f"{text} {one.warning}" if one.warning else f"{text} They have about the right size."
+    tens = [plain(10 * value, 1) for value in (slope.estimate, slope.lower, slope.upper)]
+    text = f"Where predictions differ by 10, effects differ by about {tens[0]} ({tens[1]} to {tens[2]})."
+    return f"{text} {one.warning or _size(slope)}"
+
+
+def _size(slope: Estimate) -> str:
+    if slope.upper < 1:
+        return "Predictions are somewhat too far apart."
+    return (
+        "Predictions are too close together." if slope.lower > 1 else "Predictions have about the right size."
+    )
