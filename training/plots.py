@@ -177,3 +177,11 @@ def _png(chart: Any) -> bytes:
 
     image: bytes = vl_convert.vegalite_to_png(chart.to_json(), scale=1.5)
     return image
+
+
+def as_png(svg: str) -> bytes:
+    """Return an SVG text as a PNG image at twice its size, on white."""
+    import vl_convert
+
+    image: bytes = vl_convert.svg_to_png(svg, scale=2)
+    return image

@@ -59,6 +59,24 @@ def effects_page(evaluation: Evaluation, title: str, subtitle: str = "") -> str:
     return _environment().get_template("page.html.j2").render(title=title, subtitle=subtitle, section=section)
 
 
+def evaluation_charts(evaluation: Evaluation) -> dict[str, str]:
+    """Return the charts as SVG by name: per arm the curves, and the deciles of the model that stands first.
+
+    Args:
+        evaluation: With at least one prediction.
+    """
+    charts = {}
+    for arm in evaluation.arms:
+        charts[f"curves of {arm.arm}"] = _curves(evaluation, arm)
+        charts[f"deciles of {arm.arm}"] = _deciles(evaluation, arm.predictions[0])
+    return charts
+
+
+def _curves(evaluation: Evaluation, arm: ArmResult) -> str:
+    banded = arm.rankings[0].name
+    return curves_chart(_curve_points(evaluation, arm), banded, evaluation.unit.treated, _axis(evaluation))
+
+
 def _arm(evaluation: Evaluation, arm: ArmResult) -> dict[str, Any]:
     areas = figures_for(evaluation.unit, [one.qini for one in arm.rankings])
     average = figures_for(evaluation.unit, [arm.average])
@@ -74,9 +92,7 @@ def _arm(evaluation: Evaluation, arm: ArmResult) -> dict[str, Any]:
             (one.name, one.calibration.warning) for one in arm.predictions if one.calibration.warning
         ],
         "banded": banded,
-        "curves": _svg(
-            curves_chart(_curve_points(evaluation, arm), banded, evaluation.unit.treated, _axis(evaluation))
-        ),
+        "curves": _svg(_curves(evaluation, arm)),
         "rankings": [_ranking(areas, one) for one in arm.rankings],
         "differences": [
             _compared(
@@ -131,9 +147,8 @@ def _compared(figures: Figures, name: str, found: Estimate, readings: tuple[str,
     }
 
 
-def _prediction(evaluation: Evaluation, one: PredictionResult) -> dict[str, Any]:
+def _deciles(evaluation: Evaluation, one: PredictionResult) -> str:
     per = evaluation.unit.per
-    figures = figures_for(evaluation.unit, [group.effect for group in one.groups])
     points = [
         DecilePoint(
             row.number,
@@ -144,9 +159,14 @@ def _prediction(evaluation: Evaluation, one: PredictionResult) -> dict[str, Any]
         )
         for row in one.deciles
     ]
+    return deciles_chart(points, _axis(evaluation))
+
+
+def _prediction(evaluation: Evaluation, one: PredictionResult) -> dict[str, Any]:
+    figures = figures_for(evaluation.unit, [group.effect for group in one.groups])
     return {
         "name": one.name,
-        "deciles": _svg(deciles_chart(points, _axis(evaluation))),
+        "deciles": _svg(_deciles(evaluation, one)),
         "slope": slope_sentence(one.calibration),
         "groups": [
             {

@@ -49,9 +49,11 @@ class Boosted:
 
     Attributes:
         booster: What was fitted.
+        binary: Whether its sum of leaves is a log-odds.
     """
 
     booster: Any
+    binary: bool
 
     def predict(self, rows: Floats) -> Floats:
         """See ``Predictor.predict``; of a binary outcome the probability."""
@@ -128,4 +130,4 @@ def fit_trees(rows: Floats, values: Floats, *, binary: bool, weights: Floats | N
         "verbosity": -1,
     }
     data = lightgbm.Dataset(rows.astype(np.float32), values, weight=weights, free_raw_data=True)
-    return Boosted(lightgbm.train(parameters, data, num_boost_round=int(TREES["n_estimators"])))
+    return Boosted(lightgbm.train(parameters, data, num_boost_round=int(TREES["n_estimators"])), binary)

@@ -5,13 +5,14 @@ plain ``.npy`` files that memory-map, so all workers of a server share their pag
 standard library only.
 """
 
+from training.bundle.action_model import ActionModel
 from training.bundle.attributes import AttributeCodes
 from training.bundle.errors import BundleError
 from training.bundle.history import Profile
 from training.bundle.ids import Ids
 from training.bundle.manifest import FORMAT_VERSION, MANIFEST_NAME, FileEntry, Manifest
 from training.bundle.model import OfferModel
-from training.bundle.read import Bundle, open_bundle
+from training.bundle.read import ActionBundle, Bundle, open_action_bundle, open_bundle
 from training.bundle.reasons import POPULAR_REASONS, Reason, ReasonCode, explain
 from training.bundle.task import Task
 from training.bundle.write import write_bundle
@@ -20,6 +21,8 @@ __all__ = [
     "FORMAT_VERSION",
     "MANIFEST_NAME",
     "POPULAR_REASONS",
+    "ActionBundle",
+    "ActionModel",
     "AttributeCodes",
     "Bundle",
     "BundleError",
@@ -32,6 +35,7 @@ __all__ = [
     "ReasonCode",
     "Task",
     "explain",
+    "open_action_bundle",
     "open_bundle",
     "write_bundle",
 ]

@@ -1,9 +1,8 @@
 """How a member's attributes become numbers: learned by a training job, repeated by the server for one member at a time."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -108,33 +107,6 @@ class Encoding:
                     row[at + part.levels.index(level)] = 1.0
             at += part.width
         return row
-
-    def to_layout(self) -> list[dict[str, Any]]:
-        """Return plain values for a manifest."""
-        return [
-            {"number": part.name, "mean": part.mean, "deviation": part.deviation, "flagged": part.flagged}
-            if isinstance(part, NumberPart)
-            else {"levels": list(part.levels), "text": part.name}
-            for part in self.parts
-        ]
-
-    @classmethod
-    def of_layout(cls, layout: Sequence[Mapping[str, Any]]) -> "Encoding":
-        """Return the encoding that was written.
-
-        Raises:
-            KeyError, TypeError, ValueError: The values are none.
-        """
-        parts: list[Part] = []
-        for one in layout:
-            if "number" in one:
-                mean, deviation = float(one["mean"]), float(one["deviation"])
-                if not (math.isfinite(mean) and math.isfinite(deviation) and deviation > 0):
-                    raise ValueError(f"attribute {one['number']!r} has no scale")
-                parts.append(NumberPart(str(one["number"]), mean, deviation, bool(one["flagged"])))
-            else:
-                parts.append(LevelsPart(str(one["text"]), tuple(map(str, one["levels"]))))
-        return cls(tuple(parts))
 
 
 def _number(value: object) -> float | None:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from training.bundle.action_model import ActionModel
 from training.bundle.attributes import AttributeCodes
+from training.bundle.encoding import Encoding, LevelsPart, NumberPart
 from training.bundle.errors import BundleError
 from training.bundle.features import OfferTable
 from training.bundle.history import History
@@ -33,16 +35,20 @@ from training.bundle.trees import Trees
 _TYPES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
+        ActionModel,
         AttributeCodes,
         Calibration,
         Covers,
+        Encoding,
         Factors,
         FoldIn,
         Frequency,
         History,
         Ids,
+        LevelsPart,
         Linear,
         Mixture,
+        NumberPart,
         OfferModel,
         OfferTable,
         Personal,

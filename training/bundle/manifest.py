@@ -11,6 +11,8 @@ from training.bundle.errors import BundleError
 
 FORMAT_VERSION = 3
 MANIFEST_NAME = "manifest.json"
+OFFERS, ACTIONS = "offers", "actions"
+"""What a bundle can decide."""
 
 Parameter = str | int | float | bool
 
@@ -34,7 +36,7 @@ class Manifest:
 
     Attributes:
         format_version: Version of the format, 3.
-        kind: What the bundle decides: ``offers``.
+        kind: What the bundle decides: ``offers`` or ``actions``.
         programme: Loyalty programme the model was trained for.
         model_name: Name of the recommender.
         model_version: Unique name of this fitted model; decisions log it.
@@ -45,7 +47,7 @@ class Manifest:
         create_time: Time the bundle was written, RFC 3339 in UTC.
         parameters: Settings of the recommender.
         metrics: Validation metrics, finite numbers.
-        task: What the model is for.
+        task: What the model is for; ``actions`` again for a bundle of that kind.
         files: Checksum and size of each array file.
         layout: How the arrays make up the model.
     """
@@ -101,12 +103,13 @@ def rfc3339(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def parse_manifest(source: str, text: str) -> Manifest:
+def parse_manifest(source: str, text: str, kind: str = OFFERS) -> Manifest:
     """Read a manifest.
 
     Args:
         source: Path of the bundle, named in errors.
         text: Content of ``manifest.json``.
+        kind: What the bundle must decide.
 
     Raises:
         BundleError: The text is no JSON object, a field is missing or has the wrong type, or the format version or
@@ -129,8 +132,8 @@ def parse_manifest(source: str, text: str) -> Manifest:
     for name in _STRINGS:
         if not isinstance(document[name], str):
             raise BundleError(f"The bundle {source} has a {MANIFEST_NAME} where {name} is not a string.")
-    if document["kind"] != "offers":
-        raise BundleError(f"The bundle {source} is of kind {document['kind']!r}; expected 'offers'.")
+    if document["kind"] != kind:
+        raise BundleError(f"The bundle {source} is of kind {document['kind']!r}; expected {kind!r}.")
     if not isinstance(document["layout"], dict):
         raise BundleError(f"The bundle {source} has a {MANIFEST_NAME} where layout is no object.")
     _parse_time(source, document["feature_time"])

@@ -1,15 +1,20 @@
 """Reading a bundle: checked when opened, memory-mapped, never trusted blindly."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy.typing as npt
 
+from training.bundle.action_model import ActionModel
 from training.bundle.errors import BundleError
 from training.bundle.files import file_names, open_array, put_together
-from training.bundle.manifest import MANIFEST_NAME, Manifest, parse_manifest
+from training.bundle.manifest import ACTIONS, MANIFEST_NAME, OFFERS, Manifest, parse_manifest
 from training.bundle.model import OfferModel, check_scores, check_values
+
+Model = TypeVar("Model", OfferModel, ActionModel)
 
 
 class Bundle:
@@ -48,16 +53,8 @@ def open_bundle(path: Path, *, verify: bool = True) -> Bundle:
         BundleError: The folder or a file is missing, half-written or damaged, or the parts do not fit together.
     """
     path = Path(path)
-    if not path.is_dir():
-        raise BundleError(f"The bundle {path} is not there: no such folder.")
-    try:
-        text = (path / MANIFEST_NAME).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise BundleError(f"The bundle {path} is half-written: no {MANIFEST_NAME} in it.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"The bundle {path} has a {MANIFEST_NAME} that cannot be read: {error}.") from error
-    manifest = parse_manifest(str(path), text)
-    model = _model(path, manifest, verify=verify)
+    manifest = _manifest(path, OFFERS)
+    model = _model(path, manifest, OfferModel, verify=verify)
     if manifest.task != model.task:
         raise BundleError(
             f"The bundle {path} has a {MANIFEST_NAME} of task {manifest.task!r} with a model of {model.task.value!r}."
@@ -71,7 +68,50 @@ def open_bundle(path: Path, *, verify: bool = True) -> Bundle:
         raise BundleError(f"The bundle {path} is damaged: an offer id is not UTF-8.") from error
 
 
-def _model(path: Path, manifest: Manifest, *, verify: bool) -> OfferModel:
+@dataclass(frozen=True, slots=True, eq=False)
+class ActionBundle:
+    """An opened bundle of an action model: immutable, safe to share between threads.
+
+    Attributes:
+        path: The folder it was opened from.
+        manifest: What the model is and where it came from.
+        model: The model, its arrays memory-mapped.
+        arm_index: Position of each arm but the control.
+    """
+
+    path: Path
+    manifest: Manifest
+    model: ActionModel
+    arm_index: Mapping[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arm_index", {arm: place for place, arm in enumerate(self.model.arms)})
+
+
+def open_action_bundle(path: Path, *, verify: bool = True) -> ActionBundle:
+    """Open a bundle of an action model; see ``open_bundle``.
+
+    Raises:
+        BundleError: The folder or a file is missing, half-written or damaged, or the parts do not fit together.
+    """
+    path = Path(path)
+    manifest = _manifest(path, ACTIONS)
+    return ActionBundle(path, manifest, _model(path, manifest, ActionModel, verify=verify))
+
+
+def _manifest(path: Path, kind: str) -> Manifest:
+    if not path.is_dir():
+        raise BundleError(f"The bundle {path} is not there: no such folder.")
+    try:
+        text = (path / MANIFEST_NAME).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise BundleError(f"The bundle {path} is half-written: no {MANIFEST_NAME} in it.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"The bundle {path} has a {MANIFEST_NAME} that cannot be read: {error}.") from error
+    return parse_manifest(str(path), text, kind)
+
+
+def _model(path: Path, manifest: Manifest, kind: type[Model], *, verify: bool) -> Model:
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name in file_names(manifest.layout):
         entry = manifest.files.get(name)
@@ -79,18 +119,17 @@ def _model(path: Path, manifest: Manifest, *, verify: bool) -> OfferModel:
             raise BundleError(f"The bundle {path} has a {MANIFEST_NAME} that does not list {name}.")
         arrays[name] = open_array(path, name, size=entry.bytes, sha256=entry.sha256, verify=verify)
     try:
-        model = _put_together(manifest.layout, arrays)
+        model = put_together(manifest.layout, arrays)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise BundleError(
             f"The bundle {path} has a {MANIFEST_NAME} whose layout is none: {error}."
         ) from error
     except BundleError as error:
-        raise BundleError(error.message.replace("The offer model", f"The bundle {path}")) from error
-    return model
-
-
-def _put_together(layout: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> OfferModel:
-    model = put_together(layout, arrays)
-    if not isinstance(model, OfferModel):
-        raise TypeError(f"it describes a {type(model).__name__}")
+        raise BundleError(
+            re.sub(r"^The (offer|action) model", lambda _: f"The bundle {path}", error.message)
+        ) from error
+    if not isinstance(model, kind):
+        raise BundleError(
+            f"The bundle {path} has a {MANIFEST_NAME} whose layout is none: it describes a {type(model).__name__}."
+        )
     return model

@@ -11,15 +11,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from training.bundle.action_model import ActionModel
 from training.bundle.errors import BundleError
 from training.bundle.files import sha256_of, take_apart
-from training.bundle.manifest import FORMAT_VERSION, MANIFEST_NAME, FileEntry, Manifest, Parameter, rfc3339
+from training.bundle.manifest import (
+    ACTIONS,
+    FORMAT_VERSION,
+    MANIFEST_NAME,
+    OFFERS,
+    FileEntry,
+    Manifest,
+    Parameter,
+    rfc3339,
+)
 from training.bundle.model import OfferModel
 
 
 def write_bundle(
     path: Path,
-    model: OfferModel,
+    model: OfferModel | ActionModel,
     *,
     programme: str,
     model_name: str,
@@ -65,7 +75,7 @@ def write_bundle(
         files = {name: _write_array(aside / name, array) for name, array in arrays.items()}
         manifest = Manifest(
             format_version=FORMAT_VERSION,
-            kind="offers",
+            kind=OFFERS if isinstance(model, OfferModel) else ACTIONS,
             programme=programme,
             model_name=model_name,
             model_version=model_version,
@@ -76,7 +86,7 @@ def write_bundle(
             create_time=rfc3339(create_time or datetime.now(tz=UTC)),
             parameters=dict(parameters or {}),
             metrics=dict(metrics or {}),
-            task=str(model.task),
+            task=str(model.task) if isinstance(model, OfferModel) else ACTIONS,
             files=files,
             layout=layout,
         )

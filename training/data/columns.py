@@ -1,7 +1,9 @@
 """Columns of a user's own tables: opened, and checked with the first row that is wrong."""
 
+import hashlib
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from experiments.errors import AnalysisError
@@ -134,3 +136,13 @@ def refuse(wrong: pl.Series, path: Path, column: str, what: str) -> None:
             table=str(path),
             column=column,
         )
+
+
+def fingerprint(frames: list[pl.DataFrame]) -> str:
+    """Return the SHA-256 over all values in the order of their rows."""
+    digest = hashlib.sha256()
+    for frame in frames:
+        for name in sorted(frame.columns):
+            digest.update(f"{name}:{len(frame)}\n".encode())
+            digest.update(np.ascontiguousarray(frame[name].hash(seed=1).to_numpy()).data)
+    return digest.hexdigest()

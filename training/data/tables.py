@@ -1,6 +1,5 @@
 """A user's own tables as purchases: read, checked by name, coded."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from training.bundle.scorers import Covers
-from training.data.columns import as_days, as_ids, open_frame, refuse, require
+from training.data.columns import as_days, as_ids, fingerprint, open_frame, refuse, require
 from training.data.purchases import Purchases, encode_attributes
 from training.errors import DatasetError
 
@@ -85,7 +84,7 @@ def load_tables(tables: Tables) -> LoadedTables:
     )
     purchases = Purchases(
         name=tables.interactions.name,
-        fingerprint=_fingerprint([frame for frame in (*seen, covers) if frame is not None]),
+        fingerprint=fingerprint([frame for frame in (*seen, covers) if frame is not None]),
         rows=coded,
         has_times=bool(tables.time_column),
         member_ids=tuple(members.to_list()),
@@ -242,13 +241,3 @@ def _values(column: pl.Series, path: Path, name: str) -> pl.Series:
 def _code(column: str, values: pl.Series) -> pl.Expr:
     # An enum finds its texts twice as fast as a replacement does, which counts with many millions of rows.
     return pl.col(column).cast(pl.Enum(values)).to_physical().cast(pl.Int32).alias(column)
-
-
-def _fingerprint(frames: list[pl.DataFrame]) -> str:
-    """Return the SHA-256 over all values in the order of their rows."""
-    digest = hashlib.sha256()
-    for frame in frames:
-        for name in sorted(frame.columns):
-            digest.update(f"{name}:{len(frame)}\n".encode())
-            digest.update(np.ascontiguousarray(frame[name].hash(seed=1).to_numpy()).data)
-    return digest.hexdigest()

@@ -23,18 +23,20 @@ def tracking_uri(store: Path) -> str:
     return f"sqlite:///{Path(store).resolve() / DATABASE}"
 
 
-def experiment_name(programme: str) -> str:
-    """Return the name of a programme's experiment on offers."""
-    return f"troth/{_check_programme(programme)}/offers"
+def experiment_name(programme: str, kind: str = "offers") -> str:
+    """Return the name of a programme's experiment on offers, or on what another kind of job makes."""
+    return f"troth/{_check_programme(programme)}/{kind}"
 
 
 def registered_model_name(programme: str, task: str) -> str:
-    """Return the name under which a programme's offer models of a task are registered.
+    """Return the name under which a programme's offer models of a task, or its action models, are registered.
 
     Raises:
         TrainingError: The programme cannot name a model.
         RegistryError: There is no such task.
     """
+    if task == "actions":
+        return f"troth-{_check_programme(programme)}-actions"
     if task not in tuple(Task):
         raise RegistryError(f"There is no task {task!r}; choose from {', '.join(Task)}.", task=task)
     return f"troth-{_check_programme(programme)}-offers-{task}"
@@ -87,14 +89,20 @@ def using_store(store: Path) -> Iterator[Any]:
 
 def ensure_experiment(mlflow: Any, store: Path, programme: str) -> str:
     """Return the id of a programme's experiment, made or brought back where needed."""
-    client, name = mlflow.MlflowClient(), experiment_name(programme)
+    return job_experiment(mlflow, store, programme, "offers")[0]
+
+
+def job_experiment(mlflow: Any, store: Path, programme: str, kind: str) -> tuple[str, str]:
+    """Return id and name of a programme's experiment on a kind of job, made or brought back where needed."""
+    client, name = mlflow.MlflowClient(), experiment_name(programme, kind)
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         location = (Path(store).resolve() / ARTIFACTS).as_uri()
-        return str(client.create_experiment(name, artifact_location=location, tags=_SHOWN_AS_TRAINING))
+        made = client.create_experiment(name, artifact_location=location, tags=_SHOWN_AS_TRAINING)
+        return str(made), name
     if experiment.lifecycle_stage != "active":
         client.restore_experiment(experiment.experiment_id)
-    return str(experiment.experiment_id)
+    return str(experiment.experiment_id), name
 
 
 def _check_programme(programme: str) -> str:
