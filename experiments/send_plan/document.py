@@ -109,7 +109,7 @@ def _list(plan: SendPlan, *, trusted: bool) -> dict[str, Any]:
         "sends": sends,
         # A sum of costs that is the budget itself is written as such, whatever its last digit.
         "cost": min(listed.cost, plan.limits.budget),
-        "expected_net_gain": listed.expected_gain(plan.audience.gains),
+        "expected_net_gain": listed.expected_gain(plan.audience.expected_gains),
         "random_share": listed.random.share,
         "random_members": int(listed.random.random.sum()),
         "of_the_trial": plan.of_the_trial,

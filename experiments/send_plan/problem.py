@@ -23,6 +23,8 @@ class Audience:
         costs: float64[n, K], expected cost of each arm: per send, and per response times its probability.
         response: float64[n, K], predicted response to each arm: what a response model ranks by.
         rule: int64[n], the arm that somebody's own rule gives, 0 the control; none without a rule.
+        expected: float64[n, K], what is expected of each arm, calibrated; the gains themselves if none. Where effects are not shown to
+            differ, the gains are what personalising would go by, and this is the average.
     """
 
     members: pl.Series
@@ -30,6 +32,7 @@ class Audience:
     costs: Floats
     response: Floats
     rule: Ints | None = None
+    expected: Floats | None = None
 
     def __post_init__(self) -> None:
         """Check that there is a number for every member and arm.
@@ -48,6 +51,11 @@ class Audience:
     def __len__(self) -> int:
         """Return the number of members."""
         return len(self.members)
+
+    @property
+    def expected_gains(self) -> Floats:
+        """float64[n, K], what is expected of each arm."""
+        return self.gains if self.expected is None else self.expected
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -157,7 +157,7 @@ def test_the_document_says_what_the_plan_is() -> None:
         "verdict",
         "keep learning",
     ]
-    assert "more than mail by lot" in document["sentence"]
+    assert " by lot, +" in document["sentence"]
 
 
 def test_a_trial_that_is_not_trusted_gets_no_numbers() -> None:
