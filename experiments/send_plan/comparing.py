@@ -77,3 +77,19 @@ def compare(policy: Floats, other: Floats, scored: Scored, *, level: float = 0.0
         weighted=mean_estimate((more * scored.weighted).sum(axis=1), level=level),
         effective=effective_members(other, scored.arm, scored.propensity),
     )
+
+
+def compare_with_trial(policy: Floats, net: Floats, scored: Scored, *, level: float = 0.05) -> Comparison:
+    """Return what a policy earns more than the trial did: than what its members really brought.
+
+    Args:
+        policy: float64[n, arms].
+        net: float64[n], net margin that each member brought.
+        scored: The trial.
+        level: The accepted error of each interval.
+    """
+    return Comparison(
+        robust=mean_estimate((policy * scored.robust).sum(axis=1) - net, level=level),
+        weighted=mean_estimate((policy * scored.weighted).sum(axis=1) - net, level=level),
+        effective=float(len(net)),
+    )

@@ -22,6 +22,7 @@ DEFINITIONS = {
     "random": "Each arm as likely, for all or for the random share that the limits reach.",
     "response": "The best arm for those most likely to respond to it: as many members as the personalised list writes to.",
     "rule": "The own rule, or a random share of its sends where the limits do not reach all of them.",
+    "logged": "What the trial's members really brought, whatever the trial cost; no alternative within the limits.",
     "shadow_price": "Net gain that the last 1 of budget brings.",
     "net_gain": "Expected margin over nobody less expected cost.",
     "min_roi": "Net gain over cost.",
@@ -128,6 +129,7 @@ def _budget(plan: SendPlan) -> dict[str, Any]:
         "min_roi": limits.min_roi,
         "personalised_cost": min(plan.personal.cost, limits.budget),
         "chosen": {"cost": found.cost, "net_gain": found.gain, "sends": found.sends},
+        "logged": "What the trial's members really brought, whatever the trial cost; no alternative within the limits.",
         "shadow_price": found.shadow_price,
         "gap": found.gap,
         "curve": [

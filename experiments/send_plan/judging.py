@@ -6,7 +6,13 @@ import numpy as np
 
 from experiments.effects.estimate import Estimate, mean_estimate
 from experiments.effects.trial import Floats
-from experiments.send_plan.comparing import FEWEST_EFFECTIVE, Comparison, compare, effective_members
+from experiments.send_plan.comparing import (
+    FEWEST_EFFECTIVE,
+    Comparison,
+    compare,
+    compare_with_trial,
+    effective_members,
+)
 from experiments.send_plan.lists import MemberList, Rest, personal_list, split
 from experiments.send_plan.needed import (
     Needed,
@@ -16,6 +22,7 @@ from experiments.send_plan.needed import (
 )
 from experiments.send_plan.policies import (
     BEST_ARM,
+    LOGGED,
     NOBODY,
     RANDOM,
     RESPONSE,
@@ -61,7 +68,7 @@ class Findings:
         simple: Each simple rule against the best arm for all.
         effective: Members of the trial, equally weighted, that speak for the plan.
         needed: What it takes to see the smallest gain worth having.
-        needed_to_personalise: What it takes to show that the plan earns that much more, per member reached, than the best arm for all.
+        needed_to_personalise: What it takes to show that the plan earns a stated amount more than the best arm for all.
         list: The personalised list that was valued.
         rest: Those of it not left to chance.
         sends: How many of those it writes to.
@@ -117,6 +124,7 @@ def judge(problem: PlanProblem) -> Findings:
         **simple,
     }
     against = {name: compare(policy, other, scored, level=level) for name, other in others.items()}
+    against[LOGGED] = compare_with_trial(policy, problem.net, scored, level=level)
     return Findings(
         arms=candidates,
         plan=_plan(problem, policy, rest, max(candidate.reach for candidate in candidates)),
@@ -128,13 +136,25 @@ def judge(problem: PlanProblem) -> Findings:
         needed_to_personalise=members_to_personalise(
             against[BEST_ARM].robust.error,
             n,
-            problem.worth_having * candidates[best - 1].reach or problem.worth_having,
+            _gain_of_choosing(problem, candidates[best - 1]),
             level=level,
         ),
         list=listed,
         rest=rest,
         sends=sends,
     )
+
+
+def _gain_of_choosing(problem: PlanProblem, best: Candidate) -> float:
+    """Return the gain over the best arm for all, per member of the list, that personalising is asked to show.
+
+    It is the smallest gain worth having of the members reached; unless somebody said what that is, at most a quarter of what the
+    best arm itself is shown to earn.
+    """
+    gain = problem.worth_having * best.reach or problem.worth_having
+    if problem.smallest_gain is None and best.gain.above_zero and best.value > 0:
+        return min(gain, best.value / 4)
+    return gain
 
 
 def _candidates(problem: PlanProblem, reaches: list[float]) -> tuple[Candidate, ...]:

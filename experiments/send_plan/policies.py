@@ -14,6 +14,8 @@ BEST_ARM = "best_arm"
 RANDOM = "random"
 RESPONSE = "response"
 RULE = "rule"
+LOGGED = "logged"
+"""What the trial itself did: shown beside the others, and no alternative that a plan must beat within its limits."""
 
 _SEED = 5_771
 

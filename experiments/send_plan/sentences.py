@@ -3,7 +3,7 @@
 from experiments.effects.estimate import Estimate
 from experiments.send_plan.comparing import FEWEST_EFFECTIVE
 from experiments.send_plan.plan import SendPlan
-from experiments.send_plan.policies import BEST_ARM, NOBODY, RANDOM, RESPONSE, RULE
+from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
 from experiments.send_plan.verdict import VerdictCode
 from experiments.wording import confidence, count_of, decimals_for, interval_decimals, plain, signed
 
@@ -27,6 +27,7 @@ def alternative(plan: SendPlan, name: str) -> str:
         RANDOM: "a random arm each",
         RESPONSE: f"{arm} for those most likely to respond",
         RULE: "your own rule",
+        LOGGED: "what the trial did",
     }[name]
 
 
@@ -114,7 +115,8 @@ def _not_personal(plan: SendPlan) -> str:
     why = "" if plan.problem.differ else ", and effects do not differ measurably between members"
     figure = f"{money(difference)} a member against {alternative(plan, BEST_ARM)}"
     if BEST_ARM in plan.verdict.short_of or not plan.problem.differ:
-        return f"Choosing for each member is not shown to earn more: {figure}{why}."
+        shown = "earns less" if difference.below_zero else "is not shown to earn more"
+        return f"Choosing for each member {shown}: {figure}{why}."
     beaten = _and([alternative(plan, name) for name in plan.verdict.short_of])
     return f"Choosing for each member earns {figure}, but it is not shown to beat {beaten}."
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from experiments.send_plan.judging import Findings
 from experiments.send_plan.lists import ListKind
-from experiments.send_plan.policies import BEST_ARM, NOBODY, RANDOM, RESPONSE, RULE
+from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
 
 
 class VerdictCode(StrEnum):
@@ -74,7 +74,7 @@ def decide(findings: Findings, *, trusted: bool, differ: bool) -> Verdict:
     short_of = tuple(
         name
         for name, comparison in findings.against.items()
-        if name != NOBODY and not comparison.robust.above_zero
+        if name not in {NOBODY, LOGGED} and not comparison.robust.above_zero
     )
     best = findings.best_arm
     arm_pays = findings.arms[best - 1].gain.above_zero

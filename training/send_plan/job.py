@@ -138,7 +138,7 @@ class PlanResult:
             NET,
             learned.scores,
             {learned.chosen.name: learned.effects},
-            unit=Unit(NET, per=1, treated="written to"),
+            unit=Unit(NET, treated="written to"),
             baselines={"response": self.plan.problem.audience.response.mean(axis=1)},
             untreated=learned.predicted[:, 0],
         )

@@ -49,8 +49,11 @@ def rule_arms(lines: Sequence[RuleLine], trial: Trial, path: Path) -> Ints | Non
     rows = frame.select(pl.len()).collect().item()
     arm = np.zeros(rows, dtype=np.int64)
     for rule, given in reversed(rules):
+        if not rule.attributes:
+            arm[:] = given if rule.matches({}) else arm
+            continue
         matched = table.select(rule.expression(table.schema).alias("matched"))["matched"].to_numpy()
-        arm[np.broadcast_to(matched, rows)] = given
+        arm[matched] = given
     return arm
 
 

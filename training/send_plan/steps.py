@@ -63,13 +63,14 @@ def _effects(learned: LearnedEffects) -> str:
         f"{arm} {money(average)}"
         for arm, average in zip(learned.trial.arms[1:], learned.averages, strict=True)
     )
-    beaten = [
-        f"{name} is {'' if difference.lower > 0 else 'not '}shown to choose better ({money(difference)} a member)"
-        for name, difference in learned.differences.items()
-    ]
+    better = [f"{name} ({money(one)} a member)" for name, one in learned.differences.items() if one.lower > 0]
     told = f"Average effect on net margin against {learned.trial.arms[0]}, a member: {arms}."
     told += f" Predicted for each member by {learned.chosen.name}, from models that did not see her."
-    return f"{told} {'; '.join(beaten)}." if beaten else told
+    if not learned.differences:
+        return told
+    if better:
+        return f"{told} Shown to choose better than the default: {'; '.join(better)}."
+    return f"{told} Not shown to choose better: {', '.join(learned.differences)}."
 
 
 def _gate(learned: LearnedEffects) -> str:

@@ -15,7 +15,7 @@ from experiments.send_plan.comparing import Comparison
 from experiments.send_plan.judging import Candidate, Findings, judge
 from experiments.send_plan.needed import members_needed, members_to_personalise
 from experiments.send_plan.page import Receivers
-from experiments.send_plan.policies import BEST_ARM, NOBODY, RANDOM, RESPONSE, RULE
+from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
 from experiments.send_plan.verdict import VerdictCode, decide
 from tests.experiments.pages import Page
 from tests.experiments.send_plan.simulated import World, draw
@@ -141,7 +141,7 @@ def test_the_document_says_what_the_plan_is() -> None:
     plan = make_plan(problem)
     document = json.loads(json.dumps(plan_document(plan, [("trust the trial", "Fine.")]), allow_nan=False))
     assert document["verdict"] == "personalise"
-    assert set(document["value"]) == {NOBODY, BEST_ARM, RANDOM, RESPONSE}
+    assert set(document["value"]) == {NOBODY, BEST_ARM, RANDOM, RESPONSE, LOGGED}
     for figure in document["value"].values():
         assert figure["ci_lower"] < figure["estimate"] < figure["ci_upper"]
         assert figure["ips"]["standard_error"] > 0

@@ -40,7 +40,9 @@ def simulated(
         lean = 1 / (1 + np.exp(-x1))
         chances = np.column_stack([lean, *[(1 - lean) / (arms - 1)] * (arms - 1)]) * 0.8 + 0.2 / arms
     arm = (random.random(n)[:, None] > chances.cumsum(axis=1)).sum(axis=1).clip(max=arms - 1)
-    truth = np.column_stack([(effect + interaction * x1) / (1 if place == 0 else 2) for place in range(arms - 1)])
+    truth = np.column_stack(
+        [(effect + interaction * x1) / (1 if place == 0 else 2) for place in range(arms - 1)]
+    )
     base = x2 + (group == "b")
     mean = base + np.where(arm > 0, truth[np.arange(n), np.maximum(arm - 1, 0)], 0.0)
     if binary:
@@ -66,9 +68,9 @@ def simulated(
 
 def table_of(trial: Trial) -> pl.DataFrame:
     """Return a trial as the table that somebody would bring."""
-    return pl.DataFrame({"member": trial.members, "arm": [trial.arms[place] for place in trial.arm.tolist()]}).with_columns(
-        *(pl.Series(name, values) for name, values in trial.outcomes.items()), *trial.features
-    )
+    return pl.DataFrame(
+        {"member": trial.members, "arm": [trial.arms[place] for place in trial.arm.tolist()]}
+    ).with_columns(*(pl.Series(name, values) for name, values in trial.outcomes.items()), *trial.features)
 
 
 def hillstrom_table(shared: Path) -> pl.DataFrame | None:
