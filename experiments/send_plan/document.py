@@ -87,10 +87,13 @@ def _value(plan: SendPlan) -> dict[str, Any]:
 def _comparison(plan: SendPlan, name: str, comparison: Comparison) -> dict[str, Any]:
     return {
         "alternative": alternative(plan, name),
-        **estimate_document(comparison.robust),
-        "ips": estimate_document(comparison.weighted),
+        **_both(comparison),
         "effective_members": comparison.effective,
     }
+
+
+def _both(comparison: Comparison) -> dict[str, Any]:
+    return {**estimate_document(comparison.robust), "ips": estimate_document(comparison.weighted)}
 
 
 def _candidates(plan: SendPlan) -> list[dict[str, Any]]:
@@ -114,7 +117,8 @@ def _list(plan: SendPlan, *, trusted: bool) -> dict[str, Any]:
         "random_share": listed.random.share,
         "random_members": int(listed.random.random.sum()),
         "of_the_trial": plan.of_the_trial,
-        "value": estimate_document(plan.value.robust) if trusted else None,
+        "value": _both(plan.value) if trusted else None,
+        "value_against_trial": _both(plan.against_trial) if trusted else None,
     }
 
 

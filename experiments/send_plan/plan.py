@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from experiments.send_plan.comparing import Comparison, compare
+from experiments.send_plan.comparing import Comparison, compare, compare_with_trial
 from experiments.send_plan.judging import Findings, judge
 from experiments.send_plan.limits import Limits
 from experiments.send_plan.lists import ListKind, MemberList, make_list, split
@@ -25,6 +25,7 @@ class SendPlan:
         personal: The personalised list of the same members, whether or not the verdict is for it.
         value: What the verdict's list earns over nobody, per member, on the trial's members: exactly that of the list as written
             where the list is of the trial's members.
+        against_trial: What it earns over what the trial itself did.
     """
 
     problem: PlanProblem
@@ -35,6 +36,7 @@ class SendPlan:
     list: MemberList
     personal: MemberList
     value: Comparison
+    against_trial: Comparison
 
     @property
     def of_the_trial(self) -> bool:
@@ -59,13 +61,13 @@ def make_plan(
     own = make_list(verdict.list_kind, verdict.arm, problem.audience, findings.rest, findings.sends)
     policy = one_hot(own.arm, len(problem.arms))
     value = compare(policy, nobody(len(own.arm), len(problem.arms)), problem.scored, level=problem.level)
+    logged = compare_with_trial(policy, problem.net, problem.scored, level=problem.level)
     if audience is None:
-        return SendPlan(
-            problem, findings, verdict, problem.audience, problem.limits, own, findings.list, value
-        )
+        audience, limits = problem.audience, problem.limits
+        return SendPlan(problem, findings, verdict, audience, limits, own, findings.list, value, logged)
     assert limits is not None
     rest = split(audience, limits, problem.random_share, problem.seed)
     sends = round(findings.sends * len(rest.rows) / max(len(findings.rest.rows), 1))
     listed = make_list(verdict.list_kind, verdict.arm, audience, rest, sends)
     personal = make_list(ListKind.PERSONAL, 0, audience, rest, sends)
-    return SendPlan(problem, findings, verdict, audience, limits, listed, personal, value)
+    return SendPlan(problem, findings, verdict, audience, limits, listed, personal, value, logged)
