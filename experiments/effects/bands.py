@@ -1,13 +1,14 @@
 """How much the areas under Qini and uplift curves vary by chance, and paired differences between rankings.
 
-Two ways, both over the drawing of members, with the rankings held fixed:
+Rankings are held fixed: what varies is which members are drawn. Two ways lead to the same errors:
 
-* `bootstrap_areas` draws members with replacement, for the curves from outcomes. All rankings see the same draws, so that the
-  difference of two of them is paired. The intervals are normal, with the standard deviation of the draws as the error: they need
-  far fewer draws than percentiles, and p-values agree with them.
-* `contrast_areas` needs no draws. The doubly robust area is a U-statistic, the mean over pairs (i, j) of d_i [j is not before i],
-  and its error that of its influence function (Hoeffding 1948): d_i (1 - Q_i) + g(Q_i), less its mean, where Q_i is the share of
-  members before i (half her own step included) and g the curve.
+* `outcome_areas` and `contrast_areas` need no draws: their errors are those of influence functions. The doubly robust area is a
+  U-statistic, the mean over pairs (i, j) of d_i [j is not before i], with the influence d_i (1 - Q_i) + g(Q_i) less its mean
+  (Hoeffding 1948), where Q_i is the share of members before i (half her own step included) and g the curve. The area from
+  outcomes is worked out in `influence`.
+* `bootstrap_areas` draws members with replacement. All rankings see the same draws, so that the difference of two of them is
+  paired. The intervals are normal, with the standard deviation of the draws as the error: they need far fewer draws than
+  percentiles, and p-values agree with them.
 
 A random order has an expected Qini of 0, and an expected area of half the average effect. So a Qini's own interval and p-value
 are the comparison with a random order, without the noise that one drawn random order would add.
@@ -18,8 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.effects.curves import Curve, contrast_curve, curve_of, steps_of
+from experiments.effects.curves import Curve, arm_curve, contrast_curve, curve_along, steps_of
 from experiments.effects.estimate import Estimate, estimate_of
+from experiments.effects.influence import influence_of
 from experiments.effects.trial import Bools, Floats
 
 GRID = np.linspace(0.0, 1.0, 51)
@@ -100,24 +102,55 @@ def bootstrap_areas(
     """
     n = len(outcome)
     weight = np.ones(n) if weight is None else weight
-    steps = {name: steps_of(ranking) for name, ranking in rankings.items()}
+    sorted_ = {
+        name: (steps.order, steps.ends, treated[steps.order], outcome[steps.order])
+        for name, steps in ((name, steps_of(ranking)) for name, ranking in rankings.items())
+    }
     qini = {name: np.empty(draws) for name in rankings}
     auuc = {name: np.empty(draws) for name in rankings}
     heights = {name: np.empty((draws, len(GRID))) for name in rankings}
     random = np.random.default_rng(seed)
     for draw in range(draws):
         drawn = weight * np.bincount(random.integers(0, n, n), minlength=n)
-        for name, step in steps.items():
-            curve = curve_of(step, treated, outcome, drawn)
+        for name, (order, ends, arm, value) in sorted_.items():
+            curve = curve_along(ends, arm, value, drawn[order])
             qini[name][draw], auuc[name][draw] = curve.qini_raw, curve.auuc_raw
             heights[name][draw] = curve.at(GRID)
     return Areas(
-        {name: curve_of(step, treated, outcome, weight) for name, step in steps.items()},
+        {name: arm_curve(ranking, treated, outcome, weight) for name, ranking in rankings.items()},
         level,
         qini,
         auuc,
         {name: found.std(axis=0, ddof=1) for name, found in heights.items()},
         drawn=True,
+    )
+
+
+def outcome_areas(
+    rankings: Mapping[str, Floats],
+    treated: Bools,
+    outcome: Floats,
+    weight: Floats | None = None,
+    *,
+    level: float = 0.05,
+) -> Areas:
+    """Return the areas of rankings of one arm and the control, with errors by influence functions (see `influence`).
+
+    Args:
+        rankings: float64[n] by name.
+        treated: bool[n].
+        outcome: float64[n].
+        weight: float64[n] of `arm_weights`; everybody counts once without.
+        level: The accepted error of each interval.
+    """
+    found = {name: influence_of(one, treated, outcome, weight, GRID) for name, one in rankings.items()}
+    return Areas(
+        {name: one.curve for name, one in found.items()},
+        level,
+        {name: one.qini for name, one in found.items()},
+        {name: one.auuc for name, one in found.items()},
+        {name: one.heights for name, one in found.items()},
+        drawn=False,
     )
 
 

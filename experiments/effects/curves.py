@@ -35,14 +35,6 @@ class Steps:
     order: Ints
     ends: Ints
 
-    def sums(self, values: Floats) -> Floats:
-        """Return what has been added up at the end of each step, with 0 before the first: float64[m + 1].
-
-        Args:
-            values: float64[n], by member.
-        """
-        return np.concatenate([[0.0], np.cumsum(values[self.order])[self.ends]])
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
@@ -113,15 +105,24 @@ def arm_curve(ranking: Floats, treated: Bools, outcome: Floats, weight: Floats |
         outcome: float64[n].
         weight: float64[n] of `arm_weights`; everybody counts once without.
     """
-    weight = np.ones(len(ranking)) if weight is None else weight
-    return curve_of(steps_of(ranking), treated, outcome, weight)
+    steps = steps_of(ranking)
+    order = steps.order
+    counted = np.ones(len(order)) if weight is None else weight[order]
+    return curve_along(steps.ends, treated[order], outcome[order], counted)
 
 
-def curve_of(steps: Steps, treated: Bools, outcome: Floats, weight: Floats) -> Curve:
-    """Return the curves of one arm against the control along given steps."""
-    n_t, n_c = steps.sums(weight * treated), steps.sums(weight * ~treated)
+def curve_along(ends: Ints, treated: Bools, outcome: Floats, weight: Floats) -> Curve:
+    """Return the curves of one arm against the control, from members who stand in the ranking's order already.
+
+    Args:
+        ends: int64[m], where each step ends.
+        treated: bool[n].
+        outcome: float64[n].
+        weight: float64[n], how often each counts.
+    """
     value = weight * outcome
-    y_t, y_c = steps.sums(value * treated), steps.sums(value * ~treated)
+    n_t, n_c = _at(ends, weight * treated), _at(ends, weight * ~treated)
+    y_t, y_c = _at(ends, value * treated), _at(ends, value * ~treated)
     k = n_t + n_c
     treated_mean, control_mean = _over(y_t, n_t), _over(y_c, n_c)
     depth = k / k[-1]
@@ -136,7 +137,7 @@ def contrast_curve(ranking: Floats, contrasts: Floats) -> Curve:
         contrasts: float64[n], scores of an arm (or of a policy) minus scores of the control.
     """
     steps = steps_of(ranking)
-    gained = steps.sums(contrasts) / len(contrasts)
+    gained = _at(steps.ends, contrasts[steps.order]) / len(contrasts)
     return Curve(np.concatenate([[0.0], (steps.ends + 1) / len(contrasts)]), gained, gained)
 
 
@@ -155,6 +156,11 @@ def qini_raw(ranking: Floats, treated: Bools, outcome: Floats, weight: Floats | 
 def auuc_raw(ranking: Floats, treated: Bools, outcome: Floats, weight: Floats | None = None) -> float:
     """Return the mean over the depth of u(k) / n; the arguments are those of `qini_raw`."""
     return arm_curve(ranking, treated, outcome, weight).auuc_raw
+
+
+def _at(ends: Ints, values: Floats) -> Floats:
+    """Return what has been added up at the end of each step, with 0 before the first: float64[m + 1]."""
+    return np.concatenate([[0.0], np.cumsum(values)[ends]])
 
 
 def _over(above: Floats, below: Floats) -> Floats:

@@ -9,9 +9,14 @@ def definitions(*, level: float, draws: int, seed: int) -> tuple[tuple[str, str]
 
     Args:
         level: The accepted error of intervals.
-        draws: Of the bootstrap.
+        draws: Of the bootstrap; 0 for influence functions.
         seed: Of the bootstrap.
     """
+    error = (
+        f"the standard deviation of {draws:,} draws of members with replacement (seed {seed}; differences use the same draws for both)"
+        if draws
+        else "the standard error of the influence function (of the difference of both for a difference)"
+    )
     return (
         (
             "qini_raw",
@@ -42,9 +47,8 @@ def definitions(*, level: float, draws: int, seed: int) -> tuple[tuple[str, str]
         (
             "band",
             (
-                f"{confidence(level)}, normal, with the standard deviation of {draws:,} draws of members with replacement (seed {seed});"
-                " differences use the same draws for both rankings. Rankings are held fixed: whether a learned one finds anything at all"
-                " is the gate's question."
+                f"{confidence(level)}, normal, with {error}. Rankings are held fixed: whether a learned one finds anything at all is"
+                " the gate's question."
             ),
         ),
         (
@@ -64,6 +68,13 @@ def definitions(*, level: float, draws: int, seed: int) -> tuple[tuple[str, str]
         (
             "calibrated effect",
             "Average effect + s (predicted - mean predicted), s the slope within [0, 1] and 0 where the gate fails.",
+        ),
+        (
+            "policy qini",
+            (
+                "The area of (d_1 + … + d_k)/n above its diagonal, members in the order of what their best arm is predicted to bring"
+                " by calibrated effects, d the doubly robust score of that arm minus the control's; net of cost: less the arm's cost."
+            ),
         ),
         (
             "groups",

@@ -82,10 +82,6 @@ def _arm(arm: ArmResult) -> dict[str, Any]:
 
 
 def _ranking(one: RankingResult) -> dict[str, Any]:
-    curve = [
-        {"depth": float(depth), "gain": height.estimate, "ci_lower": height.lower, "ci_upper": height.upper}
-        for depth, height in zip(GRID, one.curve, strict=True)
-    ]
     return {
         "ranking": one.name,
         "learned": one.learned,
@@ -94,8 +90,20 @@ def _ranking(one: RankingResult) -> dict[str, Any]:
         "qini_per_effect": one.qini_per_effect,
         "robust_qini": estimate_json(one.robust_qini),
         "equivalents": asdict(one.equivalents),
-        "curve": curve,
+        "curve": _curve(one.curve),
     }
+
+
+def _curve(heights: tuple[Estimate, ...]) -> list[dict[str, float | None]]:
+    return [
+        {
+            "depth": float(depth),
+            "gain": height.estimate,
+            "ci_lower": _finite(height.lower),
+            "ci_upper": _finite(height.upper),
+        }
+        for depth, height in zip(GRID, heights, strict=True)
+    ]
 
 
 def _prediction(one: PredictionResult) -> dict[str, Any]:
@@ -144,6 +152,9 @@ def _policy(policy: PolicyValue) -> dict[str, Any]:
         "shares": list(policy.shares),
         "value": estimate_json(policy.value),
         "best_arm": policy.best_arm,
+        "qini": estimate_json(policy.qini),
+        "net_qini": estimate_json(policy.net_qini),
+        "curve": _curve(policy.curve),
         "gains": {name: estimate_json(gain) for name, gain in policy.gains.items()},
     }
 

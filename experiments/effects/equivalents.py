@@ -1,6 +1,7 @@
 """What scikit-uplift and causalml call the Qini and the area under the uplift curve, from our own curves.
 
-One ranking has many "Qinis". These are the two libraries' definitions, so that a figure of ours can be held against one of theirs:
+One ranking has many "Qinis". These are the two libraries' definitions, so that a figure of ours can be held against one of theirs. Neither
+knows propensities:
 
 * scikit-uplift 0.5.1 (binary outcomes only): the area that the curve has above its diagonal, over the same area of a "perfect"
   order, which puts treated members with an outcome first and control members with one last.

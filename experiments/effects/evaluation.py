@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.effects.bands import bootstrap_areas, contrast_areas
+from experiments.effects.bands import bootstrap_areas, contrast_areas, outcome_areas
 from experiments.effects.calibration import Calibration, apply_all, calibrate_arms, group_effects
 from experiments.effects.curves import arm_weights
 from experiments.effects.deciles import effects_by_decile
@@ -13,7 +13,7 @@ from experiments.effects.definitions import definitions
 from experiments.effects.equivalents import equivalents
 from experiments.effects.estimate import mean_estimate
 from experiments.effects.groups import effect_groups
-from experiments.effects.policies import best_choice, policy_value
+from experiments.effects.policies import policy_value
 from experiments.effects.result import (
     ArmResult,
     Evaluation,
@@ -40,7 +40,7 @@ def evaluate_effects(
     untreated: Floats | None = None,
     costs: Floats | None = None,
     level: float = 0.05,
-    draws: int = 300,
+    draws: int = 0,
     seed: int = 0,
 ) -> Evaluation:
     """Return everything that a trial says about predicted effects on one of its outcomes.
@@ -56,7 +56,7 @@ def evaluate_effects(
             apart.
         costs: float64[arms - 1], of giving each arm to a member, in the outcome's unit; free without.
         level: The accepted error of each interval, and of each model's gates and of its group claims together.
-        draws: Of the bootstrap.
+        draws: Of the bootstrap; 0 takes influence functions, which say the same without draws.
         seed: Of the bootstrap.
 
     Raises:
@@ -79,7 +79,7 @@ def evaluate_effects(
     policies = tuple(
         policy_value(
             name,
-            best_choice(apply_all(calibrations[name], predicted), given.costs)[0],
+            apply_all(calibrations[name], predicted),
             scores,
             arms=trial.arms,
             costs=given.costs,
@@ -148,9 +148,12 @@ def _ranked(given: _Given, arm: int) -> tuple[tuple[RankingResult, ...], tuple[R
     treated, value = trial.arm[rows] == arm, trial.outcomes[given.outcome][rows]
     weight = arm_weights(treated, trial.propensity[rows])
     here = {name: ranking[rows] for name, ranking in rankings.items()}
-    plain = bootstrap_areas(
-        here, treated, value, weight, draws=given.draws, seed=given.seed, level=given.level
-    )
+    if given.draws:
+        plain = bootstrap_areas(
+            here, treated, value, weight, draws=given.draws, seed=given.seed, level=given.level
+        )
+    else:
+        plain = outcome_areas(here, treated, value, weight, level=given.level)
     robust = contrast_areas(rankings, given.contrasts(arm), level=given.level)
     results = []
     for name in rankings:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.effects.bands import contrast_areas
 from experiments.effects.estimate import Estimate, mean_estimate
 from experiments.effects.trial import Floats, Ints
 
@@ -26,6 +27,10 @@ class PolicyValue:
         shares: Of members given each arm, the control first.
         value: Net outcome per member.
         gains: Its value minus that of each simpler policy, by name, paired.
+        qini: Area of the curve of `policy_contrasts` above its diagonal, free of cost: what the order of members with their best
+            arms adds to a random order.
+        net_qini: The same net of cost.
+        curve: The net gain per member if only the first so many are treated, at the depths of `bands.GRID`.
         best_arm: The arm (or control) with the highest net value for all, on the same trial: a little flattered by that choice,
             so that personalising is judged strictly.
     """
@@ -34,6 +39,9 @@ class PolicyValue:
     shares: tuple[float, ...]
     value: Estimate
     gains: Mapping[str, Estimate]
+    qini: Estimate
+    net_qini: Estimate
+    curve: tuple[Estimate, ...]
     best_arm: str
 
 
@@ -70,7 +78,7 @@ def policy_contrasts(scores: Floats, predicted: Floats, costs: Floats) -> tuple[
 
 def policy_value(
     name: str,
-    choice: Ints,
+    predicted: Floats,
     scores: Floats,
     *,
     arms: Sequence[str],
@@ -86,13 +94,14 @@ def policy_value(
 
     Args:
         name: Of the policy.
-        choice: int64[n], the arm it gives each member.
+        predicted: float64[n, arms - 1], calibrated effects; each member gets the arm that is best by them, net of cost.
         scores: float64[n, arms].
         arms: Names, the control first.
         costs: float64[arms - 1].
         rankings: Other ways to rank members, float64[n] each, such as a response model or a rule.
         level: The accepted error of each interval.
     """
+    choice, _ = best_choice(predicted, costs)
     net = scores - np.concatenate([[0.0], costs])
     n = len(choice)
     own = net[np.arange(n), choice]
@@ -106,8 +115,20 @@ def policy_value(
             taken = _first(ranking, 1 - float(shares[0]))
             others[f"as many by {other}"] = taken * net[:, arm] + (1 - taken) * net[:, 0]
     gains = {other: mean_estimate(own - values, level=level) for other, values in others.items()}
-    value = mean_estimate(own, level=level)
-    return PolicyValue(name, tuple(float(share) for share in shares), value, gains, arms[best])
+    free, dear = (
+        contrast_areas({name: ranking}, contrasts, level=level)
+        for ranking, contrasts in (policy_contrasts(scores, predicted, cost) for cost in (0 * costs, costs))
+    )
+    return PolicyValue(
+        name=name,
+        shares=tuple(float(share) for share in shares),
+        value=mean_estimate(own, level=level),
+        gains=gains,
+        qini=free.qini(name),
+        net_qini=dear.qini(name),
+        curve=dear.band(name),
+        best_arm=arms[best],
+    )
 
 
 def _first(ranking: Floats, share: float) -> Floats:

@@ -38,10 +38,10 @@ class RankingResult:
     Attributes:
         name: Of what gives the order.
         learned: Whether it is a prediction of effects, rather than a baseline.
-        qini: `qini_raw` from outcomes, banded by the bootstrap; its p-value is against a random order.
+        qini: `qini_raw` from outcomes; its p-value is against a random order.
         auuc: `auuc_raw` from outcomes.
         qini_per_effect: `qini_raw` over the absolute average effect; none where that is 0.
-        robust_qini: The doubly robust `qini_raw`, banded by its influence function.
+        robust_qini: The doubly robust `qini_raw`.
         equivalents: What other libraries call the Qini.
         curve: The Qini curve with its pointwise band at the depths of `bands.GRID`.
     """
@@ -119,7 +119,7 @@ class Evaluation:
         control: Name of the control.
         costs: Of giving each arm to a member, in the outcome's unit, by arm.
         level: The accepted error of each interval, and of each model's gates and of its group claims together.
-        draws: Of the bootstrap.
+        draws: Of the bootstrap; 0 for influence functions.
         seed: Of the bootstrap.
         arms: One per arm but the control.
         policies: The value of choosing by each model's calibrated effects, net of cost.

@@ -136,7 +136,8 @@ def _ranking(figures: Figures, one: RankingResult) -> dict[str, str]:
 
 def _compared(figures: Figures, name: str, found: Estimate, readings: tuple[str, str]) -> dict[str, str]:
     """Return a row of a difference; the readings are for one above and one below zero."""
-    read = {"good": readings[0], "bad": readings[1], "open": "may be chance"}
+    chance = "the same" if found.estimate == 0 == found.error else "may be chance"
+    read = {"good": readings[0], "bad": readings[1], "open": chance}
     return {
         "name": name,
         "tone": tone(found),
@@ -189,14 +190,33 @@ def _policy(evaluation: Evaluation, one: PolicyValue) -> dict[str, Any]:
     arms = (evaluation.control, *evaluation.costs)
     return {
         "name": one.name,
+        "curve": _svg(_policy_curve(evaluation, one)),
         "shares": ", ".join(
-            f"{arm} for {plain(100 * share, 1)} %" for arm, share in zip(arms, one.shares, strict=True)
+            f"{arm} for {plain(100 * share, 1)} %"
+            for arm, share in zip(arms, one.shares, strict=True)
+            if share
         ),
         "gains": [
             _compared(figures, _named(name, one), gain, ("choosing pays", "choosing loses"))
             for name, gain in _gains(one).items()
         ],
     }
+
+
+def _policy_curve(evaluation: Evaluation, one: PolicyValue) -> str:
+    per, unit = evaluation.unit.per, evaluation.unit
+    points = [
+        CurvePoint(
+            f"best arms by {one.name}",
+            float(depth),
+            per * height.estimate,
+            per * height.lower,
+            per * height.upper,
+        )
+        for depth, height in zip(GRID, one.curve, strict=True)
+    ]
+    costs = ", net of cost" if any(evaluation.costs.values()) else ""
+    return curves_chart(points, points[0].ranking, unit.treated, f"{_axis(evaluation)}{costs}")
 
 
 def _gains(one: PolicyValue) -> Mapping[str, Estimate]:

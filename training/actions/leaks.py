@@ -82,7 +82,10 @@ def _differs(column: pl.Series, trial: Trial) -> bool:
             means.append((mean, float((weight**2 * (value - mean) ** 2).sum() / weight.sum() ** 2)))
         for mean, variance in means[1:]:
             spread = np.sqrt(variance + means[0][1])
-            if spread > 0 and 2 * ndtr(-abs(mean - means[0][0]) / spread) * comparisons < _CHANCE:
+            if spread == 0:
+                if mean != means[0][0]:
+                    return True
+            elif 2 * ndtr(-abs(mean - means[0][0]) / spread) * comparisons < _CHANCE:
                 return True
     return False
 

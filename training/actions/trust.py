@@ -8,6 +8,7 @@ from scipy.special import chdtrc
 
 from experiments.effects.trial import Floats, Trial
 from training.actions.encoding import encode, learn_encoding
+from training.errors import TrainingError
 
 ACCEPTED = 0.001
 """Accepted chance of stopping a sound trial, for each check, as for the sample ratio of an experiment."""
@@ -60,6 +61,9 @@ def check_trial(trial: Trial, shares: Mapping[str, float] | None = None) -> Tria
         trial: The trial.
         shares: Planned share of members by arm, in any unit; without them the sample ratio is checked against the propensities if these
             were given, else it is not.
+
+    Raises:
+        TrainingError: The planned shares are not those of the arms.
     """
     return TrialTrust((_sample_ratio(trial, shares), _balance(trial), _overlap(trial)))
 
@@ -71,6 +75,10 @@ def _sample_ratio(trial: Trial, shares: Mapping[str, float] | None) -> Finding:
             None,
             None,
             "The planned shares of the arms are not known, so they were not checked.",
+        )
+    if set(shares) != set(trial.arms) or not all(share > 0 for share in shares.values()):
+        raise TrainingError(
+            f"There are planned shares of {', '.join(shares)}, but the arms are {', '.join(trial.arms)}: each needs one above 0."
         )
     planned = np.array([shares[arm] for arm in trial.arms], dtype=np.float64)
     expected = planned / planned.sum() * len(trial)

@@ -54,6 +54,24 @@ def test_each_arm_has_its_own_figures() -> None:
     assert [policy.name for policy in found.policies] == ["linear", "<wide>"]
 
 
+def test_bands_come_from_formulas_or_from_draws() -> None:
+    """Both have the same figures, nearly the same errors, and say which they are."""
+    formulas = evaluate_effects_of_two_arms(0)
+    draws = evaluate_effects_of_two_arms(400)
+    one, other = formulas.arms[0].rankings[0], draws.arms[0].rankings[0]
+    assert one.qini.estimate == other.qini.estimate
+    assert one.qini.error == pytest.approx(other.qini.error, rel=0.15)
+    assert one.robust_qini == other.robust_qini
+    assert "influence function" in dict(formulas.definitions)["band"]
+    assert "400 draws" in dict(draws.definitions)["band"]
+
+
+def evaluate_effects_of_two_arms(draws: int) -> Evaluation:
+    """Return an evaluation with bands by draws, or by formulas for none."""
+    sim = simulate(6, n=1_000, interaction=0.6)
+    return evaluate_effects(sim.trial, "value", sim.scores, {"m": sim.predicted}, unit=UNIT, draws=draws)
+
+
 def test_two_learned_rankings_of_one_order_have_one_policy() -> None:
     """Calibration takes the scale out, so that both models send the same to the same members."""
     first, second = evaluated().policies
@@ -84,7 +102,7 @@ def test_a_page_stands_alone_and_says_everything_in_words() -> None:
         "Who & what",
         "Who gains from arm 1?",
         "extra euros per 100 members called",
-        "<wide>: are the predicted effects true?",
+        "<wide>: are the predicted effects of arm 1 true?",
         "times too far apart",
         "sleeping dogs",
         "It is not shown to be better than: first feature.",
@@ -93,7 +111,7 @@ def test_a_page_stands_alone_and_says_everything_in_words() -> None:
         "Radcliffe 2007",
     ):
         assert words in page.text
-    assert page.tags.count("svg") == 2 * 3
+    assert page.tags.count("svg") == 2 * 3 + 2
     assert "nan" not in page.text.split()
 
 
@@ -109,7 +127,10 @@ def test_a_page_of_equal_predictions_can_be_read() -> None:
     sim = simulate(2, n=200, arms=2)
     flat = evaluate_effects(sim.trial, "value", sim.scores, {"flat": np.ones((200, 1))}, unit=UNIT, draws=10)
     assert flat.arms[0].rankings[0].qini.p_value == 1
-    assert "nobody can be chosen by them" in Page(effects_page(flat, "Flat")).text
+    text = Page(effects_page(flat, "Flat")).text
+    assert "nobody can be chosen by them" in text
+    assert "By its calibrated effects: arm 1 for 100.0 %." in text
+    assert "the best arm for all (arm 1) 0.0 0.0 to 0.0 1.000 the same" in text
     json.dumps(evaluation_document(flat), allow_nan=False)
 
 
@@ -164,7 +185,6 @@ def test_hillstroms_women() -> None:
         unit=Unit("visits", 1_000, "mailed"),
         baselines={"rule": rule(trial), "random": np.random.default_rng(0).random(len(trial))},
         untreated=logistic[:, 0],
-        draws=60,
     )
     arm = found.arms[0]
     rankings = {one.name: one for one in arm.rankings}
@@ -204,7 +224,6 @@ def test_hillstroms_three_arms_do_not_pay_for_choosing() -> None:
         learners.scores(trial, "visit", chances),
         {"T-logistic": learners.effects(chances)},
         unit=Unit("visits", 1_000, "mailed"),
-        draws=10,
     )
     policy = found.policies[0]
     assert policy.best_arm == "Mens E-Mail"

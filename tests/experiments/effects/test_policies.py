@@ -29,9 +29,8 @@ def test_each_member_gets_what_is_predicted_to_be_best_for_her() -> None:
 
 def test_values_and_gains_done_by_hand() -> None:
     """Net scores 3.5, 4, 2, 2 have mean 2.875; against nobody the differences 2.5, 3, 0, 2 have mean 1.875."""
-    choice, _ = best_choice(PREDICTED, COSTS)
     found = policy_value(
-        "model", choice, SCORES, arms=ARMS, costs=COSTS, rankings={"rule": np.array([4.0, 3.0, 2.0, 2.0])}
+        "model", PREDICTED, SCORES, arms=ARMS, costs=COSTS, rankings={"rule": np.array([4.0, 3.0, 2.0, 2.0])}
     )
     assert found.shares == (0.25, 0.25, 0.5)
     assert found.value.estimate == pytest.approx(2.875)
@@ -56,11 +55,21 @@ def test_the_curve_of_several_arms_treats_each_member_with_her_best() -> None:
     assert (contrast_curve(ranking, contrasts).qini * 4).tolist() == [0, 3, 5.5, 7.5, 6]
 
 
+def test_a_policy_has_its_own_curve_and_areas() -> None:
+    """Net of cost the curve is that of the contrasts above; free of cost members bring 3, 4, -1 and 3."""
+    found = policy_value("model", PREDICTED, SCORES, arms=ARMS, costs=COSTS, rankings={})
+    ranking, contrasts = policy_contrasts(SCORES, PREDICTED, COSTS)
+    assert found.net_qini.estimate == pytest.approx(contrast_curve(ranking, contrasts).qini_raw)
+    assert found.curve[-1].estimate == pytest.approx(1.5)
+    # Predicted 3, 4, -1 and 3 too, so that two members are one step: 4, 10, 9.
+    area = (4 / 2 + 2 * (4 + 10) / 2 + (10 + 9) / 2) / 4
+    assert found.qini.estimate == pytest.approx((area - 9 / 2) / 4)
+
+
 def test_treating_nobody_is_a_policy_too() -> None:
     """Where nothing is worth its cost, everybody stays with the control, and there is nobody to rank."""
-    choice, _ = best_choice(PREDICTED, np.array([9.0, 9.0]))
     found = policy_value(
-        "dear", choice, SCORES, arms=ARMS, costs=np.array([9.0, 9.0]), rankings={"rule": PREDICTED[:, 0]}
+        "dear", PREDICTED, SCORES, arms=ARMS, costs=np.array([9.0, 9.0]), rankings={"rule": PREDICTED[:, 0]}
     )
     assert found.best_arm == "none"
     assert found.gains[NOBODY].estimate == 0
@@ -75,9 +84,8 @@ def test_intervals_of_gains_hold_the_truth() -> None:
     for seed in range(100):
         sim = simulate(seed, n=500, interaction=0.8)
         by_x = sim.trial.features["x0"].to_numpy()[:, None]
-        choice, _ = best_choice(by_x, np.zeros(1))
-        gain = policy_value(
-            "x", choice, sim.scores, arms=sim.trial.arms, costs=np.zeros(1), rankings={}
-        ).gains[NOBODY]
+        gain = policy_value("x", by_x, sim.scores, arms=sim.trial.arms, costs=np.zeros(1), rankings={}).gains[
+            NOBODY
+        ]
         held += gain.lower <= truth <= gain.upper
     assert held >= 90

@@ -1,14 +1,9 @@
-"""Trials with known effects, and Hillstrom's."""
-
-import gzip
-from pathlib import Path
+"""Trials with known effects."""
 
 import numpy as np
 import polars as pl
 
 from experiments.effects.trial import Floats, Trial
-
-HILLSTROM_FEATURES = ["recency", "history", "mens", "womens", "newbie", "zip_code", "channel"]
 
 
 def simulated(
@@ -71,11 +66,3 @@ def table_of(trial: Trial) -> pl.DataFrame:
     return pl.DataFrame(
         {"member": trial.members, "arm": [trial.arms[place] for place in trial.arm.tolist()]}
     ).with_columns(*(pl.Series(name, values) for name, values in trial.outcomes.items()), *trial.features)
-
-
-def hillstrom_table(shared: Path) -> pl.DataFrame | None:
-    """Return Hillstrom's table if it is there."""
-    path = shared / "hillstrom" / "hillstrom.csv.gz"
-    if not path.is_file():
-        return None
-    return pl.read_csv(gzip.decompress(path.read_bytes()), infer_schema_length=None)
