@@ -189,6 +189,8 @@ def _rules(written: list[str]) -> "list[RuleLine]":
 def _say(result: "PlanResult") -> None:
     document = result.document
     say(f"{document['title']}. {document['sentence']}")
+    for warning in document["warnings"]:
+        say(f"! {warning}")
     if document["value"]:
         say("\nWhat choosing for each member earns, per member:")
         rows = [

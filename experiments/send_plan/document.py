@@ -16,7 +16,10 @@ DEFINITIONS = {
         "Net margin per member of the personalised list, minus that of the alternative within the same limits: the mean over the"
         " trial's members of the difference of chances times doubly robust scores. ips: the same with inverse-propensity scores."
     ),
-    "interval": "Two-sided, 95 % unless level says otherwise; of candidates over nobody simultaneous (Bonferroni).",
+    "interval": (
+        "Two-sided, 95 % unless level says otherwise; of candidates over nobody simultaneous (Bonferroni). Where effects are not shown to"
+        " differ, errors of the personalised list are multiplied by √2: what a fold is given then rests on the noise of the other folds."
+    ),
     "net margin": ("Margin less the cost of what was sent: per send, and per response times the response."),
     "best_arm": "The arm that earns most for all, or for a random share where the limits do not reach all.",
     "random": "Each arm as likely, for all or for the random share that the limits reach.",
@@ -38,12 +41,15 @@ DEFINITIONS = {
 }
 
 
-def plan_document(plan: SendPlan, before: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+def plan_document(
+    plan: SendPlan, before: Sequence[tuple[str, str]] = (), warnings: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the plan as plain values.
 
     Args:
         plan: The plan.
         before: Steps that came before the allocation: name and sentence.
+        warnings: What the reader should know of the data.
     """
     trusted = plan.verdict.code is not VerdictCode.TRIAL_NOT_TRUSTED
     return {
@@ -52,6 +58,7 @@ def plan_document(plan: SendPlan, before: Sequence[tuple[str, str]] = ()) -> dic
         "sentence": headline(plan),
         "arm": plan.problem.arms[plan.verdict.arm] if plan.verdict.arm else None,
         "rule": plan.verdict.rule or None,
+        "warnings": list(warnings),
         "value": _value(plan) if trusted else {},
         "candidates": _candidates(plan) if trusted else [],
         "list": _list(plan, trusted=trusted),

@@ -8,10 +8,12 @@ from experiments.effects.estimate import Estimate, mean_estimate
 from experiments.effects.trial import Floats
 from experiments.send_plan.comparing import (
     FEWEST_EFFECTIVE,
+    PAIRS_MET_TWICE,
     Comparison,
     compare,
     compare_with_trial,
     effective_members,
+    inflated_mean,
 )
 from experiments.send_plan.lists import MemberList, Rest, personal_list, split
 from experiments.send_plan.needed import (
@@ -123,8 +125,12 @@ def judge(problem: PlanProblem) -> Findings:
         RANDOM: rest.whole(random_arms(rest.costs, rest.limits)),
         **simple,
     }
-    against = {name: compare(policy, other, scored, level=level) for name, other in others.items()}
-    against[LOGGED] = compare_with_trial(policy, problem.net, scored, level=level)
+    inflation = _inflation(problem)
+    against = {
+        name: compare(policy, other, scored, level=level, inflation=inflation)
+        for name, other in others.items()
+    }
+    against[LOGGED] = compare_with_trial(policy, problem.net, scored, level=level, inflation=inflation)
     return Findings(
         arms=candidates,
         plan=_plan(problem, policy, rest, max(candidate.reach for candidate in candidates)),
@@ -180,7 +186,12 @@ def _plan(problem: PlanProblem, policy: Floats, rest: Rest, reach: float) -> Can
     more = (chosen * problem.scored.robust).sum(axis=1) - problem.scored.robust[:, 0]
     scale = reach * (1 - rest.random.share)
     level = problem.level / len(problem.arms)
-    return Candidate("the plan", mean_estimate(more / scale if scale > 0 else more, level=level), reach)
+    gain = inflated_mean(more / scale if scale > 0 else more, level, _inflation(problem))
+    return Candidate("the plan", gain, reach)
+
+
+def _inflation(problem: PlanProblem) -> float:
+    return 1.0 if problem.differ else PAIRS_MET_TWICE
 
 
 def _needed(problem: PlanProblem, candidates: tuple[Candidate, ...]) -> Needed:

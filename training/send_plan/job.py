@@ -200,7 +200,7 @@ def plan_sends(
         )
         plan = make_plan(problem) if addressed is own else make_plan(problem, addressed.audience, limits)
         say("writing the list", 3, _STEPS)
-        document = plan_document(plan, first_steps(read, trust, learned, options.costs))
+        document = plan_document(plan, first_steps(read, trust, learned, options.costs), read.warnings)
         table = plan_table(plan, learned, addressed)
     say("done", _STEPS, _STEPS)
     return PlanResult(options, read, learned, addressed, plan, document, table)

@@ -43,7 +43,7 @@ def _read(read: ReadTrial) -> str:
         told += f" No margin column was named, so {read.outcome} itself is the money."
     if not read.columns.response:
         told += f" Who responded is told by {read.response}."
-    return " ".join([told, *read.warnings])
+    return told
 
 
 def _costs(read: ReadTrial, costs: Mapping[str, ArmCost]) -> str:
