@@ -127,8 +127,6 @@ def test_rules_caps_and_other_members_are_taken(
             "0.2",
             "--random-share",
             "0.1",
-            "--features",
-            "x,y,visits,shop",
         ),
         *("--members", str(others), "--out", str(out), "--json", "-", "--seed", "3"),
     )
