@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import train_actions
+from cli import train_actions, train_members
 from cli.output import names, say, write_json
 from cli.progress import progress_bar
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Training jobs, tracked in MLflow.", no_args_is_help=True)
 app.command("actions")(train_actions.actions)
+app.command("members")(train_members.members)
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}

@@ -61,7 +61,7 @@ def comparison_chart(result: TrainOffersResult) -> bytes:
         base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q"),
     )
     heading = f"{title} for {result.job.task}, 95 % intervals over members"
-    return _png(chart.properties(width=420, height=28 * len(rows) + 20, title=heading))
+    return chart_png(chart.properties(width=420, height=28 * len(rows) + 20, title=heading))
 
 
 def activity_chart(
@@ -92,7 +92,7 @@ def activity_chart(
         base.mark_rule().encode(y=alt.Y("low:Q", title=title), y2="high:Q"),
     )
     heading = f"{title} by member activity, 95 % intervals"
-    return _png(chart.properties(width=420, height=240, title=heading))
+    return chart_png(chart.properties(width=420, height=240, title=heading))
 
 
 def calibration_chart(evaluation: Evaluation) -> bytes:
@@ -117,7 +117,7 @@ def calibration_chart(evaluation: Evaluation) -> bytes:
         .encode(x="predicted:Q", y="actual:Q"),
         alt.Chart({"values": rows}).mark_line(point=True, color=_COLOURS["highlight"]).encode(**axes),
     )
-    return _png(chart.properties(width=320, height=320, title="Calibration of the listed offers"))
+    return chart_png(chart.properties(width=320, height=320, title="Calibration of the listed offers"))
 
 
 def gains_chart(gains: Mapping[str, float]) -> bytes:
@@ -134,7 +134,7 @@ def gains_chart(gains: Mapping[str, float]) -> bytes:
             y=alt.Y("feature:N", sort=[name for name, _ in top], title=None),
         )
     )
-    return _png(chart.properties(width=360, title="What the trees look at"))
+    return chart_png(chart.properties(width=360, title="What the trees look at"))
 
 
 def learning_chart(learning: Sequence[tuple[int, float]], metric: str) -> bytes:
@@ -151,7 +151,7 @@ def learning_chart(learning: Sequence[tuple[int, float]], metric: str) -> bytes:
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
         )
     )
-    return _png(chart.properties(width=420, height=240, title=f"{title} on validation while learning"))
+    return chart_png(chart.properties(width=420, height=240, title=f"{title} on validation while learning"))
 
 
 def _with_interval(estimate: Estimate) -> dict[str, float | None]:
@@ -172,7 +172,8 @@ def _by_part(evaluation: Evaluation, metric: str, trips: npt.NDArray[np.floating
     return [over_members(values[part], members[part]) for part in np.array_split(order, parts)]
 
 
-def _png(chart: Any) -> bytes:
+def chart_png(chart: Any) -> bytes:
+    """Return a chart as a PNG image."""
     import vl_convert
 
     image: bytes = vl_convert.vegalite_to_png(chart.to_json(), scale=1.5)
