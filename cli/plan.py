@@ -191,11 +191,12 @@ def _say(result: "PlanResult") -> None:
     say(f"{document['title']}. {document['sentence']}")
     for warning in document["warnings"]:
         say(f"! {warning}")
-    if document["value"]:
+    said = [one for one in document["value"].values() if not one["refused"]]
+    if said:
         say("\nWhat choosing for each member earns, per member:")
         rows = [
             (one["alternative"], *(f"{one[part]:+.4g}" for part in ("estimate", "ci_lower", "ci_upper")))
-            for one in document["value"].values()
+            for one in said
         ]
         say(table(("against", "more", "from", "to"), rows))
     say("\nThe list:")

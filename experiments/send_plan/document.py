@@ -8,7 +8,14 @@ from experiments.effects.estimate import Estimate
 from experiments.send_plan.comparing import FEWEST_EFFECTIVE, Comparison
 from experiments.send_plan.judging import Candidate
 from experiments.send_plan.plan import SendPlan
-from experiments.send_plan.sentences import TITLES, alternative, headline, needed_to_personalise, steps
+from experiments.send_plan.sentences import (
+    TITLES,
+    alternative,
+    headline,
+    needed_to_personalise,
+    refused,
+    steps,
+)
 from experiments.send_plan.verdict import VerdictCode
 
 DEFINITIONS = {
@@ -59,7 +66,7 @@ def plan_document(
         "arm": plan.problem.arms[plan.verdict.arm] if plan.verdict.arm else None,
         "rule": plan.verdict.rule or None,
         "warnings": list(warnings),
-        "value": _value(plan) if trusted else {},
+        "value": {name: _compared(plan, name, one) for name, one in plan.findings.against.items()},
         "candidates": _candidates(plan) if trusted else [],
         "list": _list(plan, trusted=trusted),
         "budget": _budget(plan) if trusted else {},
@@ -84,18 +91,18 @@ def estimate_document(figure: Estimate) -> dict[str, float | None]:
     }
 
 
-def _value(plan: SendPlan) -> dict[str, Any]:
-    findings = plan.findings
-    if not findings.judged:
-        return {}
-    return {name: _comparison(plan, name, one) for name, one in findings.against.items()}
-
-
-def _comparison(plan: SendPlan, name: str, comparison: Comparison) -> dict[str, Any]:
+def _compared(plan: SendPlan, name: str, comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison; null in every figure, with the reason, where nothing may be said."""
+    refusal = refused(plan)
+    figures = _both(comparison)
+    if refusal:
+        nothing = dict.fromkeys(estimate_document(comparison.robust))
+        figures = {**nothing, "ips": nothing}
     return {
         "alternative": alternative(plan, name),
-        **_both(comparison),
+        **figures,
         "effective_members": comparison.effective,
+        "refused": refusal or None,
     }
 
 

@@ -71,7 +71,8 @@ def build_page(
             subtitle=subtitle,
             document=document,
             tone=_TONES[VerdictCode(document["verdict"])],
-            comparisons=[_compared(one["alternative"], one) for one in document["value"].values()],
+            comparisons=[_compared(one["alternative"], one) for one in _said(document)],
+            refusal=next((one["refused"] for one in document["value"].values() if one["refused"]), None),
             candidates=[_compared(_reached(one), one) for one in document["candidates"]],
             differences=_differences(document),
             curve=_curve(document),
@@ -101,6 +102,10 @@ def _environment() -> Environment:
 def _keep_together(value: object) -> object:
     """Keep a number and its per-cent sign on one line; markup stays as it is."""
     return value.replace(" %", "\u00a0%") if type(value) is str else value
+
+
+def _said(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in document["value"].values() if not one["refused"]]
 
 
 def _reached(candidate: Mapping[str, Any]) -> str:
@@ -137,7 +142,7 @@ def _compared(label: str, figure: Mapping[str, Any]) -> dict[str, str]:
 
 def _differences(document: Mapping[str, Any]) -> Markup | None:
     rows = []
-    for one in document["value"].values():
+    for one in _said(document):
         words = _compared(one["alternative"], one)
         colour = {"good": HIGHER_COLOUR, "bad": LOWER_COLOUR}.get(words["tone"], UNDECIDED_COLOUR)
         if words["interval"]:

@@ -48,6 +48,19 @@ def headline(plan: SendPlan) -> str:
             return _nothing(plan)
 
 
+def refused(plan: SendPlan) -> str:
+    """Return why nothing is said of the personalised list's value; empty where something is."""
+    if plan.problem.distrust:
+        return "The trial is not to be trusted."
+    findings = plan.findings
+    if findings.judged:
+        return ""
+    return (
+        f"Choosing for each member cannot be judged: only {findings.effective:.0f} members of the trial, equally weighted, had"
+        f" what the plan would give them, and {FEWEST_EFFECTIVE} are needed."
+    )
+
+
 def money(figure: Estimate) -> str:
     """Return a signed figure with its interval: ``+0.42 (+0.20 to +0.64)``."""
     if not figure.error > 0:
@@ -103,12 +116,10 @@ def _one_offer(plan: SendPlan) -> str:
 
 
 def _not_personal(plan: SendPlan) -> str:
+    refusal = refused(plan)
+    if refusal:
+        return refusal
     findings = plan.findings
-    if not findings.judged:
-        return (
-            f"Choosing for each member cannot be judged: only {findings.effective:.0f} members of the trial, equally weighted, had"
-            f" what the plan would give them, and {FEWEST_EFFECTIVE} are needed."
-        )
     difference = findings.against[BEST_ARM].robust
     if difference.error == 0:
         return "Choosing for each member gives everybody the same, so it earns nothing more."
@@ -169,8 +180,9 @@ def _allocated(plan: SendPlan) -> str:
 
 def _valued(plan: SendPlan) -> str:
     findings = plan.findings
-    if not findings.judged:
-        return _not_personal(plan)
+    refusal = refused(plan)
+    if refusal:
+        return refusal
     listed = [
         f"{money(comparison.robust)} against {alternative(plan, name)}"
         for name, comparison in findings.against.items()

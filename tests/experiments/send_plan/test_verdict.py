@@ -166,7 +166,8 @@ def test_a_trial_that_is_not_trusted_gets_no_numbers() -> None:
     document = plan_document(make_plan(problem))
     assert document["verdict"] == "trial_not_trusted"
     assert "The arms differ." in document["sentence"]
-    assert document["value"] == {}
+    assert {one["estimate"] for one in document["value"].values()} == {None}
+    assert document["value"]["nobody"]["refused"] == "The trial is not to be trusted."
     assert document["list"]["cost"] == 0
 
 
@@ -245,3 +246,13 @@ def test_numbers_that_are_missing_are_refused() -> None:
     broken[3, 0] = np.nan
     with pytest.raises(AnalysisError, match="gains hold a missing"):
         replace(audience, gains=broken)
+
+
+def test_a_plan_that_few_members_speak_for_is_not_judged() -> None:
+    """With fewer than 100 equally weighted members that had what the plan gives, no figure is printed, and the reason is."""
+    plan = make_plan(draw(World((0.5, 0.5)), 150, 1).problem)
+    document = plan_document(plan)
+    assert document["value"][BEST_ARM]["ci_lower"] is None
+    assert "are needed" in document["value"][BEST_ARM]["refused"]
+    assert document["verdict"] != "personalise"
+    assert "cannot be judged" in Page(build_page(document)).text
