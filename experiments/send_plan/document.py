@@ -30,7 +30,7 @@ DEFINITIONS = {
     "net margin": ("Margin less the cost of what was sent: per send, and per response times the response."),
     "best_arm": "The arm that earns most for all, or for a random share where the limits do not reach all.",
     "random": "Each arm as likely, for all or for the random share that the limits reach.",
-    "response": "The best arm for those most likely to respond to it: as many members as the personalised list writes to.",
+    "response": "The best arm for those most likely to respond to it: as many as the limits reach.",
     "rule": "The own rule, or a random share of its sends where the limits do not reach all of them.",
     "logged": "What the trial's members really brought, whatever the trial cost; no alternative within the limits.",
     "shadow_price": "Net gain that the last 1 of budget brings.",

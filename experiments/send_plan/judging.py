@@ -73,7 +73,6 @@ class Findings:
         needed_to_personalise: What it takes to show that the plan earns a stated amount more than the best arm for all.
         list: The personalised list that was valued.
         rest: Those of it not left to chance.
-        sends: How many of those it writes to.
     """
 
     arms: tuple[Candidate, ...]
@@ -86,7 +85,6 @@ class Findings:
     needed_to_personalise: NeededToPersonalise
     list: MemberList
     rest: Rest
-    sends: int
 
     @property
     def judged(self) -> bool:
@@ -108,13 +106,10 @@ def judge(problem: PlanProblem) -> Findings:
     rest = split(audience, problem.limits, problem.random_share, problem.seed)
     listed = personal_list(audience, rest)
     policy = rest.whole(listed.chances[rest.rows])
-    sends = int(np.count_nonzero(listed.arm[rest.rows]))
     each = [one_arm(arm, rest.costs, rest.limits) for arm in range(1, arms)]
     candidates = _candidates(problem, [float(1 - chances[0, 0]) for chances in each])
     best = _best(candidates)
-    simple = {
-        RESPONSE: by_response(audience.response[rest.rows, best - 1], best, rest.costs, rest.limits, sends)
-    }
+    simple = {RESPONSE: by_response(audience.response[rest.rows, best - 1], best, rest.costs, rest.limits)}
     if audience.rule is not None:
         simple[RULE] = by_rule(audience.rule[rest.rows], rest.costs, rest.limits)
     simple = {name: rest.whole(chances) for name, chances in simple.items()}
@@ -147,7 +142,6 @@ def judge(problem: PlanProblem) -> Findings:
         ),
         list=listed,
         rest=rest,
-        sends=sends,
     )
 
 

@@ -103,7 +103,7 @@ def personal_list(audience: Audience, rest: Rest) -> MemberList:
     return _written(audience, rest.random, own, chances, found)
 
 
-def make_list(kind: ListKind, arm: int, audience: Audience, rest: Rest, sends: int) -> MemberList:
+def make_list(kind: ListKind, arm: int, audience: Audience, rest: Rest) -> MemberList:
     """Return a list of a kind.
 
     Args:
@@ -111,7 +111,6 @@ def make_list(kind: ListKind, arm: int, audience: Audience, rest: Rest, sends: i
         arm: The arm of ``ONE_ARM`` and ``RESPONSE``, from 1.
         audience: The members.
         rest: Those not left to chance; in a list that sends nothing chance sends nothing either.
-        sends: The most sends of a list by response.
     """
     n, arms = len(audience), audience.gains.shape[1] + 1
     if kind is ListKind.PERSONAL:
@@ -125,7 +124,7 @@ def make_list(kind: ListKind, arm: int, audience: Audience, rest: Rest, sends: i
         assert audience.rule is not None
         wanted = audience.rule
     else:
-        wanted = _responsive(arm, audience, rest, sends)
+        wanted = _responsive(arm, audience, rest)
     own = _as_far_as_it_goes(wanted, audience, rest)
     # Members left to chance would have had the same chance as the others of whom the same is wanted.
     asked = np.bincount(wanted[rest.rows], minlength=arms).clip(1)
@@ -135,10 +134,10 @@ def make_list(kind: ListKind, arm: int, audience: Audience, rest: Rest, sends: i
     return _written(audience, rest.random, own, chances, None)
 
 
-def _responsive(arm: int, audience: Audience, rest: Rest, sends: int) -> Ints:
+def _responsive(arm: int, audience: Audience, rest: Rest) -> Ints:
     """Return who is wanted by her response: as many of the rest as fit, and whoever of the others responds as well."""
     level = audience.response[:, arm - 1]
-    chosen = by_response(level[rest.rows], arm, rest.costs, rest.limits, sends)[:, arm] > 0
+    chosen = by_response(level[rest.rows], arm, rest.costs, rest.limits)[:, arm] > 0
     wanted = np.zeros(len(audience), dtype=np.int64)
     if chosen.any():
         wanted[level >= level[rest.rows][chosen].min()] = arm

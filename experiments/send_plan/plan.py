@@ -58,7 +58,7 @@ def make_plan(
     """
     findings = judge(problem)
     verdict = decide(findings, trusted=not problem.distrust, differ=problem.differ)
-    own = make_list(verdict.list_kind, verdict.arm, problem.audience, findings.rest, findings.sends)
+    own = make_list(verdict.list_kind, verdict.arm, problem.audience, findings.rest)
     policy = one_hot(own.arm, len(problem.arms))
     value = compare(policy, nobody(len(own.arm), len(problem.arms)), problem.scored, level=problem.level)
     logged = compare_with_trial(policy, problem.net, problem.scored, level=problem.level)
@@ -67,7 +67,6 @@ def make_plan(
         return SendPlan(problem, findings, verdict, audience, limits, own, findings.list, value, logged)
     assert limits is not None
     rest = split(audience, limits, problem.random_share, problem.seed)
-    sends = round(findings.sends * len(rest.rows) / max(len(findings.rest.rows), 1))
-    listed = make_list(verdict.list_kind, verdict.arm, audience, rest, sends)
-    personal = make_list(ListKind.PERSONAL, 0, audience, rest, sends)
+    listed = make_list(verdict.list_kind, verdict.arm, audience, rest)
+    personal = make_list(ListKind.PERSONAL, 0, audience, rest)
     return SendPlan(problem, findings, verdict, audience, limits, listed, personal, value, logged)

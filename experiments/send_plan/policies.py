@@ -57,19 +57,20 @@ def random_arms(costs: Floats, limits: Limits) -> Floats:
     return within(chances, costs, limits)
 
 
-def by_response(level: Floats, arm: int, costs: Floats, limits: Limits, sends: int) -> Floats:
+def by_response(level: Floats, arm: int, costs: Floats, limits: Limits) -> Floats:
     """Return the policy that gives one arm to those most likely to respond to it, whether or not it changes what they do.
+
+    It reaches as many as the limits do: how many it pays to reach is what a response model does not know.
 
     Args:
         level: float64[n], predicted response to the arm; ties are broken by lot.
         arm: From 1.
         costs: float64[n, K].
         limits: What may be used.
-        sends: As many members at most, so that it writes to no more members than what it is compared with.
     """
     n = len(level)
     order = np.lexsort((np.random.default_rng(_SEED).random(n), -level))
-    most = min(limits.caps.get(arm - 1, n), n if limits.sends is None else limits.sends, sends)
+    most = min(limits.caps.get(arm - 1, n), n if limits.sends is None else limits.sends)
     spent = np.cumsum(costs[order, arm - 1])
     reached = int(np.searchsorted(spent, limits.budget * (1 + 1e-9), side="right"))
     chosen = np.zeros(n, dtype=np.int64)

@@ -106,7 +106,7 @@ def read_trial(path: Path, columns: TrialColumns) -> ReadTrial:
         arm,
         propensity,
         {**outcomes, **response},
-        table.select(columns.features) if columns.features else pl.DataFrame(),
+        table.select(columns.features) if columns.features else pl.DataFrame(height=table.height),
     )
     left_out: dict[str, str] = {}
     if not columns.features:
@@ -267,4 +267,6 @@ def _all_features(table: pl.DataFrame, trial: Trial, taken: set[str]) -> tuple[p
         name: f"it {leak.sentence}, so it was hardly known before the arm was drawn; name it with --features if it was"
         for name, leak in leaks.items()
     }
-    return table.select([name for name in kept if name not in leaks]), left_out
+    features = [name for name in kept if name not in leaks]
+    # Polars forgets the number of rows where no column is selected.
+    return table.select(features) if features else pl.DataFrame(height=table.height), left_out

@@ -85,7 +85,9 @@ def of_a_table(
     table = frame.collect()
     if table.is_empty():
         raise DatasetError(f"{path} has no rows.", table=str(path))
-    features = table.select(trial.features.columns)
+    names = trial.features.columns
+    # Polars forgets the number of rows where no column is selected.
+    features = table.select(names) if names else pl.DataFrame(height=table.height)
     for column in features:
         if is_text(column) != is_text(trial.features[column.name]):
             raise DatasetError(

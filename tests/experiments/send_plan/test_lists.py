@@ -70,7 +70,7 @@ def test_nobody_is_left_to_chance_where_that_would_break_a_limit() -> None:
 def test_every_list_keeps_its_limits(kind: ListKind, limits: Limits) -> None:
     """Cost, sends and caps of the list as written, chance included, are within the limits; propensities are chances."""
     people = audience()
-    found = make_list(kind, 1, people, split(people, limits, 0.05, 2), sends=2_000)
+    found = make_list(kind, 1, people, split(people, limits, 0.05, 2))
     sent = np.flatnonzero(found.arm)
     assert found.cost == pytest.approx(people.costs[sent, found.arm[sent] - 1].sum())
     assert found.cost <= limits.budget * (1 + 1e-9)
@@ -91,7 +91,7 @@ def test_propensities_are_how_often_a_member_gets_what_she_gets(kind: ListKind) 
     given = np.zeros((200, 3))
     weighted = np.zeros(3)
     for seed in range(seeds):
-        found = make_list(kind, 1, people, split(people, limits, 0.2, seed), sends=200)
+        found = make_list(kind, 1, people, split(people, limits, 0.2, seed))
         given[np.arange(200), found.arm] += 1
         np.add.at(weighted, found.arm, 1 / found.propensity)
     # Horvitz and Thompson: where each arm can be given to everybody, 1/p adds up to the number of members.
@@ -102,7 +102,7 @@ def test_propensities_are_how_often_a_member_gets_what_she_gets(kind: ListKind) 
 def test_a_list_that_sends_nothing_leaves_nobody_to_chance() -> None:
     """Nothing is sent at all, and that was certain."""
     people = audience()
-    found = make_list(ListKind.NOBODY, 0, people, split(people, Limits(), 0.05, 2), sends=0)
+    found = make_list(ListKind.NOBODY, 0, people, split(people, Limits(), 0.05, 2))
     assert not found.arm.any()
     assert (found.propensity == 1).all()
     assert not found.random.random.any()

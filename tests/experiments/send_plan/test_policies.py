@@ -35,11 +35,11 @@ def test_sends_and_caps_are_kept_too(limits: Limits, chance: float) -> None:
 
 
 def test_a_ranking_by_response_writes_to_the_likeliest() -> None:
-    """The two likeliest get the arm, however little it changes them; money and the number of sends both end the list."""
+    """The likeliest get the arm, however little it changes them, until money, sends or the arm's cap end the list."""
     level = np.array([0.1, 0.4, 0.3, 0.2])
-    assert by_response(level, 1, COSTS, Limits(), 2).argmax(axis=1).tolist() == [0, 1, 1, 0]
-    assert by_response(level, 2, COSTS, Limits(6.0), 4).argmax(axis=1).tolist() == [0, 2, 2, 2]
-    assert by_response(level, 2, COSTS, Limits(caps={1: 1}), 4).argmax(axis=1).tolist() == [0, 2, 0, 0]
+    assert by_response(level, 1, COSTS, Limits(sends=2)).argmax(axis=1).tolist() == [0, 1, 1, 0]
+    assert by_response(level, 2, COSTS, Limits(6.0)).argmax(axis=1).tolist() == [0, 2, 2, 2]
+    assert by_response(level, 2, COSTS, Limits(caps={1: 1})).argmax(axis=1).tolist() == [0, 2, 0, 0]
 
 
 def test_a_rule_that_costs_too_much_is_followed_for_a_share() -> None:

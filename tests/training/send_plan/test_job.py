@@ -282,6 +282,17 @@ def test_verdicts_over_many_trials(tmp_path: Path, table: Table, verdicts: set[s
     assert "personalise" not in verdicts or inside / runs >= 0.93 - 3 * np.sqrt(0.05 * 0.95 / runs)
 
 
+def test_a_trial_without_features_can_have_one_offer_for_all(tmp_path: Path) -> None:
+    """Without any feature nobody is told apart; an arm that earns something is sent to all, to other members too."""
+    frame = Table(effect=0.5, mail_only=True).frame(2).select("member", "arm", "spend")
+    frame.head(40).drop("arm", "spend").write_parquet(tmp_path / "others.parquet")
+    columns = replace(COLUMNS, features=())
+    found = planned(tmp_path, frame, columns, members=tmp_path / "others.parquet", random_share=0.0)
+    assert (found.document["verdict"], found.document["arm"]) == ("one_offer_for_all", "mail")
+    assert set(found.table["arm"]) == {"mail"}
+    assert found.table.height == 40
+
+
 def test_boosted_trees_challenge_the_default(tmp_path: Path) -> None:
     """With challengers the steps say what each is shown to choose better, and the list is made as before."""
     path = tmp_path / "trial.parquet"
