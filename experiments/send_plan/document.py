@@ -8,6 +8,7 @@ from experiments.effects.estimate import Estimate
 from experiments.send_plan.comparing import FEWEST_EFFECTIVE, Comparison
 from experiments.send_plan.judging import Candidate
 from experiments.send_plan.plan import SendPlan
+from experiments.send_plan.policies import BEST_ARM, NOBODY
 from experiments.send_plan.sentences import (
     TITLES,
     alternative,
@@ -34,6 +35,10 @@ DEFINITIONS = {
     "rule": "The own rule, or a random share of its sends where the limits do not reach all of them.",
     "logged": "What the trial's members really brought, whatever the trial cost; no alternative within the limits.",
     "shadow_price": "Net gain that the last 1 of budget brings.",
+    "curve": (
+        "Predicted net gain of personalised lists over budgets. valued: some of them, nobody left to chance, with what they earn per"
+        " member on the trial."
+    ),
     "net_gain": "Expected margin over nobody less expected cost.",
     "min_roi": "Net gain over cost.",
     "effective_members": (
@@ -154,9 +159,25 @@ def _budget(plan: SendPlan) -> dict[str, Any]:
             {"cost": point.cost, "net_gain": point.gain, "sends": point.sends, "price": point.price}
             for point in found.curve
         ],
+        "valued": _valued(plan),
         "curve_members": found.curve_members,
         "curve_sampled": found.curve_members < len(found.arm),
     }
+
+
+def _valued(plan: SendPlan) -> list[dict[str, Any]]:
+    """Return lists at other budgets, their money and sends scaled to the members of the list."""
+    scale = len(plan.audience) / len(plan.problem.audience)
+    return [
+        {
+            "budget": one.budget * scale,
+            "cost": one.cost * scale,
+            "sends": round(one.sends * scale),
+            NOBODY: _both(one.nobody),
+            BEST_ARM: _both(one.best_arm),
+        }
+        for one in plan.budgets
+    ]
 
 
 def _needed(plan: SendPlan) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from experiments.send_plan.pictures import (
     LOWER_COLOUR,
     UNDECIDED_COLOUR,
     DifferenceRow,
+    ValuedPoint,
     budget_chart,
     differences_chart,
 )
@@ -77,6 +78,7 @@ def build_page(
             differences=_differences(document),
             curve=_curve(document),
             budget=_budget(document),
+            valued=_valued(document),
             sends=_sends(document),
             receivers=receivers,
             sure=confidence(document["level"]),
@@ -162,7 +164,15 @@ def _curve(document: Mapping[str, Any]) -> Markup | None:
         return None
     points = [(point["cost"], point["net_gain"]) for point in budget["curve"]]
     here = budget["chosen"]
-    return Markup(budget_chart(points, (here["cost"], here["net_gain"])))  # noqa: S704 as above
+    members = document["list"]["members"]
+    valued = [
+        ValuedPoint(
+            one["cost"], *(members * one["nobody"][part] for part in ("estimate", "ci_lower", "ci_upper"))
+        )
+        for one in budget["valued"]
+        if one["nobody"]["ci_lower"] is not None
+    ]
+    return Markup(budget_chart(points, (here["cost"], here["net_gain"]), valued))  # noqa: S704 as above
 
 
 def _budget(document: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -185,6 +195,14 @@ def _budget(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         *limits,
         ("The personalised list costs", amount(budget["personalised_cost"])),
         ("The last 1 of budget", worth),
+    ]
+
+
+def _valued(document: Mapping[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    return [
+        (amount(one["cost"]), f"{one['sends']:,}", nobody["figure"], best["figure"], best["interval"])
+        for one in document["budget"].get("valued", ())
+        for nobody, best in [(_compared("", one["nobody"]), _compared("", one["best_arm"]))]
     ]
 
 

@@ -13,6 +13,7 @@ import vl_convert
 HIGHER_COLOUR = "#0d9488"
 LOWER_COLOUR = "#dc5f2e"
 UNDECIDED_COLOUR = "#b08a1e"
+VALUED_COLOUR = "#6366f1"
 _WIDTH = 460
 _ROW_HEIGHT = 54
 _CURVE = (680, 240)
@@ -60,12 +61,25 @@ def differences_chart(rows: Sequence[DifferenceRow]) -> str:
     return _svg(chart)
 
 
-def budget_chart(curve: Sequence[tuple[float, float]], here: tuple[float, float]) -> str:
-    """Return net gain over the money spent, with the plan's own point, as SVG.
+@dataclass(frozen=True, slots=True)
+class ValuedPoint:
+    """What a budget earns on the trial, with its band, in money."""
+
+    cost: float
+    gain: float
+    lower: float
+    upper: float
+
+
+def budget_chart(
+    curve: Sequence[tuple[float, float]], here: tuple[float, float], valued: Sequence[ValuedPoint] = ()
+) -> str:
+    """Return net gain over the money spent, with the plan's own point and what some budgets earn, as SVG.
 
     Args:
-        curve: Money and net gain, rising.
+        curve: Money and predicted net gain, rising.
         here: The plan's.
+        valued: What the trial says of some budgets.
     """
     x = alt.X(
         "cost:Q",
@@ -74,12 +88,17 @@ def budget_chart(curve: Sequence[tuple[float, float]], here: tuple[float, float]
     )
     y = alt.Y(
         "gain:Q",
-        title="expected net gain",
+        title="net gain",
         axis=alt.Axis(format=",.4~r", tickCount=4, domain=False, ticks=False),
     )
     points = [{"cost": cost, "gain": gain} for cost, gain in curve]
     own = [{"cost": here[0], "gain": here[1], "text": "this plan"}]
+    measured = alt.Chart(alt.InlineData(values=[asdict(point) for point in valued]))
     chart = alt.layer(
+        measured.mark_rule(strokeWidth=2.5, opacity=0.6, color=VALUED_COLOUR).encode(
+            x=x, y=alt.Y("lower:Q", title="net gain"), y2="upper:Q"
+        ),
+        measured.mark_point(size=60, filled=True, opacity=1, color=VALUED_COLOUR).encode(x=x, y=y),
         alt.Chart(alt.InlineData(values=points))
         .mark_line(strokeWidth=2.5, color=HIGHER_COLOUR)
         .encode(x=x, y=y),

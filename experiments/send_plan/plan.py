@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from experiments.send_plan.budgets import ValuedBudget, value_budgets
 from experiments.send_plan.comparing import Comparison, compare, compare_with_trial
 from experiments.send_plan.judging import Findings, judge
 from experiments.send_plan.limits import Limits
@@ -26,6 +27,7 @@ class SendPlan:
         value: What the verdict's list earns over nobody, per member, on the trial's members: exactly that of the list as written
             where the list is of the trial's members.
         against_trial: What it earns over what the trial itself did.
+        budgets: Personalised lists of the trial's members at other budgets, with their values; none where nothing may be said.
     """
 
     problem: PlanProblem
@@ -37,6 +39,7 @@ class SendPlan:
     personal: MemberList
     value: Comparison
     against_trial: Comparison
+    budgets: tuple[ValuedBudget, ...]
 
     @property
     def of_the_trial(self) -> bool:
@@ -62,11 +65,15 @@ def make_plan(
     policy = one_hot(own.arm, len(problem.arms))
     value = compare(policy, nobody(len(own.arm), len(problem.arms)), problem.scored, level=problem.level)
     logged = compare_with_trial(policy, problem.net, problem.scored, level=problem.level)
+    said = findings.judged and not problem.distrust
+    budgets = value_budgets(problem, findings.best_arm) if said else ()
     if audience is None:
         audience, limits = problem.audience, problem.limits
-        return SendPlan(problem, findings, verdict, audience, limits, own, findings.list, value, logged)
+        return SendPlan(
+            problem, findings, verdict, audience, limits, own, findings.list, value, logged, budgets
+        )
     assert limits is not None
     rest = split(audience, limits, problem.random_share, problem.seed)
     listed = make_list(verdict.list_kind, verdict.arm, audience, rest)
     personal = make_list(ListKind.PERSONAL, 0, audience, rest)
-    return SendPlan(problem, findings, verdict, audience, limits, listed, personal, value, logged)
+    return SendPlan(problem, findings, verdict, audience, limits, listed, personal, value, logged, budgets)

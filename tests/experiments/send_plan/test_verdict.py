@@ -150,6 +150,14 @@ def test_the_document_says_what_the_plan_is() -> None:
     assert document["list"]["value"]["estimate"] == document["value"][NOBODY]["estimate"]
     assert document["budget"]["shadow_price"] > 0
     assert len(document["budget"]["curve"]) <= 200
+    costs = [one["cost"] for one in document["budget"]["valued"]]
+    assert len(costs) == 6
+    assert costs == sorted(costs)
+    assert all(one["cost"] <= one["budget"] + 1e-9 for one in document["budget"]["valued"])
+    assert (
+        document["budget"]["valued"][0]["nobody"]["estimate"]
+        < document["budget"]["valued"][3]["nobody"]["estimate"]
+    )
     assert [step["step"] for step in document["steps"]] == [
         "trust the trial",
         "allocate",
