@@ -85,13 +85,15 @@ def amount(value: float) -> str:
 def _personalise(plan: SendPlan) -> str:
     against = plan.findings.against
     others = [name for name in (RANDOM, RESPONSE, RULE) if name in against]
-    rest = _and(
-        [f"{alternative(plan, name)} ({signed(against[name].robust.estimate, 2)})" for name in others]
-    )
+    rest = _and([f"{alternative(plan, name)} ({_figure(against[name].robust)})" for name in others])
     return (
         f"Choosing for each member earns {money(against[BEST_ARM].robust)} a member more than"
         f" {alternative(plan, BEST_ARM)}, {money(against[NOBODY].robust)} more than sending nothing, and more than {rest}."
     )
+
+
+def _figure(figure: Estimate) -> str:
+    return signed(figure.estimate, money_decimals(figure.lower, figure.upper))
 
 
 def _simple_rule(plan: SendPlan) -> str:
