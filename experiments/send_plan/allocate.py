@@ -52,7 +52,7 @@ class Allocation:
         return max(self.bound - self.gain, 0.0)
 
 
-def allocate(gains: Numbers, costs: Numbers, limits: Limits) -> Allocation:
+def allocate(gains: Numbers, costs: Numbers, limits: Limits, *, curve: bool = True) -> Allocation:
     """Give each member the arm, or nothing, that brings the most net gain within the limits.
 
     With money alone, or money and a minimum return, the answer is exact: sorted steps of upper hulls, cut where the budget ends; the
@@ -64,6 +64,8 @@ def allocate(gains: Numbers, costs: Numbers, limits: Limits) -> Allocation:
         gains: float[n, K], expected net gain of each arm over nobody, after its cost; float32 or float64.
         costs: float[n, K], or float[K] where each member costs the same; expected cost, of any sign.
         limits: What the plan may use.
+        curve: Whether the other budgets are wanted too, which takes twenty programs where members are counted; else the curve is
+            the plan's own point there.
 
     Raises:
         AnalysisError: Shapes do not fit, or a number is missing or infinite.
@@ -71,7 +73,7 @@ def allocate(gains: Numbers, costs: Numbers, limits: Limits) -> Allocation:
     gains, costs = np.asarray(gains), np.asarray(costs)
     _check(gains, costs, limits)
     if limits.counted:
-        return _counted(gains, costs, limits)
+        return _counted(gains, costs, limits, curve=curve)
     return _of_money(hull_steps(gains, costs), limits)
 
 
@@ -143,12 +145,12 @@ def _paying(cost: Numbers, gain: Numbers, min_roi: float) -> int:
     return int(enough[-1]) if len(enough) else 0
 
 
-def _counted(gains: Numbers, costs: Numbers, limits: Limits) -> Allocation:
+def _counted(gains: Numbers, costs: Numbers, limits: Limits, *, curve: bool) -> Allocation:
     costs = np.broadcast_to(costs, gains.shape)
     arm, prices, bound = priced_allocation(gains, costs, limits)
     rows = np.flatnonzero(arm)
     cost = float(costs[rows, arm[rows] - 1].sum(dtype=np.float64))
     gain = float(gains[rows, arm[rows] - 1].sum(dtype=np.float64))
     here = CurvePoint(cost, gain, len(rows), prices.money)
-    curve, members = sampled_curve(gains, costs, limits, here)
-    return Allocation(arm, cost, gain, len(rows), max(bound, gain), prices, curve, members)
+    points, members = sampled_curve(gains, costs, limits, here) if curve else ((here,), len(arm))
+    return Allocation(arm, cost, gain, len(rows), max(bound, gain), prices, points, members)

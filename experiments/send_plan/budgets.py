@@ -39,16 +39,15 @@ def value_budgets(problem: PlanProblem, best_arm: int) -> tuple[ValuedBudget, ..
         problem: The trial and what was learned from it; its budget is varied, all other limits are kept.
         best_arm: The arm that is compared with, from 1.
     """
-    whole = allocate(
-        problem.audience.gains, problem.audience.costs, replace(problem.limits, budget=np.inf)
-    ).cost
+    audience, unlimited = problem.audience, replace(problem.limits, budget=np.inf)
+    whole = allocate(audience.gains, audience.costs, unlimited, curve=False).cost
     return tuple(_valued(problem, best_arm, share * whole) for share in SHARES) if whole > 0 else ()
 
 
 def _valued(problem: PlanProblem, best_arm: int, budget: float) -> ValuedBudget:
     audience, arms = problem.audience, len(problem.arms)
     limits = replace(problem.limits, budget=budget)
-    found = allocate(audience.gains, audience.costs, limits)
+    found = allocate(audience.gains, audience.costs, limits, curve=False)
     policy = one_hot(found.arm, arms)
     inflation = 1.0 if problem.differ else PAIRS_MET_TWICE
     none, one = nobody(len(audience), arms), one_arm(best_arm, audience.costs, limits)

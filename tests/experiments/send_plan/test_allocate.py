@@ -52,11 +52,11 @@ def test_money_alone_gives_the_optimum(case: Case) -> None:
 
 
 @given(st.one_of(cases(), cases(counted=True)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_limit_is_kept(case: Case) -> None:
     """Totals are those of the list, no limit is broken, and the gain lies between 0 and the best plan of whole sends."""
     gains, costs, limits = case
-    found = allocate(gains, costs, limits)
+    found = allocate(gains, costs, limits, curve=False)
     gain, cost = _totals(found, gains, costs)
     assert (found.gain, found.cost) == pytest.approx((gain, cost), abs=1e-9)
     assert found.sends == np.count_nonzero(found.arm)
@@ -74,7 +74,7 @@ def test_prices_of_counted_members_are_those_of_the_program(case: Case) -> None:
     """With sends and caps the bound is HiGHS's optimum of the program written out."""
     gains, costs, limits = case
     if limits.counted:
-        found = allocate(gains, costs, limits)
+        found = allocate(gains, costs, limits, curve=False)
         assert found.bound == pytest.approx(max(relaxed_optimum(gains, costs, limits), 0), abs=1e-6)
 
 
@@ -126,12 +126,10 @@ def test_nothing_is_sent_where_nothing_gains() -> None:
 @pytest.mark.parametrize(
     "limits",
     [
-        Limits(1_000.0, sends=4_500),
         Limits(1_000.0, caps={0: 1_500}),
-        Limits(sends=2_500),
         Limits(750.0, sends=4_000, caps={0: 1_500, 1: 2_000}, min_roi=1.0),
     ],
-    ids=["sends", "cap", "sends alone", "everything"],
+    ids=["cap", "everything"],
 )
 @pytest.mark.parametrize("alike", [False, True], ids=["all differ", "six kinds"])
 def test_many_members_are_counted_to_a_small_gap(limits: Limits, *, alike: bool) -> None:
@@ -140,7 +138,7 @@ def test_many_members_are_counted_to_a_small_gap(limits: Limits, *, alike: bool)
     shape = (10_000, 2)
     gains = random.choice([0.1, 0.2, 0.3], size=shape) if alike else random.normal(0.2, 0.5, shape)
     costs = np.array([0.2, 0.4]) if alike else random.uniform(0.05, 0.5, shape)
-    found = allocate(gains, costs, limits)
+    found = allocate(gains, costs, limits, curve=False)
     assert found.gap <= 3e-4 * found.bound
     assert found.cost <= limits.budget * (1 + 1e-9)
     assert limits.sends is None or found.sends <= limits.sends
@@ -162,6 +160,18 @@ def test_the_curve_is_concave_and_holds_the_plan() -> None:
     assert gain[-1] == pytest.approx(np.maximum(gains.max(axis=1), 0).sum())
     assert any(point.cost == pytest.approx(found.cost) for point in found.curve)
     assert all(first.price >= second.price for first, second in pairwise(found.curve))
+
+
+def test_the_curve_is_drawn_from_a_sample_where_members_are_counted() -> None:
+    """With a limit on sends the curve holds the plan, rises with money, and ends where money buys nothing more."""
+    random = np.random.default_rng(5)
+    gains, costs = random.normal(0.2, 1, (4_000, 2)), random.uniform(0.05, 1, (4_000, 2))
+    found = allocate(gains, costs, Limits(200.0, sends=800))
+    assert found.curve_members == 1_500
+    assert any((point.cost, point.gain) == (found.cost, found.gain) for point in found.curve)
+    assert found.curve[0].gain == 0
+    best = np.sort(gains.max(axis=1))[-800:].sum()
+    assert found.curve[-1].gain == pytest.approx(best, rel=0.1)
 
 
 def test_single_precision_loses_nothing_that_matters() -> None:
