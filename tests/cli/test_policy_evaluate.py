@@ -90,7 +90,12 @@ def test_open_bandit_from_tables(policy: Command, tmp_path: Path) -> None:
     counts.select(action="item_id", position="position", probability="bernoulli_ts").write_csv("ts.csv")
     clicked = counts.select("item_id", "position", n="clicks", click=pl.lit(1))
     passed = counts.select("item_id", "position", n=pl.col("impressions") - pl.col("clicks"), click=pl.lit(0))
-    rows = pl.concat([clicked, passed]).select(pl.exclude("n").repeat_by("n")).explode("item_id", "position", "click").drop_nulls()
+    rows = (
+        pl.concat([clicked, passed])
+        .select(pl.exclude("n").repeat_by("n"))
+        .explode("item_id", "position", "click")
+        .drop_nulls()
+    )
     rows.with_columns(p=pl.lit(1 / 80)).write_csv(tmp_path / "all.csv")
     assert rows.height == len(logged)
     columns = ("--action-column", "item_id", "--propensity-column", "p", "--reward-column", "click")
