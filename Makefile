@@ -46,6 +46,7 @@ bench: $(VENV)/.installed .venv-peers/.installed  ## Measure speeds and figures 
 	$(BIN)/python -m bench.serving
 	$(BIN)/python -m bench.serving --offers 10000 --decisioning
 	$(BIN)/python -m bench.kernels
+	$(BIN)/python -m bench.allocation
 
 error-rates: $(VENV)/.installed  ## Measure every error rate in full, and write docs/error-rates.md
 	$(BIN)/python -m tests.experiments.error_rates

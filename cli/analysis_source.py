@@ -12,6 +12,7 @@ from cli.output import read_json, write_json, write_text
 if TYPE_CHECKING:
     from experiments.analysis import ExperimentResult
     from experiments.definition import ExperimentDefinition
+    from training.actions.responders import Responders
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,22 @@ def run_analysis(definition: "ExperimentDefinition", request: Request) -> "Exper
     return analyze_log(definition, read_log(request.log, definition.programme), today=request.as_of)
 
 
-def write_result(result: "ExperimentResult", json: str, html: Path | None) -> None:
-    """Write the result as JSON and as a report, where asked for."""
+def write_result(
+    result: "ExperimentResult", json: str, html: Path | None, responders: "Responders | None" = None
+) -> None:
+    """Write the result as JSON and as a report, where asked for, with who responded where that was told."""
     if json:
-        write_json(result.to_json(), json)
+        who = {} if responders is None else {"who_responded": responders.to_json()}
+        write_json({**result.to_json(), **who}, json)
     if html is None:
         return
     from experiments.report import ReportContext, build_report
 
     definition = result.definition
     context = ReportContext(
-        title=definition.experiment_id, subtitle=definition.hypothesis, generated_time=datetime.now(UTC)
+        title=definition.experiment_id,
+        subtitle=definition.hypothesis,
+        generated_time=datetime.now(UTC),
+        who_responded="" if responders is None else responders.section(),
     )
     write_text(html, build_report(result, context))

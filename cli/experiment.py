@@ -10,7 +10,7 @@ from cli.experiment_allocate import allocate
 from cli.experiment_assign import assign
 from cli.experiment_power import power
 from cli.experiment_simulate import simulate
-from cli.output import say
+from cli.output import names, say
 
 app = typer.Typer(help="Definitions, assignment, analysis and planning.", no_args_is_help=True)
 
@@ -93,9 +93,34 @@ def analyze(
         str, typer.Option(help="Write the result as JSON to this file, or to stdout for '-'.")
     ] = "",
     html: Annotated[Path | None, typer.Option(help="Write the report to this file.")] = None,
+    who: Annotated[
+        bool,
+        typer.Option(
+            "--who", help="Tell who responded: effects by member on the primary metric, with their guards."
+        ),
+    ] = False,
+    members: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --who: a table of members (member_id), such as `troth train members` writes, known before."
+        ),
+    ] = None,
+    features: Annotated[
+        str,
+        typer.Option(
+            help="With --who: columns that were known before, separated by commas; all that can be if empty."
+        ),
+    ] = "",
+    trial: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --who: write the units as a trial for `troth plan` and `troth train actions`."
+        ),
+    ] = None,
 ) -> None:
     """Analyse an experiment: a table of your own with --data, event tables, or the server's log."""
     from cli.analysis_source import Request, one_experiment, run_analysis, write_result
+    from cli.responders_source import WhoOptions, tell_responders
     from cli.standing_source import asks_for_standing_arms, standing_experiment
 
     if (exposures is None) != (outcomes is None):
@@ -118,21 +143,23 @@ def analyze(
         if config is not None or programme or period:
             raise typer.BadParameter("--config, --programme and --period belong to standing-arms.")
         experiment = one_experiment(definition, {name: value for name, value in changes.items() if value})
-    result = run_analysis(
-        experiment,
-        Request(
-            log or Path("troth.db"),
-            data,
-            exposures,
-            outcomes,
-            identities,
-            saved,
-            None if as_of is None else as_of.date(),
-        ),
+    request = Request(
+        log or Path("troth.db"),
+        data,
+        exposures,
+        outcomes,
+        identities,
+        saved,
+        None if as_of is None else as_of.date(),
     )
-    write_result(result, json, html)
+    result = run_analysis(experiment, request)
+    responders = tell_responders(
+        experiment, request, WhoOptions(who, members, tuple(names(features) or ()), trial)
+    )
+    write_result(result, json, html, responders)
     if json != "-":
-        say(f"{result.decision.reason}\n{result.sentence()}")
+        told = "" if responders is None else f"\n{responders.sentence}"
+        say(f"{result.decision.reason}\n{result.sentence()}{told}")
 
 
 app.command()(allocate)

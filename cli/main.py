@@ -12,6 +12,7 @@ from cli import (
     explain,
     member,
     models,
+    plan,
     policy,
     replay,
     segment,
@@ -32,6 +33,7 @@ app.command("demo")(demo_command.demo)
 app.command("serve")(serve.serve)
 app.command("explain")(explain.explain)
 app.command("replay")(replay.replay)
+app.command("plan")(plan.plan)
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(segment.app, name="segment")
 app.add_typer(train.app, name="train")

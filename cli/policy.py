@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
-from cli import policy_simulate
+from cli import policy_compare, policy_evaluate, policy_simulate
 from cli.output import say, write_json
 
 app = typer.Typer(help="What decisions earned, and what others would.", no_args_is_help=True)
 app.command("simulate")(policy_simulate.simulate)
+app.command("evaluate")(policy_evaluate.evaluate)
+app.command("compare")(policy_compare.compare)
 
 
 @app.callback()

@@ -38,6 +38,7 @@ class ReportContext:
         facts: About the data, label and text, in order.
         notes: Remarks for the technical appendix, a paragraph each.
         technical: Versions and revisions for the technical appendix, label and text, in order.
+        who_responded: Section on effects by member, HTML; empty without one.
     """
 
     title: str
@@ -47,6 +48,7 @@ class ReportContext:
     facts: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     technical: Mapping[str, str] = field(default_factory=dict)
+    who_responded: str = ""
 
 
 def build_report(result: ExperimentResult, context: ReportContext) -> str:
@@ -74,6 +76,7 @@ def build_report(result: ExperimentResult, context: ReportContext) -> str:
             variant_charts=[(name, _svg(variants_chart(bars))) for name, bars in variant_bars(result)],
             segments=segment_tables(result),
             factors=factor_tables(result),
+            who_responded=Markup(context.who_responded),  # noqa: S704 rendered with autoescape
             primary=result.definition.primary_metric.name,
             day_charts=[(name, _svg(days_chart(points))) for name, points in day_charts(result)],
             day_unit=day_unit(result),

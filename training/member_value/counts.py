@@ -1,4 +1,4 @@
-"""How many orders come next: BG/NBD and MBG/NBD.
+"""How many orders come next: BG/NBD and MBG/NBD, and the NBD where nobody seems to leave.
 
 While a member is active she orders at random with a rate of her own, and the rates of members follow a gamma distribution
 with shape r and rate α. After an order she becomes inactive for good with a probability of her own, and these follow a beta
@@ -9,7 +9,8 @@ With f throws of the coin (f = x, or x + 1 in the MBG/NBD) the likelihood of a h
 
     Γ(r+x) α^r / Γ(r) · [ B(a, b+f) / B(a, b) · (α+T)^−(r+x)  +  [f > 0] B(a+1, b+f−1) / B(a, b) · (α+t_x)^−(r+x) ]
 
-where the first term is that of a member who is still active. Both models are this one formula.
+where the first term is that of a member who is still active. Both models are this one formula. In the NBD (Ehrenberg 1959) no coin is
+thrown: everybody stays active, and the bracket is its first term without the beta functions.
 """
 
 from dataclasses import dataclass
@@ -37,15 +38,16 @@ _STARTS = np.array(
 
 
 class CountModelKind(StrEnum):
-    """Which of the two models."""
+    """Which of the models."""
 
     BG_NBD = "bg_nbd"
     MBG_NBD = "mbg_nbd"
+    NBD = "nbd"
 
     @property
     def label(self) -> str:
         """How the field calls it."""
-        return "MBG/NBD" if self is CountModelKind.MBG_NBD else "BG/NBD"
+        return {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "nbd": "NBD"}[self.value]
 
     def throws(self, repeats: Floats) -> Floats:
         """Return float64[n], how often the coin was thrown."""
@@ -60,8 +62,8 @@ class CountModel:
         kind: Which model.
         r: Shape of the rates, above 0.
         alpha: Rate of the rates, in time units.
-        a: Of becoming inactive.
-        b: Of staying active.
+        a: Of becoming inactive; 0 in the NBD.
+        b: Of staying active; 0 in the NBD.
         unit: What its times count.
     """
 
@@ -107,8 +109,11 @@ class CountModel:
         P(active) · (a+b+f−1) / (a−1) · [1 − ₂F₁(r+x, a−1; a+b+f−1; −t / (α+T))].
         """
         self._same_unit(history)
-        a = self.a + _SINGULAR if abs(self.a - 1.0) < _SINGULAR else self.a
         t = horizon.of(self.unit)
+        if self.kind is CountModelKind.NBD:
+            rates: Floats = (self.r + history.repeats) / (self.alpha + history.age) * t
+            return rates
+        a = self.a + _SINGULAR if abs(self.a - 1.0) < _SINGULAR else self.a
         total = a + self.b + self.kind.throws(history.repeats) - 1.0
         power = special.hyp2f1(self.r + history.repeats, a - 1.0, total, -t / (self.alpha + history.age))
         expected: Floats = self.active(history) * total / (a - 1.0) * (1.0 - power)
@@ -117,6 +122,8 @@ class CountModel:
     def _terms(self, history: OrderHistory) -> tuple[Floats, Floats]:
         self._same_unit(history)
         x, f = history.repeats, self.kind.throws(history.repeats)
+        if self.kind is CountModelKind.NBD:
+            return -(self.r + x) * np.log(self.alpha + history.age), np.full(len(x), -np.inf)
         whole = special.betaln(self.a, self.b)
         active = special.betaln(self.a, self.b + f) - whole - (self.r + x) * np.log(self.alpha + history.age)
         thrown = np.where(f > 0, f, 1.0)
@@ -138,7 +145,7 @@ class CountFit:
 
     Attributes:
         model: The model.
-        errors: Standard errors of r, α, a and b.
+        errors: Standard errors of r, α, a and b; of r and α in the NBD.
         log_likelihood: Of all members.
         members: How many.
         agreeing: How many of the starts ended there.
@@ -146,7 +153,7 @@ class CountFit:
     """
 
     model: CountModel
-    errors: tuple[float, float, float, float]
+    errors: tuple[float, ...]
     log_likelihood: float
     members: int
     agreeing: int
@@ -171,12 +178,12 @@ def fit_counts(kind: CountModelKind, history: OrderHistory) -> CountFit:
         rows = _gradients(model, groups)
         return float(counts @ model.log_likelihoods(groups)), counts @ rows
 
-    starts = [start * np.array([1.0, scale / 10, 1.0, 1.0]) for start in _STARTS]
+    free = 2 if kind is CountModelKind.NBD else 4
+    starts = [(start * np.array([1.0, scale / 10, 1.0, 1.0]))[:free] for start in _STARTS]
     found = maximise(evaluate, starts, float(len(history)), f"The {kind.label}")
-    r, alpha, a, b = map(float, found.errors)
     return CountFit(
         _model(kind, found.parameters, history.unit),
-        (r, alpha, a, b),
+        tuple(map(float, found.errors)),
         found.log_likelihood,
         len(history),
         found.agreeing,
@@ -185,12 +192,12 @@ def fit_counts(kind: CountModelKind, history: OrderHistory) -> CountFit:
 
 
 def _model(kind: CountModelKind, parameters: Floats, unit: TimeUnit) -> CountModel:
-    r, alpha, a, b = map(float, parameters)
+    r, alpha, a, b = (*map(float, parameters), 0.0, 0.0)[:4]
     return CountModel(kind, r, alpha, a, b, unit)
 
 
 def _gradients(model: CountModel, history: OrderHistory) -> Floats:
-    """Return float64[n, 4], the derivatives of each log-likelihood by r, α, a and b."""
+    """Return float64[n, 4], the derivatives of each log-likelihood by r, α, a and b; float64[n, 2] in the NBD."""
     r, alpha, a, b = model.r, model.alpha, model.a, model.b
     x, f = history.repeats, model.kind.throws(history.repeats)
     active = model.active(history)
@@ -199,6 +206,8 @@ def _gradients(model: CountModel, history: OrderHistory) -> Floats:
     psi = special.psi
     by_r = psi(r + x) - psi(r) + np.log(alpha) - active * np.log(until) - inactive * np.log(since)
     by_alpha = r / alpha - (r + x) * (active / until + inactive / since)
+    if model.kind is CountModelKind.NBD:
+        return np.column_stack([by_r, by_alpha])
     by_a = inactive / a - psi(a + b + f) + psi(a + b)
     last_throw = np.where(f > 0, f - 1.0, 0.0)
     by_b = active * psi(b + f) + inactive * psi(b + last_throw) - psi(a + b + f) - psi(b) + psi(a + b)

@@ -9,7 +9,7 @@ import polars as pl
 from training.errors import TrainingError
 from training.member_value.counts import CountFit, CountModelKind, fit_counts
 from training.member_value.duration import Duration, TimeUnit
-from training.member_value.history import Floats
+from training.member_value.history import Floats, OrderHistory
 from training.member_value.orders import order_history
 from training.member_value.rules import MemberRules
 from training.member_value.spend import SpendFit, fit_spend
@@ -56,8 +56,8 @@ def forecast(
 ) -> Forecast:
     """Fit the models and apply them.
 
-    Both models of counts are fitted, and the one with the higher likelihood serves (they have equally many parameters). A model that
-    has no fit is left out with a sentence; nothing else stands in for it unsaid.
+    BG/NBD and MBG/NBD are fitted, and the one with the higher likelihood serves (they have equally many parameters). Where neither has
+    a fit, as where nobody ever leaves, the NBD serves, which is said.
 
     Args:
         orders: One row per order, sorted.
@@ -76,7 +76,7 @@ def forecast(
             warnings.append(error.message)
     fits.sort(key=lambda fit: -fit.log_likelihood)
     if not fits:
-        warnings.append("So expected orders, churn and customer lifetime value are not known.")
+        fits = _without_leaving(history, warnings)
     spend, order_value = _order_value(orders, history.repeats, repeat, warnings)
     missing = np.full(len(history), np.nan)
     expected = fits[0].model.expected_orders(history, horizon) if fits else missing
@@ -93,6 +93,18 @@ def forecast(
         until * order_value * rules.margin_share * later,
         tuple(warnings),
     )
+
+
+def _without_leaving(history: OrderHistory, warnings: list[str]) -> list[CountFit]:
+    try:
+        fit = fit_counts(CountModelKind.NBD, history)
+    except TrainingError:
+        warnings.append("So expected orders, churn and customer lifetime value are not known.")
+        return []
+    warnings.append(
+        "So the NBD serves, in which nobody ever leaves: its churn is silence within the horizon alone."
+    )
+    return [fit]
 
 
 def _order_value(

@@ -1,0 +1,143 @@
+"""Estimators of a policy's value, each with the standard error of its influence values.
+
+With weights ``w`` = evaluated policy's probability / logging propensity, rewards ``r``, predicted rewards ``q`` of what was chosen and
+``v`` under the evaluated policy:
+
+=========== ==================================================  =====================================================
+ips         mean(w r)                                           Horvitz & Thompson (1952)
+clipped_ips mean(min(w, M) r)                                   Ionides (2008), with M = √n
+snips       Σ w r / Σ w                                         Swaminathan & Joachims (2015)
+dm          mean(v)                                             the direct method; no error: its bias is not known
+dr          mean(v + w (r − q))                                 Dudík, Langford & Li (2011)
+sndr        mean(v) + Σ w (r − q) / Σ w                         Thomas & Brunskill (2016), section 5, as normalised there
+switch_dr   mean(v + w (r − q) [w ≤ τ])                         Wang, Agarwal & Dudík (2017), section 4
+=========== ==================================================  =====================================================
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.effects.estimate import Estimate, estimate_of
+from experiments.effects.trial import Floats
+from experiments.off_policy.logged import Logged, Predicted
+
+_THRESHOLDS = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """One estimator's value of a policy.
+
+    Attributes:
+        estimator: Its name.
+        value: With its interval; without one for the direct method.
+        influence: float64[n], values whose mean is the estimate, to compare row by row; none for the direct method.
+        note: What to know of it, such as where weights were clipped; empty if nothing.
+    """
+
+    estimator: str
+    value: Estimate
+    influence: Floats | None
+    note: str = ""
+
+
+def estimate_values(logged: Logged, predicted: Predicted | None, *, level: float = 0.05) -> tuple[Value, ...]:
+    """Return all estimators that the log allows; those with a model of rewards only where there is one.
+
+    Args:
+        logged: The log.
+        predicted: What a model expects; none without one.
+        level: Accepted error of each interval.
+    """
+    found = [_ips(logged, level), _clipped(logged, level), _snips(logged, level)]
+    if predicted is not None:
+        found += [
+            _direct(predicted),
+            _dr(logged, predicted, level),
+            _sndr(logged, predicted, level),
+            _switch(logged, predicted, level),
+        ]
+    return tuple(found)
+
+
+def _valued(name: str, influence: Floats, level: float, note: str = "") -> Value:
+    n = len(influence)
+    error = float(influence.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
+    return Value(name, estimate_of(float(influence.mean()), error, level=level), influence, note)
+
+
+def _ips(logged: Logged, level: float) -> Value:
+    return _valued("ips", logged.weights * logged.reward, level)
+
+
+def _clipped(logged: Logged, level: float) -> Value:
+    most = math.sqrt(len(logged))
+    weights = logged.weights
+    cut = weights > most
+    lost = np.maximum(weights - most, 0.0)
+    largest = float(np.abs(logged.reward).max())
+    note = (
+        f"{int(cut.sum()):,} weights above {most:.4g} were cut; that moves the value by at most {float(lost.mean()) * largest:.4g}"
+        if cut.any()
+        else f"no weight is above {most:.4g}, so it equals ips"
+    )
+    return _valued("clipped_ips", np.minimum(weights, most) * logged.reward, level, note)
+
+
+def _snips(logged: Logged, level: float) -> Value:
+    weights = logged.weights
+    mean = float(weights.mean())
+    if mean == 0:
+        return Value(
+            "snips", estimate_of(math.nan, math.nan), None, "the policy chooses nothing that was logged"
+        )
+    value = float(weights @ logged.reward) / weights.sum()
+    return _valued("snips", value + weights * (logged.reward - value) / mean, level)
+
+
+def _direct(predicted: Predicted) -> Value:
+    estimate = estimate_of(float(predicted.under_policy.mean()), math.nan)
+    return Value(
+        "dm",
+        estimate,
+        None,
+        "a number without an interval: how wrong the model of rewards is cannot be seen from it",
+    )
+
+
+def _dr(logged: Logged, predicted: Predicted, level: float) -> Value:
+    return _valued("dr", predicted.under_policy + logged.weights * (logged.reward - predicted.logged), level)
+
+
+def _sndr(logged: Logged, predicted: Predicted, level: float) -> Value:
+    weights, left = logged.weights, logged.reward - predicted.logged
+    mean = float(weights.mean())
+    if mean == 0:
+        return Value(
+            "sndr", estimate_of(math.nan, math.nan), None, "the policy chooses nothing that was logged"
+        )
+    correction = float(weights @ left) / weights.sum()
+    return _valued("sndr", predicted.under_policy + correction + weights * (left - correction) / mean, level)
+
+
+def _switch(logged: Logged, predicted: Predicted, level: float) -> Value:
+    """Give up weights above the threshold whose variance, and squared bound on the bias, is least (their section 4.2)."""
+    weights, left = logged.weights, logged.reward - predicted.logged
+    largest = float(np.abs(logged.reward).max())
+    best, least, chosen = predicted.under_policy + weights * left, math.inf, math.inf
+    for threshold in np.unique(np.quantile(weights, np.linspace(0, 1, _THRESHOLDS))):
+        kept = weights <= threshold
+        influence = predicted.under_policy + np.where(kept, weights * left, 0.0)
+        bias = largest * float(weights[~kept].sum()) / len(weights)
+        risk = float(influence.var(ddof=1)) / len(weights) + bias**2 if len(weights) > 1 else math.inf
+        if risk < least:
+            best, least, chosen = influence, risk, float(threshold)
+    given_up = int((weights > chosen).sum())
+    note = (
+        f"{given_up:,} weights above {chosen:.4g} were left to the model"
+        if given_up
+        else "no weight was left to the model"
+    )
+    return _valued("switch_dr", best, level, note)

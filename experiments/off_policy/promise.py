@@ -1,0 +1,113 @@
+"""What was promised of a policy, and what an experiment measured of it later."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from scipy.special import ndtr
+
+from experiments.errors import AnalysisError
+from experiments.off_policy.evaluation import PolicyEvaluation, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """The predicted value of a policy, kept with the catalogue revision that makes it the policy in force.
+
+    Attributes:
+        programme: The loyalty programme.
+        revision: Of the catalogue.
+        policy: In words.
+        evaluate_time: When it was evaluated.
+        estimator: Which estimator gave it.
+        difference: What the policy earns more than the logged one, a row.
+        standard_error: Of the difference.
+        value: What it earns a row.
+        verdict: What was made of it.
+        fingerprint: SHA-256 of the log that it rests on.
+    """
+
+    programme: str
+    revision: str
+    policy: str
+    evaluate_time: datetime
+    estimator: str
+    difference: float
+    standard_error: float
+    value: float
+    verdict: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A difference that an experiment measured.
+
+    Attributes:
+        difference: Treatment minus control, a unit.
+        standard_error: Of it.
+        what: Metric and variant, in words.
+    """
+
+    difference: float
+    standard_error: float
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A promise beside what was measured.
+
+    Attributes:
+        promised: The predicted difference.
+        measured: The measured one.
+        z: Measured minus promised, over the standard error of that.
+        p_value: Chance of a distance that large if both are right.
+        sentence: The same in words.
+    """
+
+    promised: float
+    measured: float
+    z: float
+    p_value: float
+    sentence: str
+
+
+def promise_of(
+    found: PolicyEvaluation, *, programme: str, revision: str, fingerprint: str, time: datetime
+) -> Promise:
+    """Return the promise that an evaluation makes.
+
+    Raises:
+        AnalysisError: The evaluation was refused: there is nothing to promise.
+    """
+    if found.verdict is Verdict.REFUSED:
+        raise AnalysisError(f"Nothing is kept with revision {revision}: {found.sentence}")
+    return Promise(
+        programme=programme,
+        revision=revision,
+        policy=found.policy,
+        evaluate_time=time,
+        estimator=found.chosen,
+        difference=found.difference.estimate,
+        standard_error=found.difference.error,
+        value=found.value.estimate,
+        verdict=found.verdict.value,
+        fingerprint=fingerprint,
+    )
+
+
+def compare(promise: Promise, measured: Measured, *, level: float = 0.05) -> Kept:
+    """Return a promise beside what was measured; both must be about the same unit, such as a decision."""
+    spread = math.hypot(promise.standard_error, measured.standard_error)
+    distance = measured.difference - promise.difference
+    z = distance / spread if spread > 0 else math.copysign(math.inf, distance) if distance else 0.0
+    p = 2 * float(ndtr(-abs(z)))
+    agrees = (
+        "agree within chance" if p >= level else "do not agree: the prediction was off by more than chance"
+    )
+    sentence = (
+        f"Promised {promise.difference:+.4g} ± {promise.standard_error:.2g} by {promise.estimator}, measured {measured.difference:+.4g}"
+        f" ± {measured.standard_error:.2g} ({measured.what}): they {agrees} (z {z:+.2f})."
+    )
+    return Kept(promise.difference, measured.difference, z, p, sentence)

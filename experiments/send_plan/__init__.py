@@ -1,0 +1,32 @@
+"""The send plan: whom to send what within a budget, what it is worth, and why not something simpler.
+
+``make_plan`` makes a ``SendPlan`` of a ``PlanProblem``: it allocates (``allocate``), values the list against everything simpler
+(``judging``), decides (``verdict``) and writes the list (``lists``). ``plan_document`` and ``build_page`` say it.
+"""
+
+from experiments.send_plan.allocate import Allocation, allocate
+from experiments.send_plan.comparing import Scored
+from experiments.send_plan.document import plan_document
+from experiments.send_plan.limits import Limits
+from experiments.send_plan.lists import MemberList
+from experiments.send_plan.page import Receivers, build_page
+from experiments.send_plan.plan import SendPlan, make_plan
+from experiments.send_plan.problem import Audience, PlanProblem
+from experiments.send_plan.verdict import Verdict, VerdictCode
+
+__all__ = [
+    "Allocation",
+    "Audience",
+    "Limits",
+    "MemberList",
+    "PlanProblem",
+    "Receivers",
+    "Scored",
+    "SendPlan",
+    "Verdict",
+    "VerdictCode",
+    "allocate",
+    "build_page",
+    "make_plan",
+    "plan_document",
+]

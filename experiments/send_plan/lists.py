@@ -1,0 +1,177 @@
+"""The list itself: who gets what, with which probability, at which cost."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from experiments.effects.trial import Floats, Ints
+from experiments.hashing import Purpose
+from experiments.send_plan.allocate import TOLERANCE, Allocation, allocate
+from experiments.send_plan.learning_share import (
+    RandomShare,
+    draw_random_share,
+    no_random_share,
+    uniform,
+)
+from experiments.send_plan.limits import Limits
+from experiments.send_plan.policies import by_response, nobody, one_hot
+from experiments.send_plan.prices import best_at
+from experiments.send_plan.problem import Audience
+
+
+class ListKind(StrEnum):
+    """How a list is made."""
+
+    PERSONAL = "personal"
+    ONE_ARM = "one_arm"
+    RESPONSE = "response"
+    RULE = "rule"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemberList:
+    """Who gets what.
+
+    Attributes:
+        arm: int64[n], 0 the control, where nothing is sent.
+        chances: float64[n, arms], of the policy for those not left to chance.
+        propensity: float64[n], how likely each member was to get what she gets, chance included; exact given the prices of the
+            limits.
+        random: Who is left to chance.
+        allocation: How the arms were chosen, for a personal list.
+        cost: Expected cost of all sends.
+    """
+
+    arm: Ints
+    chances: Floats
+    propensity: Floats
+    random: RandomShare
+    allocation: Allocation | None
+    cost: float
+
+    @property
+    def sends(self) -> Ints:
+        """int64[arms], members by what they get, the control first."""
+        return np.bincount(self.arm, minlength=self.chances.shape[1]).astype(np.int64)
+
+    def expected_gain(self, gains: Floats) -> float:
+        """Return the net gain that is predicted for all sends; ``gains`` float64[n, K]."""
+        rows = np.flatnonzero(self.arm)
+        return float(gains[rows, self.arm[rows] - 1].sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rest:
+    """Those who are not left to chance, and what is left for them.
+
+    Attributes:
+        random: The others.
+        rows: int64[r], positions in the audience.
+        costs: float64[r, K].
+        limits: What the random sends leave.
+    """
+
+    random: RandomShare
+    rows: Ints
+    costs: Floats
+    limits: Limits
+
+    def whole(self, chances: Floats) -> Floats:
+        """Return a policy of the rest, float64[r, arms], with what chance gives the others."""
+        policy = one_hot(self.random.arm, chances.shape[1])
+        policy[self.rows] = chances
+        return policy
+
+
+def split(audience: Audience, limits: Limits, share: float, seed: int) -> Rest:
+    """Leave a share of the members to chance, and return the rest with what is left for them."""
+    random = draw_random_share(audience.members, share, audience.costs, limits, seed)
+    rows = np.flatnonzero(~random.random)
+    left = limits.less(random.cost(audience.costs), random.sends())
+    return Rest(random, rows, audience.costs[rows], left)
+
+
+def personal_list(audience: Audience, rest: Rest) -> MemberList:
+    """Give each member not left to chance her arm by the exact allocation of what is left."""
+    found = allocate(audience.gains[rest.rows], rest.costs, rest.limits)
+    # At the prices everybody has a choice of her own: what a member left to chance would have got.
+    own = best_at(found.prices, audience.gains, audience.costs, rest.limits.min_roi or 0.0)
+    own[rest.rows] = found.arm
+    chances = one_hot(own, audience.gains.shape[1] + 1)
+    return _written(audience, rest.random, own, chances, found)
+
+
+def make_list(kind: ListKind, arm: int, audience: Audience, rest: Rest) -> MemberList:
+    """Return a list of a kind.
+
+    Args:
+        kind: How it is made.
+        arm: The arm of ``ONE_ARM`` and ``RESPONSE``, from 1.
+        audience: The members.
+        rest: Those not left to chance; in a list that sends nothing chance sends nothing either.
+    """
+    n, arms = len(audience), audience.gains.shape[1] + 1
+    if kind is ListKind.PERSONAL:
+        return personal_list(audience, rest)
+    if kind is ListKind.NOBODY:
+        none = np.zeros(n, dtype=np.int64)
+        return _written(audience, no_random_share(n, arms), none, nobody(n, arms), None)
+    if kind is ListKind.ONE_ARM:
+        wanted = np.full(n, arm, dtype=np.int64)
+    elif kind is ListKind.RULE:
+        assert audience.rule is not None
+        wanted = audience.rule
+    else:
+        wanted = _responsive(arm, audience, rest)
+    own = _as_far_as_it_goes(wanted, audience, rest)
+    # Members left to chance would have had the same chance as the others of whom the same is wanted.
+    asked = np.bincount(wanted[rest.rows], minlength=arms).clip(1)
+    share = (np.bincount(own[rest.rows], minlength=arms) / asked)[wanted]
+    chances = one_hot(wanted, arms) * share[:, None]
+    chances[:, 0] = 1 - chances[:, 1:].sum(axis=1)
+    return _written(audience, rest.random, own, chances, None)
+
+
+def _responsive(arm: int, audience: Audience, rest: Rest) -> Ints:
+    """Return who is wanted by her response: as many of the rest as fit, and whoever of the others responds as well."""
+    level = audience.response[:, arm - 1]
+    chosen = by_response(level[rest.rows], arm, rest.costs, rest.limits)[:, arm] > 0
+    wanted = np.zeros(len(audience), dtype=np.int64)
+    if chosen.any():
+        wanted[level >= level[rest.rows][chosen].min()] = arm
+        wanted[rest.rows] = np.where(chosen, arm, 0)
+    return wanted
+
+
+def _as_far_as_it_goes(wanted: Ints, audience: Audience, rest: Rest) -> Ints:
+    """Give the rest what is wanted, in the order of a hash of their ids, as far as the limits go; int64[n]."""
+    asked = rest.rows[wanted[rest.rows] > 0]
+    order = asked[
+        np.argsort(uniform(audience.members[asked], Purpose.UNIFORM, rest.random.seed), kind="stable")
+    ]
+    arm = wanted[order]
+    keeps = np.cumsum(audience.costs[order, arm - 1]) <= rest.limits.budget * (1 + TOLERANCE)
+    if rest.limits.sends is not None:
+        keeps &= np.arange(len(order)) < rest.limits.sends
+    for one, cap in rest.limits.caps.items():
+        keeps &= (arm != one + 1) | (np.cumsum(arm == one + 1) <= cap)
+    own = np.zeros(len(audience), dtype=np.int64)
+    own[order[keeps]] = arm[keeps]
+    return own
+
+
+def _written(
+    audience: Audience, random: RandomShare, own: Ints, chances: Floats, allocation: Allocation | None
+) -> MemberList:
+    arm = np.where(random.random, random.arm, own)
+    sent = np.flatnonzero(arm)
+    return MemberList(
+        arm=arm,
+        chances=chances,
+        propensity=random.propensity(chances, arm),
+        random=random,
+        allocation=allocation,
+        cost=float(audience.costs[sent, arm[sent] - 1].sum()),
+    )

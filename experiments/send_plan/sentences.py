@@ -1,0 +1,227 @@
+"""The plan in plain words."""
+
+from experiments.effects.estimate import Estimate
+from experiments.send_plan.comparing import FEWEST_EFFECTIVE
+from experiments.send_plan.plan import SendPlan
+from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
+from experiments.send_plan.verdict import VerdictCode
+from experiments.wording import confidence, count_of, decimals_for, interval_decimals, plain, signed
+
+TITLES = {
+    VerdictCode.PERSONALISE: "Personalise",
+    VerdictCode.ONE_OFFER_FOR_ALL: "One offer for all",
+    VerdictCode.SIMPLE_RULE: "A simple rule is as good",
+    VerdictCode.NOT_ENOUGH_DATA: "Not enough data",
+    VerdictCode.SEND_NOTHING: "Send nothing",
+    VerdictCode.TRIAL_NOT_TRUSTED: "The trial is not to be trusted",
+}
+_HUNDREDS = 100
+
+
+def alternative(plan: SendPlan, name: str) -> str:
+    """Return what an alternative is, in words."""
+    arm = plan.problem.arms[plan.findings.best_arm]
+    return {
+        NOBODY: "sending nothing",
+        BEST_ARM: f"{arm} for all" if _reaches_all(plan) else f"{arm} by lot",
+        RANDOM: "a random arm each",
+        RESPONSE: f"{arm} for those most likely to respond",
+        RULE: "your own rule",
+        LOGGED: "what the trial did",
+    }[name]
+
+
+def headline(plan: SendPlan) -> str:
+    """Return the verdict in one or two sentences, with the numbers behind it."""
+    match plan.verdict.code:
+        case VerdictCode.TRIAL_NOT_TRUSTED:
+            return f"Do not plan with this trial: {' '.join(plan.problem.distrust)}"
+        case VerdictCode.PERSONALISE:
+            return _personalise(plan)
+        case VerdictCode.SIMPLE_RULE:
+            return _simple_rule(plan)
+        case VerdictCode.ONE_OFFER_FOR_ALL:
+            return _one_offer(plan)
+        case VerdictCode.NOT_ENOUGH_DATA:
+            return _not_enough(plan)
+        case VerdictCode.SEND_NOTHING:
+            return _nothing(plan)
+
+
+def refused(plan: SendPlan) -> str:
+    """Return why nothing is said of the personalised list's value; empty where something is."""
+    if plan.problem.distrust:
+        return "The trial is not to be trusted."
+    findings = plan.findings
+    if findings.judged:
+        return ""
+    return (
+        f"Choosing for each member cannot be judged: only {findings.effective:.0f} members of the trial, equally weighted, had"
+        f" what the plan would give them, and {FEWEST_EFFECTIVE} are needed."
+    )
+
+
+def money(figure: Estimate) -> str:
+    """Return a signed figure with its interval: ``+0.42 (+0.20 to +0.64)``."""
+    if not figure.error > 0:
+        return signed(figure.estimate, 2)
+    decimals = money_decimals(figure.lower, figure.upper)
+    return f"{signed(figure.estimate, decimals)} ({signed(figure.lower, decimals)} to {signed(figure.upper, decimals)})"
+
+
+def money_decimals(lower: float, upper: float) -> int:
+    """Return the decimals that a figure and its interval are written with: cents at least, where it is not in the hundreds."""
+    if not upper > lower:
+        return 2
+    least = 2 if max(abs(lower), abs(upper)) < _HUNDREDS else 0
+    return max(interval_decimals(lower, upper), least)
+
+
+def amount(value: float) -> str:
+    """Return an amount of money with as many decimals as its size asks for: ``1,250``, ``0.034``."""
+    return plain(value, max(0, decimals_for(abs(value) / 10)) if value else 0)
+
+
+def _personalise(plan: SendPlan) -> str:
+    against = plan.findings.against
+    others = [name for name in (RANDOM, RESPONSE, RULE) if name in against]
+    rest = _and([f"{alternative(plan, name)} ({_figure(against[name].robust)})" for name in others])
+    return (
+        f"Choosing for each member earns {money(against[BEST_ARM].robust)} a member more than"
+        f" {alternative(plan, BEST_ARM)}, {money(against[NOBODY].robust)} more than sending nothing, and more than {rest}."
+    )
+
+
+def _figure(figure: Estimate) -> str:
+    return signed(figure.estimate, money_decimals(figure.lower, figure.upper))
+
+
+def _simple_rule(plan: SendPlan) -> str:
+    against, simple = plan.findings.against, plan.findings.simple
+    rule = plan.verdict.rule
+    return (
+        f"Choosing for each member beats {alternative(plan, BEST_ARM)} by {money(against[BEST_ARM].robust)} a member,"
+        f" but it is not shown to beat {alternative(plan, rule)}: {money(against[rule].robust)} a member. Use the simple rule,"
+        f" which earns {money(simple[rule].robust)} a member more than {alternative(plan, BEST_ARM)}."
+    )
+
+
+def _one_offer(plan: SendPlan) -> str:
+    findings = plan.findings
+    candidate = findings.arms[plan.verdict.arm - 1]
+    sure = confidence(plan.problem.level / len(plan.problem.arms))
+    whom = "everybody" if candidate.reach >= 1 else f"{_share(candidate.reach)} of the members, drawn by lot"
+    return (
+        f"Send {candidate.name} to {whom}. It earns {money(candidate.gain)} per member written to over sending nothing"
+        f" ({sure} sure). {_not_personal(plan)}"
+    )
+
+
+def _not_personal(plan: SendPlan) -> str:
+    refusal = refused(plan)
+    if refusal:
+        return refusal
+    findings = plan.findings
+    difference = findings.against[BEST_ARM].robust
+    if difference.error == 0:
+        return "Choosing for each member gives everybody the same, so it earns nothing more."
+    why = "" if plan.problem.differ else ", and effects do not differ measurably between members"
+    figure = f"{money(difference)} a member against {alternative(plan, BEST_ARM)}"
+    if BEST_ARM in plan.verdict.short_of or not plan.problem.differ:
+        shown = "earns less" if difference.below_zero else "is not shown to earn more"
+        return f"Choosing for each member {shown}: {figure}{why}."
+    beaten = _and([alternative(plan, name) for name in plan.verdict.short_of])
+    return f"Choosing for each member earns {figure}, but it is not shown to beat {beaten}."
+
+
+def _not_enough(plan: SendPlan) -> str:
+    needed = plan.findings.needed
+    arms = plan.problem.arms
+    lacking = [f"{count:,} more with {arm}" for arm, count in zip(arms, needed.more, strict=True) if count]
+    per_arm = f"{needed.more_per_arm:,} more members per arm are needed"
+    more = per_arm if len(set(needed.more)) == 1 or not lacking else f"{_and(lacking)} are needed"
+    return (
+        f"Nothing is shown to earn anything, and the trial is too small to say that nothing does: {more}"
+        f" to see a gain of {amount(needed.smallest_gain)} a member with a chance of {100 * needed.power:.0f} %."
+        f" This trial could have seen a gain of {amount(needed.detectable)} a member."
+    )
+
+
+def _nothing(plan: SendPlan) -> str:
+    findings = plan.findings
+    best = findings.arms[findings.best_arm - 1]
+    return (
+        f"No arm is shown to earn anything after its cost; the best, {best.name}, brings {money(best.gain)} a member."
+        f" This trial could have seen a gain of {amount(findings.needed.detectable)} a member"
+        f" with a chance of {100 * findings.needed.power:.0f} %."
+    )
+
+
+def steps(plan: SendPlan) -> list[tuple[str, str]]:
+    """Return what was done after the effects were learned, step by step: name and sentence."""
+    return [
+        ("allocate", _allocated(plan)),
+        ("value", _valued(plan)),
+        ("verdict", f"{TITLES[plan.verdict.code]}. {headline(plan)}"),
+        ("keep learning", _learning(plan)),
+    ]
+
+
+def _allocated(plan: SendPlan) -> str:
+    found = plan.personal.allocation
+    assert found is not None
+    spent = (
+        f"{count_of(found.sends, 'send')} for {amount(found.cost)}, expected to gain {amount(found.gain)} net"
+    )
+    if not found.prices.money:
+        return (
+            f"The personalised list has {spent}; more money would buy nothing more within the other limits."
+        )
+    return f"The personalised list has {spent}; the last 1 of budget brings {amount(found.shadow_price)} net."
+
+
+def _valued(plan: SendPlan) -> str:
+    findings = plan.findings
+    refusal = refused(plan)
+    if refusal:
+        return refusal
+    listed = [
+        f"{money(comparison.robust)} against {alternative(plan, name)}"
+        for name, comparison in findings.against.items()
+    ]
+    return (
+        f"The personalised list earns, per member: {'; '.join(listed)}."
+        f" {findings.effective:,.0f} members of the trial, equally weighted, speak for it."
+    )
+
+
+def _learning(plan: SendPlan) -> str:
+    share = plan.list.random
+    if not share.share:
+        return "Nobody is left to chance, so the next plan cannot be learned from this list."
+    count = int(share.random.sum())
+    return (
+        f"{count_of(count, 'member')} ({_share(share.share)} of the list) get what chance gives them, and the probability of"
+        " what each member gets is written down, so that the next plan can be learned from this list and valued by it."
+    )
+
+
+def needed_to_personalise(plan: SendPlan) -> str:
+    """Return how much data would show that choosing for each member is worth it."""
+    needed = plan.findings.needed_to_personalise
+    seen = f"a gain of {amount(needed.gain)} a member over {alternative(plan, BEST_ARM)}"
+    if not needed.more:
+        return f"This trial is large enough to show {seen} by personalising, if there is one."
+    return f"To show {seen} by personalising, {needed.members:,} members are needed, {needed.more:,} more than there are."
+
+
+def _reaches_all(plan: SendPlan) -> bool:
+    return plan.findings.arms[plan.findings.best_arm - 1].reach >= 1
+
+
+def _share(share: float) -> str:
+    return f"{plain(100 * share, 0 if share >= 0.1 else 1)} %"
+
+
+def _and(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

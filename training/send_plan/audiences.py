@@ -1,0 +1,126 @@
+"""The members a list is made for: those of the trial, or of another table with the same features."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from experiments.effects.calibration import apply_all
+from experiments.effects.trial import Floats, Ints
+from experiments.send_plan import Audience
+from training.actions.encoding import encode, is_text
+from training.actions.learning import LearnedEffects
+from training.data.columns import open_frame, refuse, require
+from training.errors import DatasetError
+from training.send_plan.costs import expected_costs
+from training.send_plan.responses import Responses
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Addressed:
+    """Members with what the plan knows of them.
+
+    Attributes:
+        audience: For the plan.
+        raw: float64[n, K], net gains as they were predicted.
+        features: n rows.
+        matrix: float64[n, width], the features as numbers.
+    """
+
+    audience: Audience
+    raw: Floats
+    features: pl.DataFrame
+    matrix: Floats
+
+
+def of_the_trial(responses: Responses, costs: tuple[Floats, Floats], rule: Ints | None) -> Addressed:
+    """Return the trial's own members, predicted by models that did not see them.
+
+    Args:
+        responses: And the effects that they were learned with.
+        costs: Per send and per response, by arm.
+        rule: What the own rule gives them.
+    """
+    learned = responses.learned
+    trial = learned.trial
+    raw, expected = learned.effects, learned.shrunk
+    audience = Audience(
+        members=trial.members,
+        gains=expected if differ(learned) else raw,
+        costs=expected_costs(responses.predicted, costs),
+        response=responses.predicted[:, 1:],
+        rule=rule,
+        expected=expected,
+    )
+    return Addressed(audience, raw, trial.features, encode(learned.fitted.encoding, trial.features))
+
+
+def of_a_table(
+    path: Path,
+    member: str,
+    responses: Responses,
+    costs: tuple[Floats, Floats],
+    rule: Ints | None,
+) -> Addressed:
+    """Return the members of a table, predicted by models of all members of the trial.
+
+    Args:
+        path: The table.
+        member: Its column with ids; members are numbered by row if empty.
+        responses: And the effects that they were learned with.
+        costs: Per send and per response, by arm.
+        rule: What the own rule gives them.
+
+    Raises:
+        DatasetError: The table lacks a feature, or has one of another kind, or an id twice.
+    """
+    frame = open_frame(path)
+    learned = responses.learned
+    trial = learned.trial
+    for name in trial.features.columns:
+        require(frame, path, name, "feature")
+    if member:
+        require(frame, path, member, "member")
+    table = frame.collect()
+    if table.is_empty():
+        raise DatasetError(f"{path} has no rows.", table=str(path))
+    names = trial.features.columns
+    # Polars forgets the number of rows where no column is selected.
+    features = table.select(names) if names else pl.DataFrame(height=table.height)
+    for column in features:
+        if is_text(column) != is_text(trial.features[column.name]):
+            raise DatasetError(
+                f"Column {column.name!r} of {path} is of type {column.dtype}, but of type {trial.features[column.name].dtype} in the"
+                " trial; a feature must be of one kind in both."
+            )
+    matrix = encode(learned.fitted.encoding, features)
+    raw = learned.fitted.model.effects(matrix)
+    expected = apply_all(learned.fitted.calibrations, raw)
+    response = responses.of(features)
+    audience = Audience(
+        members=_members(table, path, member),
+        gains=expected if differ(learned) else raw,
+        costs=expected_costs(response, costs),
+        response=response[:, 1:],
+        rule=rule,
+        expected=expected,
+    )
+    return Addressed(audience, raw, features, matrix)
+
+
+def differ(learned: LearnedEffects) -> bool:
+    """Return whether the effects of any arm differ measurably between members: the heterogeneity gate."""
+    return any(calibration.passes for calibration in learned.chosen.calibrations)
+
+
+def _members(table: pl.DataFrame, path: Path, name: str) -> pl.Series:
+    if not name:
+        return pl.Series("row", np.arange(1, table.height + 1))
+    refuse(table[name].is_null(), path, name, "no id")
+    twice = int(table[name].is_duplicated().sum())
+    if twice:
+        raise DatasetError(
+            f"Column {name!r} of {path}: {twice:,} rows have an id that other rows have too; a list has one row per member."
+        )
+    return table[name]

@@ -1,0 +1,224 @@
+"""The job behind ``troth plan``: a trial in, a list with its value and its verdict out."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from experiments.effects.description import describe, in_words
+from experiments.effects.evaluation import evaluate_effects
+from experiments.effects.result import Unit
+from experiments.effects.scores import weighted_scores
+from experiments.effects.section import effects_section
+from experiments.effects.trial import Floats, Trial
+from experiments.send_plan import (
+    Limits,
+    PlanProblem,
+    Receivers,
+    Scored,
+    SendPlan,
+    build_page,
+    make_plan,
+    plan_document,
+)
+from experiments.wording import count_of
+from training.actions.learners import CHALLENGERS, DEFAULT_LEARNER
+from training.actions.learning import FOLDS, LearnedEffects, learn_effects
+from training.actions.reading import ReadTrial, TrialColumns, read_trial
+from training.actions.trust import check_trial
+from training.problem import one_thread_of_algebra
+from training.send_plan.audiences import Addressed, differ, of_a_table, of_the_trial
+from training.send_plan.costs import ArmCost, arm_costs, check_names, net_outcome
+from training.send_plan.own_rule import RuleLine, rule_arms
+from training.send_plan.responses import learn_responses
+from training.send_plan.steps import first_steps
+from training.send_plan.table import plan_table
+
+Progress = Callable[[str, int, int], None]
+NET = "net margin"
+_STEPS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What may be spent, and how the job runs.
+
+    Attributes:
+        costs: By arm; arms not named cost nothing.
+        budget: Money for the list, at least 0; infinite without a limit.
+        sends: Most members who get something.
+        min_roi: Least net gain per 1 spent.
+        caps: Most members who get an arm, by arm.
+        rules: The own rule, line by line.
+        smallest_gain: The smallest gain worth having, money per member; a tenth of the control's standard deviation if none.
+        random_share: How much of the list is left to chance.
+        members: Table of other members to write to; those of the trial if none.
+        shares: Planned share of members by arm, for the check of the arms' sizes.
+        learner: The default learner.
+        challengers: Whether boosted trees may replace it.
+        folds: Of the cross-fitting.
+        seed: Of everything random.
+    """
+
+    costs: Mapping[str, ArmCost] = field(default_factory=dict)
+    budget: float = math.inf
+    sends: int | None = None
+    min_roi: float | None = None
+    caps: Mapping[str, int] = field(default_factory=dict)
+    rules: Sequence[RuleLine] = ()
+    smallest_gain: float | None = None
+    random_share: float = 0.05
+    members: Path | None = None
+    shares: Mapping[str, float] | None = None
+    learner: str = DEFAULT_LEARNER
+    challengers: bool = True
+    folds: int = FOLDS
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlanResult:
+    """A plan with everything that was made of it.
+
+    Attributes:
+        options: What was asked.
+        read: The trial.
+        learned: Effects on net margin.
+        addressed: The list's members.
+        plan: The plan.
+        document: The JSON document.
+        table: The list.
+    """
+
+    options: PlanOptions
+    read: ReadTrial
+    learned: LearnedEffects
+    addressed: Addressed
+    plan: SendPlan
+    document: dict[str, Any]
+    table: pl.DataFrame
+
+    def page(self, title: str) -> str:
+        """Return the page for people.
+
+        Args:
+            title: Heading.
+        """
+        trial = self.learned.trial
+        subtitle = (
+            f"Learned from {count_of(len(trial), 'member')} of a trial against {trial.arms[0]!r},"
+            f" for {count_of(len(self.plan.audience), 'member')}"
+        )
+        trusted = not self.plan.problem.distrust
+        return build_page(
+            self.document,
+            title=title,
+            subtitle=subtitle,
+            receivers=self._receivers() if trusted else (),
+            fragments=[("Are the effects as predicted?", self._effects())] if trusted else (),
+        )
+
+    def _receivers(self) -> list[Receivers]:
+        listed = self.plan.list
+        chosen = ~listed.random.random
+        return [
+            Receivers(arm, int((listed.arm == place).sum()), in_words(describe(self.addressed.features, own)))
+            for place, arm in enumerate(self.plan.problem.arms)
+            if (own := chosen & (listed.arm == place)).any()
+        ]
+
+    def _effects(self) -> str:
+        """Return what is predicted beside what was measured, tenth by tenth, as a fragment of the page."""
+        learned = self.learned
+        evaluation = evaluate_effects(
+            learned.trial,
+            NET,
+            learned.scores,
+            {learned.chosen.name: learned.effects},
+            unit=Unit(NET, treated="written to"),
+            baselines={"response": self.plan.problem.audience.response.mean(axis=1)},
+            untreated=learned.predicted[:, 0],
+        )
+        return effects_section(evaluation)
+
+
+def plan_sends(
+    path: Path, columns: TrialColumns, options: PlanOptions, progress: Progress | None = None
+) -> PlanResult:
+    """Learn what each arm brings each member net of its cost, and make the plan.
+
+    Args:
+        path: Table of the trial, one row per member.
+        columns: Which column says what.
+        options: What may be spent.
+        progress: Told what is done.
+
+    Raises:
+        DomainError: A table or an option cannot be used.
+    """
+    say = progress or (lambda _text, _done, _total: None)
+    say("reading the trial", 0, _STEPS)
+    read = read_trial(path, columns)
+    costs = arm_costs(read.trial, options.costs)
+    limits = _limits(read, options)
+    rule = rule_arms(options.rules, read.trial, path)
+    trust = check_trial(read.trial, options.shares)
+    with one_thread_of_algebra():
+        say("learning effects", 1, _STEPS)
+        trial = _with_net(read, costs)
+        learned = learn_effects(
+            trial,
+            NET,
+            learner=options.learner,
+            others=tuple(CHALLENGERS) if options.challengers else (),
+            folds=options.folds,
+            seed=options.seed,
+        )
+        responses = learn_responses(trial, read.response, learned, options.seed)
+        say("allocating", 2, _STEPS)
+        own = of_the_trial(responses, costs, rule)
+        addressed = own
+        if options.members is not None:
+            theirs = rule_arms(options.rules, trial, options.members)
+            addressed = of_a_table(options.members, columns.member, responses, costs, theirs)
+        part = len(own.audience) / len(addressed.audience)
+        problem = PlanProblem(
+            arms=trial.arms,
+            audience=own.audience,
+            scored=_scored(learned),
+            net=trial.outcomes[NET],
+            predicted=learned.predicted,
+            limits=limits.share(part) if addressed is not own else limits,
+            smallest_gain=options.smallest_gain,
+            differ=differ(learned),
+            distrust=trust.failures,
+            random_share=options.random_share,
+            seed=options.seed,
+        )
+        plan = make_plan(problem) if addressed is own else make_plan(problem, addressed.audience, limits)
+        say("writing the list", 3, _STEPS)
+        document = plan_document(plan, first_steps(read, trust, learned, options.costs), read.warnings)
+        table = plan_table(plan, learned, addressed)
+    say("done", _STEPS, _STEPS)
+    return PlanResult(options, read, learned, addressed, plan, document, table)
+
+
+def _limits(read: ReadTrial, options: PlanOptions) -> Limits:
+    check_names(read.trial, list(options.caps), "cap")
+    caps = {read.trial.arms.index(arm) - 1: cap for arm, cap in options.caps.items()}
+    return Limits(options.budget, options.sends, caps, options.min_roi)
+
+
+def _with_net(read: ReadTrial, costs: tuple[Floats, Floats]) -> Trial:
+    trial = read.trial
+    net = net_outcome(trial.outcomes[read.money], trial.outcomes[read.response], trial.arm, costs)
+    return replace(trial, outcomes={**trial.outcomes, NET: net})
+
+
+def _scored(learned: LearnedEffects) -> Scored:
+    trial = learned.trial
+    weighted = weighted_scores(trial.arm, trial.propensity, trial.outcomes[NET], len(trial.arms))
+    return Scored(learned.scores, weighted, trial.arm, trial.propensity)
