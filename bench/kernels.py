@@ -2,7 +2,7 @@
 
 Prints the hashes of batch assignment (ids a second, by number of hashes per id), choosing 3 offers of many (time as a
 ratio to partitioning), and scoring 200 candidates by a second stage of 300 trees with 31 leaves (trees alone beside
-LightGBM's own prediction, features, whole, and the reasons of what is chosen).
+LightGBM's own prediction, features, whole, and the reasons of what is chosen), and the effects of three arms on one member.
 """
 
 import statistics
@@ -15,7 +15,11 @@ import polars as pl
 import polars_hash  # noqa: F401 registers the expression namespaces
 
 from bench.scene import ranking_model
+from experiments.effects.trial import Trial
 from server.decide.rank import best
+from training.actions.compiling import compile_effects
+from training.actions.encoding import encode
+from training.actions.learning import learn_effects
 from training.bundle import explain
 from training.bundle.features import candidate_features
 from training.bundle.ranker import Ranker
@@ -108,6 +112,31 @@ def ranker_times() -> None:
         )
 
 
+def effect_times() -> None:
+    """Print the time of three arms' effects on one member, from her attributes, by lines and by trees; and beside the libraries' own."""
+    random = np.random.default_rng(2)
+    members = 4_000
+    features = pl.DataFrame({f"x{place}": random.normal(size=members) for place in range(12)}).with_columns(
+        city=pl.Series(random.choice(["Bonn", "Ulm", "Hof", "Kiel"], size=members))
+    )
+    arm = random.integers(0, 4, members)
+    outcome = random.normal(size=members) + (arm > 0) * features["x0"].to_numpy()
+    arms = ("none", "a", "b", "c")
+    trial = Trial(
+        pl.int_range(members, eager=True), arms, arm, np.full(members, 0.25), {"spend": outcome}, features
+    )
+    member = features.row(0, named=True)
+    for learner in ("dr_ridge", "t_lightgbm"):
+        fitted = learn_effects(trial, "spend", learner=learner, others=()).fitted
+        model = compile_effects(fitted, arms, "spend")
+        row = encode(fitted.encoding, features[:1])
+        ours = _microseconds(partial(model.effects, member))
+        theirs = _microseconds(partial(fitted.model.effects, row))
+        print(
+            f"effects of 3 arms on one member, {learner:10}: {ours:5.0f} µs, {ours / theirs:.2f} of the fitted models on numbers"
+        )
+
+
 def _microseconds(call: Callable[[], object]) -> float:
     return min(timeit.repeat(call, number=20, repeat=7)) / 20 * 1e6
 
@@ -116,3 +145,4 @@ if __name__ == "__main__":
     hash_rates()
     rank_times()
     ranker_times()
+    effect_times()

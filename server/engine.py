@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from experiments.errors import DomainError
@@ -23,13 +24,21 @@ from server.handlers.segments import SegmentHandler
 from server.housekeeping import Housekeeping
 from server.members.cache import MemberStates
 from server.metrics import Metrics
-from server.models import ModelWatcher
+from server.models import (
+    ACTIONS,
+    ModelWatcher,
+    Watched,
+    actions_folder,
+    champion_folder,
+    open_actions_at,
+    open_for,
+)
 from server.opening import StartError, open_parts, snapshot
 from server.programme import Programmes
 from server.responses import Responses
 from server.storage import SqliteEventLog
 from server.storage.budget_writes import BudgetWrites
-from training.bundle import Bundle, Task
+from training.bundle import Task
 
 _CHORE_TIMEOUT_S = 5.0
 
@@ -77,6 +86,9 @@ class Engine:
         for programme in self._config.programmes:
             for task, bundle in self.programmes.current(programme).bundles.items():
                 self._metrics.serves(programme, task, bundle.manifest.model_version)
+            actions = self.programmes.current(programme).actions
+            if actions is not None:
+                self._metrics.serves(programme, ACTIONS, actions.manifest.model_version)
         self._watcher.start()
         self._housekeeping.round()
         self._housekeeping.start()
@@ -185,15 +197,36 @@ class Engine:
         }
 
     def _model_watcher(self) -> ModelWatcher:
-        folders = self._model_folders()
-        opened = {
-            (name, task): bundle.path
-            for name in folders
-            for task, bundle in self.programmes.current(name).bundles.items()
-        }
-        return ModelWatcher(folders, opened, self._swap_model, self._config.server.watch_interval)
+        watched = []
+        for name, folder in self._model_folders().items():
+            now = self.programmes.current(name)
+            for task in Task:
+                opened = now.bundles.get(task)
+                watched.append(
+                    Watched(
+                        name,
+                        task.value,
+                        champion_folder(folder, name, task),
+                        None if opened is None else opened.path,
+                        partial(self._swap_model, name, task),
+                    )
+                )
+            path = None if now.actions is None else now.actions.path
+            swap = partial(self._swap_actions, name)
+            watched.append(Watched(name, ACTIONS, actions_folder(folder, name), path, swap))
+        return ModelWatcher(watched, self._config.server.watch_interval)
 
-    def _swap_model(self, programme: str, task: Task, bundle: Bundle) -> None:
+    def _swap_model(self, programme: str, task: Task, path: Path) -> str:
+        bundle = open_for(programme, task, path)
         self.programmes.replace_bundle(programme, task, bundle)
-        self._metrics.serves(programme, task, bundle.manifest.model_version)
+        return self._serves(programme, task.value, bundle.manifest.model_version)
+
+    def _swap_actions(self, programme: str, path: Path) -> str:
+        bundle = open_actions_at(programme, path)
+        self.programmes.replace_actions(programme, bundle)
+        return self._serves(programme, ACTIONS, bundle.manifest.model_version)
+
+    def _serves(self, programme: str, task: str, version: str) -> str:
+        self._metrics.serves(programme, task, version)
         self._on_model()
+        return version

@@ -16,11 +16,11 @@ from server.catalogue import Catalogue, load_catalogue
 from server.catalogue_opening import open_catalogue
 from server.config import ProgrammeSection
 from server.experiment_checks import check_served
-from server.models import open_champions
+from server.models import open_actions, open_champions
 from server.programme import KnownExperiment, Snapshot, standing_arms
 from server.storage import ExperimentStore
 from server.storage.catalogue_store import CatalogueStore
-from training.bundle import Bundle, BundleError, Task
+from training.bundle import ActionBundle, Bundle, BundleError, Task
 
 
 class StartError(DomainError):
@@ -39,6 +39,7 @@ class Parts:
         catalogue: Its offers and placements.
         definitions: Its experiments.
         bundles: Its model of each task that has one.
+        actions: Its action model, if there is one.
     """
 
     programme: str
@@ -46,6 +47,7 @@ class Parts:
     catalogue: Catalogue
     definitions: tuple[ExperimentDefinition, ...]
     bundles: Mapping[Task, Bundle]
+    actions: ActionBundle | None
 
 
 def open_parts(programme: str, section: ProgrammeSection) -> Parts:
@@ -68,9 +70,10 @@ def open_parts(programme: str, section: ProgrammeSection) -> Parts:
     compile_plan(definitions, programme)
     try:
         bundles = open_champions(Path(section.models), programme) if section.models else {}
+        actions = open_actions(Path(section.models), programme) if section.models else None
     except BundleError as error:
         raise StartError(f"{error.message} Run `troth models pull` again.") from error
-    return Parts(programme, section.experiments, catalogue, definitions, bundles)
+    return Parts(programme, section.experiments, catalogue, definitions, bundles, actions)
 
 
 class OpeningStore(ExperimentStore, CatalogueStore, Protocol):
@@ -102,6 +105,7 @@ def snapshot(parts: Parts, store: OpeningStore, now: datetime) -> Snapshot:
         compile_plan([one.definition for one in known.values()], parts.programme),
         MappingProxyType(dict(parts.bundles)),
         dict(sorted(known.items())),
+        parts.actions,
     )
 
 

@@ -16,7 +16,7 @@ from server.decide.table import Tables
 from server.errors import ProgrammeNotFoundError
 from server.standing import PREFIX, standing_experiment
 from server.storage import StandingExperiment
-from training.bundle import Bundle, Task
+from training.bundle import ActionBundle, Bundle, Manifest, Task
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class Snapshot:
         plan: Experiments in force, compiled.
         bundles: The champion model of each task that has one; read-only.
         experiments: The experiments of the plan by id, in the order of ids; read-only.
+        actions: The champion of the action models, if there is one.
         compiled: Rules and limits of the catalogue; worked out from it unless given.
         tables: The candidates of each placement and day.
         sticky: The running experiments in which members keep the variant of their first exposure.
@@ -70,6 +71,7 @@ class Snapshot:
     plan: Plan
     bundles: Mapping[Task, Bundle] = field(default_factory=lambda: MappingProxyType({}))
     experiments: Mapping[str, KnownExperiment] = field(default_factory=lambda: MappingProxyType({}))
+    actions: ActionBundle | None = None
     sticky: frozenset[str] = field(init=False)
     compiled: Compiled = None  # type: ignore[assignment]  # compiled where it is not given
     tables: Tables = field(init=False)
@@ -88,6 +90,11 @@ class Snapshot:
     def bundle_at(self, placement: Placement) -> Bundle | None:
         """Return the model that ranks at a placement: the one of its task, if there is one; none where actions are chosen."""
         return None if placement.decides == "actions" else self.bundles.get(placement.task)
+
+    def manifest_at(self, placement: Placement) -> Manifest | None:
+        """Return what the model that speaks at a placement is, if there is one: for actions the one of their effects."""
+        bundle = self.actions if placement.decides == "actions" else self.bundles.get(placement.task)
+        return None if bundle is None else bundle.manifest
 
 
 class Programmes:
@@ -122,6 +129,11 @@ class Programmes:
             bundles = MappingProxyType({**snapshot.bundles, task: bundle})
             self._snapshots[programme] = replace(snapshot, bundles=bundles)
 
+    def replace_actions(self, programme: str, actions: ActionBundle) -> None:
+        """Let the next decisions on actions use another model."""
+        with self._replacing:
+            self._snapshots[programme] = replace(self._snapshots[programme], actions=actions)
+
     def replace_experiment(self, programme: str, known: KnownExperiment) -> None:
         """Let the next requests see an experiment as it is now."""
         with self._replacing:
@@ -146,7 +158,8 @@ class Programmes:
 
     def has_model(self, programme: str) -> bool:
         """Tell whether a model of any task is loaded."""
-        return bool(self._snapshots[programme].bundles)
+        snapshot = self._snapshots[programme]
+        return bool(snapshot.bundles) or snapshot.actions is not None
 
 
 def standing_arms(catalogue: Catalogue, day: date) -> dict[str, KnownExperiment]:

@@ -7,9 +7,13 @@ score of the candidates that can be chosen and that the model knows, where score
 lowest is 0; it stays at most 1. A *value* is the arbitration's ``default_value``. A *lever* or *context weight* is 1, a *cost*
 0. Equal scores are ordered by popularity, then as the catalogue lists them.
 
+The action model knows what an action earns more than not doing it: then the *value* is that effect, and the *probability* 1, if the
+formula has both. *No action* earns 0.
+
 A value may be below 0, where a response costs more than it earns; then the likelier response is the greater loss.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -50,6 +54,7 @@ class Weighed:
         degradations: What was missing.
         terms: The other factors, over all rows.
         trials: float64[rows], decisions that a probability rests on, the prior's included.
+        effects: float64[n], effects by the action model; NaN where it does not know the row, nothing where it knows none.
     """
 
     scores: Floats
@@ -59,6 +64,7 @@ class Weighed:
     degradations: tuple[str, ...]
     terms: _Terms
     trials: Floats
+    effects: Floats | None = None
 
     def deviations(self, left: Places) -> Floats:
         """Return the standard deviations of some scores, from those of Beta posteriors with the trials as their weight.
@@ -76,9 +82,10 @@ class Weighed:
     def factors(self, position: int) -> dict[str, float]:
         """Return the factors of one row by name."""
         row = int(self.places[position])
+        effect = float("nan") if self.effects is None else float(self.effects[position])
         return {
             "probability": float(self.probabilities[position]),
-            "value": float(self.terms.values[row]),
+            "value": float(self.terms.values[row]) if math.isnan(effect) else effect,
             "context": 1.0 if self.contexts is None else float(self.contexts[row]),
             "lever": float(self.terms.levers[row]),
             "cost": float(self.terms.costs[row]),
@@ -93,6 +100,7 @@ def weigh(
     evidence: Evidence,
     *,
     levers: bool,
+    effects: Floats | None = None,
 ) -> Weighed:
     """Weigh the rows that can be chosen.
 
@@ -103,6 +111,7 @@ def weigh(
         attributes: What rules may ask about.
         evidence: What is known of responses.
         levers: Whether levers and context weights count; the arm ``no_levers`` leaves them out.
+        effects: float64[n], what the action model says of the rows; NaN where it does not know one.
     """
     table, places = scored.table, scored.places
     terms = _terms(table, arbitration, levers=levers)
@@ -119,9 +128,18 @@ def weigh(
     if "probability" in arbitration.factors:
         probabilities, degradations = _probabilities(scored, rates[places])
         gains *= probabilities
+        if "value" not in arbitration.factors:
+            effects = None
+    else:
+        effects = None
+    if effects is not None:
+        known = ~np.isnan(effects)
+        weight = terms.levers[places] if contexts is None else terms.levers[places] * contexts[places]
+        gains = np.where(known, effects * weight, gains)
+        probabilities = np.where(known, 1.0, probabilities)
     if not terms.cost_free:
         gains -= terms.costs[places]
-    return Weighed(gains, probabilities, contexts, places, degradations, terms, trials)
+    return Weighed(gains, probabilities, contexts, places, degradations, terms, trials, effects)
 
 
 def _probabilities(scored: Scored, rates: Floats) -> tuple[Floats, tuple[str, ...]]:

@@ -9,6 +9,7 @@ import numpy as np
 from server.catalogue import NO_ACTION
 from server.decide.arbitrate import weigh
 from server.decide.choice import Choice, Considered, choice_of
+from server.decide.effects import action_effects
 from server.decide.explore import Quota, Rooms, Slate
 from server.decide.gates import Gate
 from server.decide.passing import Passing, pass_gates
@@ -58,6 +59,9 @@ def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Tab
     bundle = snapshot.bundle_at(placement) if modelled else None
     scored = score(bundle, table, places, visit, ranking=policy.ranking, now=question.time)
     _close(passing, places, scored.places, Gate.NOT_OF_TASK)
+    effects = None
+    if modelled and placement.decides == "actions":
+        effects = action_effects(snapshot.actions, table, scored.places, visit.known())
     weighed = None
     scores: AnyFloats = scored.scores
     left = np.arange(len(scored.places))
@@ -69,6 +73,7 @@ def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Tab
             attributes,
             question.evidence,
             levers=policy.arm != NO_LEVERS,
+            effects=effects,
         )
         scores = weighed.scores
         least = policy.arbitration.least_score

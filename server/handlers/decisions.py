@@ -180,7 +180,7 @@ class _Attempt:
     ) -> Decision:
         """Return the decision to log."""
         request, snapshot = self.request, self.snapshot
-        bundle = snapshot.bundle_at(self.placement)
+        manifest = snapshot.manifest_at(self.placement)
         return Decision(
             programme=request.programme,
             decision_id=decision_id,
@@ -193,10 +193,10 @@ class _Attempt:
             receive_time=self._now,
             decide_time=self.decide_time,
             ranking=choice.ranking,
-            model_version="" if bundle is None else bundle.manifest.model_version,
+            model_version="" if manifest is None else manifest.model_version,
             plan_revision=snapshot.plan.revision,
             catalogue_revision=snapshot.catalogue.revision,
-            feature_time=None if bundle is None else bundle.manifest.feature_instant,
+            feature_time=None if manifest is None else manifest.feature_instant,
             eligible_count=choice.eligible_count,
             degradations=choice.degradations,
             offers=choice.offers,

@@ -23,9 +23,8 @@ from server.decide.question import Question
 from server.decide.replaying import Difference, differences, question_of, replay
 from server.errors import DecisionNotFoundError, ReplayImpossibleError
 from server.members import MemberState
-from server.models import find_bundle
+from server.models import ACTIONS, find_actions, find_bundle
 from server.programme import Snapshot
-from training.bundle import Bundle, Task
 
 _SNAPSHOTS_KEPT = 8
 _STATES_KEPT = 64
@@ -99,7 +98,7 @@ class ReplayHandler:
         self._models = models
         self._check_programme = check_programme
         self._catalogues: _Latest[tuple[str, str], Catalogue] = _Latest(_SNAPSHOTS_KEPT)
-        self._snapshots: _Latest[tuple[str, str, Task, str], Snapshot] = _Latest(_SNAPSHOTS_KEPT)
+        self._snapshots: _Latest[tuple[str, str, str, str], Snapshot] = _Latest(_SNAPSHOTS_KEPT)
         self._closed: _Latest[tuple[str, str], Closed] = _Latest(_STATES_KEPT)
         self._evidence: _Latest[tuple[str, str], Evidence] = _Latest(_STATES_KEPT)
 
@@ -160,10 +159,8 @@ class ReplayHandler:
                 decision.decision_id,
                 f"the catalogue of revision {revision} has no placement {decision.placement_id!r}",
             )
-        key = (programme, revision, placement.task, decision.model_version)
-        return self._snapshots.get(
-            key, lambda: self._snapshot(decision, catalogue, placement.task)
-        ), placement
+        key = (programme, revision, _model_kind(placement), decision.model_version)
+        return self._snapshots.get(key, lambda: self._snapshot(decision, catalogue, placement)), placement
 
     def _catalogue(self, decision: Decision) -> Catalogue:
         revision = decision.catalogue_revision
@@ -179,17 +176,25 @@ class ReplayHandler:
                 decision.decision_id, f"the catalogue of revision {revision} breaks the rules of this version"
             ) from None
 
-    def _snapshot(self, decision: Decision, catalogue: Catalogue, task: Task) -> Snapshot:
+    def _snapshot(self, decision: Decision, catalogue: Catalogue, placement: Placement) -> Snapshot:
         programme, version = decision.programme, decision.model_version
-        bundles: dict[Task, Bundle] = {}
-        if version:
-            folder = self._models.get(programme)
-            bundle = None if folder is None else find_bundle(folder, programme, task, version)
-            if bundle is None:
-                where = os.fspath(folder) if folder else "any models folder"
-                raise ReplayImpossibleError(decision.decision_id, f"model {version} is not in {where}")
-            bundles[task] = bundle
-        return Snapshot(catalogue, compile_plan([], programme), bundles)
+        plan, folder = compile_plan([], programme), self._models.get(programme)
+        if not version:
+            return Snapshot(catalogue, plan)
+        if folder is not None and placement.decides == ACTIONS:
+            actions = find_actions(folder, programme, version)
+            if actions is not None:
+                return Snapshot(catalogue, plan, actions=actions)
+        elif folder is not None:
+            bundle = find_bundle(folder, programme, placement.task, version)
+            if bundle is not None:
+                return Snapshot(catalogue, plan, {placement.task: bundle})
+        where = os.fspath(folder) if folder else "any models folder"
+        raise ReplayImpossibleError(decision.decision_id, f"model {version} is not in {where}")
+
+
+def _model_kind(placement: Placement) -> str:
+    return ACTIONS if placement.decides == ACTIONS else placement.task.value
 
 
 class _Latest(Generic[_Key, _Kept]):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from server.models import ModelWatcher
+from server.models import Watched, look, open_for
 from tests.server import scene
 from tests.server.captured_logs import CapturedLog, captured_log
 from tests.server.running import Running, running
@@ -126,25 +126,27 @@ def test_broken_model_is_told_once(tmp_path: Path, log: CapturedLog) -> None:
     folder = tmp_path / "scene"
     scene.write_scene(folder)
     swapped: list[str] = []
-    watcher = ModelWatcher(
-        {"default": folder / "models"},
-        {("default", Task.REPLENISH): scene.champion_link(folder).resolve()},
-        lambda programme, task, bundle: swapped.append(f"{programme} {task} {bundle.manifest.model_version}"),
-        interval=60.0,
-    )
+
+    def swap(path: Path) -> str:
+        version = open_for("default", Task.REPLENISH, path).manifest.model_version
+        swapped.append(version)
+        return version
+
+    link = scene.champion_link(folder)
+    watched = Watched("default", "replenish", link, link.resolve(), swap)
 
     for count, damage in enumerate((_truncated, _gone), start=1):
         broken = scene.write_version(folder, f"broken-{count}", "scene@broken", 2)
         damage(broken)
         scene.promote(folder, broken)
         for _ in range(3):
-            watcher._look("default", Task.REPLENISH, folder / "models")
+            look(watched)
         assert len(log.errors) == count
 
     scene.promote(folder, scene.write_version(folder, "good", "scene@3", 3))
     for _ in range(3):
-        watcher._look("default", Task.REPLENISH, folder / "models")
-    assert swapped == ["default replenish scene@3"]
+        look(watched)
+    assert swapped == ["scene@3"]
 
 
 def test_champion_taken_away(fresh: Running) -> None:
