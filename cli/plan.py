@@ -96,8 +96,8 @@ def plan(
 ) -> None:
     """Plan whom to send what from a trial: the list, its cost, its value against simpler plans, and a verdict."""
     from training.actions.reading import TrialColumns
+    from training.data.writing import write_table
     from training.send_plan import PlanOptions, plan_sends
-    from training.send_plan.table import write_table
 
     columns = TrialColumns(
         treatment=treatment_column,

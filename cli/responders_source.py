@@ -46,9 +46,11 @@ def tell_responders(
         if options.members is not None or options.features or options.trial is not None:
             raise typer.BadParameter("--members, --features and --trial belong to --who.")
         return None
+    from training.data.writing import write_table
+
     found = _find(definition, request, options.members, list(options.features))
     if options.trial is not None:
-        _write_trial(found, options.trial)
+        write_table(found.table(), options.trial)
     return found
 
 
@@ -63,17 +65,6 @@ def _find(
         units = _with_members(units.select(UNIT, VARIANT, VALUE), members, features)
     known = units.drop(UNIT, VARIANT, VALUE)
     return who_responded(experiment_trial(definition, units, _usable(known)))
-
-
-def _write_trial(found: "Responders", path: Path) -> None:
-    table = found.table()
-    try:
-        if path.suffix.lower() == ".csv":
-            table.write_csv(path)
-        else:
-            table.write_parquet(path)
-    except OSError as error:
-        raise AnalysisError(f"{path} cannot be written: {error.strerror or error}.", path=str(path)) from None
 
 
 def _units(definition: "ExperimentDefinition", request: Request, features: list[str]) -> "pl.DataFrame":

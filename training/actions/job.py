@@ -20,6 +20,7 @@ from training.actions.reading import ReadTrial, TrialColumns, read_trial
 from training.actions.result import TrainActionsResult
 from training.actions.trust import check_trial
 from training.data.columns import fingerprint
+from training.data.writing import write_table
 from training.errors import DatasetError
 from training.plots import as_png
 from training.problem import one_thread_of_algebra
@@ -135,15 +136,7 @@ def write_scores(path: Path, read: ReadTrial, learned: LearnedEffects) -> None:
         share = max(calibration.shrinkage, _KEPT_FOR_ORDER)
         away = learned.effects[:, place] - calibration.predicted_mean
         columns[arm] = calibration.average.estimate + share * away
-    frame = pl.DataFrame(columns)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".csv":
-            frame.write_csv(path)
-        else:
-            frame.write_parquet(path)
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror or error}.", table=str(path)) from None
+    write_table(pl.DataFrame(columns), path)
 
 
 def _record(path: Path, result: TrainActionsResult, options: ActionsOptions) -> TrainActionsResult:

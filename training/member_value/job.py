@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from training.data.columns import as_days, as_ids, open_frame, refuse, require
+from training.data.writing import write_table
 from training.errors import DatasetError
 from training.member_value.cohorts import repurchase, retention
 from training.member_value.duration import Duration, TimeUnit
@@ -82,7 +83,7 @@ def train_members(
     say("describing members", 3, _STEPS)
     table = member_table(orders, found, options.rules, beside)
     say("recording the run", 4, _STEPS)
-    _write(table, options.out)
+    write_table(table, options.out)
     write_state(options.out, orders)
     dropped = tuple(f"{count:,} rows were left out: {reason}." for reason, count in orders.dropped.items())
     warnings = (*dropped, *found.warnings, *((untried,) if untried else ()))
@@ -169,14 +170,3 @@ def _attributes(path: Path, column: str) -> pl.DataFrame:
     members = as_ids(rows[column], path, column)
     refuse(members.is_duplicated(), path, column, "a member that other rows have too")
     return rows.drop(column).with_columns(members.alias("member"))
-
-
-def _write(table: pl.DataFrame, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix.lower() == ".csv":
-            table.write_csv(path)
-        else:
-            table.write_parquet(path)
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror or error}.", table=str(path)) from None

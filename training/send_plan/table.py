@@ -1,13 +1,11 @@
 """The list as a table: one row per member, in the order of the members' table."""
 
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from experiments.send_plan import SendPlan
 from training.actions.learning import LearnedEffects
-from training.errors import DatasetError
 from training.send_plan.audiences import Addressed
 from training.send_plan.bands import gain_band
 from training.send_plan.reasons import contributions, reasons
@@ -52,19 +50,3 @@ def plan_table(plan: SendPlan, learned: LearnedEffects, addressed: Addressed) ->
             "reason": reasons(plan, addressed.features, encoding, found),
         }
     )
-
-
-def write_table(table: pl.DataFrame, path: Path) -> None:
-    """Write the list: CSV by the file's ending, else Parquet.
-
-    Raises:
-        DatasetError: The file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".csv":
-            table.write_csv(path)
-        else:
-            table.write_parquet(path)
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be written: {error.strerror or error}.", table=str(path)) from None

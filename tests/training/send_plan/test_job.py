@@ -14,11 +14,11 @@ from tests.experiments.effects.hillstrom import ARMS, FEATURES, hillstrom
 from tests.experiments.pages import Page
 from tests.training.send_plan.trials import COLUMNS, COSTS, Table, planned
 from training.actions.reading import TrialColumns
+from training.data.writing import write_table
 from training.send_plan import ArmCost, PlanOptions, PlanResult, plan_sends
 from training.send_plan.bands import gain_band
 from training.send_plan.costs import expected_costs, net_outcome
 from training.send_plan.own_rule import RuleLine
-from training.send_plan.table import write_table
 
 LIST_COLUMNS = [
     "member",
