@@ -111,3 +111,40 @@ def test_a_model_of_another_programme_does_not_start(folder: Path) -> None:
         running(folder / "troth.toml", Now()),
     ):
         pass
+
+
+def test_levers_and_context_weights_count_for_effects_too(tmp_path: Path) -> None:
+    """A welcome of 50 years is worth 2 x 3 x 0.5 - 0.1 with a lever of 3 and a context weight of a half."""
+    welcome, *others = ds.CATALOGUE["actions"]
+    ds.write(
+        tmp_path / "scene",
+        with_model=True,
+        actions=[welcome | {"lever": 3.0}, *others],
+        arbitrations=[
+            *ds.CATALOGUE["arbitrations"],
+            {"arbitration_id": "halved", "context_weights": [{"rule": "age > 40", "weight": 0.5}]},
+        ],
+        placements=[
+            *ds.CATALOGUE["placements"][:2],
+            ds.CATALOGUE["placements"][2] | {"arbitration": "halved"},
+        ],
+    )
+    put(tmp_path / "scene", "1", "effects@1")
+    with running(tmp_path / "scene" / "troth.toml", Now()) as server:
+        action = Asking(server).action("anna", attributes=values(age=50)).action
+        assert (action.action_id, action.score) == ("welcome", pytest.approx(2.9))
+
+
+def test_the_standing_arm_without_a_model_decides_by_priors(tmp_path: Path) -> None:
+    """Who is in ``no_model`` is decided for as if no effects were known: 0.5 x 5 - 0.1, whatever her age; the others by effects."""
+    ds.write(
+        tmp_path / "scene",
+        with_model=True,
+        standing_arms={"period": "month", "traffic_ppm": {"no_model": 500_000}},
+    )
+    put(tmp_path / "scene", "1", "effects@1")
+    with running(tmp_path / "scene" / "troth.toml", Now()) as server:
+        ask = Asking(server)
+        decisions = [ask.action(f"m{number}", attributes=values(age=50)) for number in range(12)]
+        scores = {bool(one.standing_arm): one.action.score for one in decisions}
+        assert scores == {True: pytest.approx(2.4), False: pytest.approx(1.9)}

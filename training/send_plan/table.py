@@ -1,6 +1,5 @@
 """The list as a table: one row per member, in the order of the members' table."""
 
-
 import numpy as np
 import polars as pl
 
