@@ -32,7 +32,7 @@ lint: $(VENV)/.installed  ## Check style, types, imports and protos
 	$(BIN)/lint-imports
 	$(BIN)/python protos/check.py
 
-proto: $(VENV)/.installed  ## Generate protos/gen from protos/troth
+proto: $(VENV)/.installed  ## Generate troth/v1 from protos/troth/v1
 	$(BIN)/python protos/generate.py
 
 .venv-peers/.installed: bench/peers.txt $(VENV)/.installed

@@ -27,17 +27,18 @@ def is_fresh() -> bool:
     """Generate again and compare with what is committed."""
     with tempfile.TemporaryDirectory() as temporary:
         generate(Path(temporary))
-        made = {path.relative_to(temporary) for path in Path(temporary).rglob("*") if path.is_file()}
+        fresh = Path(temporary) / "troth" / "v1"
+        made = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()}
         kept = {
             path.relative_to(GENERATED) for path in GENERATED.rglob("*.py*") if path.suffix in {".py", ".pyi"}
         }
         stale = sorted(made ^ kept) + sorted(
             path
             for path in made & kept
-            if not filecmp.cmp(Path(temporary) / path, GENERATED / path, shallow=False)
+            if not filecmp.cmp(fresh / path, GENERATED / path, shallow=False)
         )
     for path in stale:
-        sys.stderr.write(f"protos/gen/{path} is not what the sources say; run make proto\n")
+        sys.stderr.write(f"troth/v1/{path} is not what the sources say; run make proto\n")
     return not stale
 
 

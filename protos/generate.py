@@ -1,4 +1,4 @@
-"""Generate protos/gen from protos/troth; `python protos/generate.py`."""
+"""Generate troth/v1 from protos/troth/v1; `python protos/generate.py`."""
 
 import shutil
 import sys
@@ -9,7 +9,7 @@ from google.api import annotations_pb2
 from grpc_tools import protoc
 
 PROTOS = Path(__file__).parent
-GENERATED = PROTOS / "gen"
+GENERATED = PROTOS.parent / "troth" / "v1"
 
 
 def include_arguments() -> list[str]:
@@ -32,18 +32,17 @@ def run_protoc(*arguments: str) -> None:
 def generate(target: Path) -> None:
     """Write the Python modules and their type stubs below the folder."""
     run_protoc(f"--python_out={target}", f"--pyi_out={target}", f"--grpc_python_out={target}", *sources())
-    for folder in (target / "troth", target / "troth" / "v1"):
-        (folder / "__init__.py").write_text(
-            '"""Generated from protos/troth by `make proto`; never edited."""\n'
-        )
+    (target / "troth" / "v1" / "__init__.py").write_text(
+        '"""Generated from protos/troth/v1 by `make proto`; never edited."""\n'
+    )
 
 
 def main() -> None:
-    """Replace protos/gen by what the sources say now."""
+    """Replace troth/v1 by what the sources say now."""
     with tempfile.TemporaryDirectory() as temporary:
         generate(Path(temporary))
         shutil.rmtree(GENERATED, ignore_errors=True)
-        shutil.copytree(temporary, GENERATED)
+        shutil.copytree(Path(temporary) / "troth" / "v1", GENERATED)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ randomised, sums over a cluster's rows are compared, and the last column counts 
 
 from collections.abc import Iterator
 
-from experiments.definition import Covariate, ExperimentDefinition, Metric, MetricKind, Source
+from experiments.definition import Covariate, ExperimentDefinition, Metric, MetricKind, Source as DefinedSource
 from experiments.stats import MetricShape, Quantity
 
 DERIVED_SEPARATOR = "|"
@@ -44,7 +44,7 @@ def covariate_name(metric: Metric, covariate: Covariate) -> str:
     return f"{above} / {source_name(covariate.denominator)}" if covariate.denominator else above
 
 
-def source_name(source: Source | None) -> str:
+def source_name(source: DefinedSource | None) -> str:
     """Return what people call a source."""
     if source is None:
         return ""
@@ -55,7 +55,7 @@ def source_name(source: Source | None) -> str:
     )
 
 
-def metric_sources(metric: Metric) -> Iterator[tuple[str, Source | Covariate]]:
+def metric_sources(metric: Metric) -> Iterator[tuple[str, DefinedSource | Covariate]]:
     """Yield a metric's sources in the order of the moments, each with the name of its derived column.
 
     A pre-period covariate stands for itself, because its values are computed from the metric's own events.

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("protos", "server", "training", "experiments", "cli", "tests", "bench")
-GENERATED = ROOT / "protos" / "gen"
+FOLDERS = ("protos", "troth", "server", "training", "experiments", "cli", "tests", "bench")
+GENERATED = ROOT / "troth" / "v1"
 LONGEST_FILE = 500
 
 
@@ -52,7 +52,7 @@ def test_every_test_says_its_rule() -> None:
 
 
 def test_protos_are_clean_and_generated_code_is_fresh() -> None:
-    """Buf has nothing to say, and protos/gen is what the sources give."""
+    """Buf has nothing to say, and troth/v1 is what the sources give."""
     done = subprocess.run(
         [sys.executable, "protos/check.py"],
         capture_output=True,

@@ -1,1 +1,0 @@
-"""Generated from protos/troth by `make proto`; never edited."""

@@ -1,0 +1,1 @@
+"""Troth: experimentation and recommendation for loyalty programmes."""
