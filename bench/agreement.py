@@ -17,9 +17,9 @@ import numpy as np
 import polars as pl
 
 from bench.peers import HINT, peer_python
+from experiments.aggregates.tables import open_table
 from experiments.analysis import analyze_table
 from experiments.definition import parse_experiment
-from experiments.sufficient.tables import open_table
 
 TOLERANCE = 2e-6
 Case = dict[str, Any]

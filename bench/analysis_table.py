@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from experiments.aggregates import MetricColumns, Source, TableLayout, collect
 from experiments.stats import Interval, MetricShape, Quantity, estimate_pair, fixed_effect
-from experiments.sufficient import MetricColumns, Source, TableLayout, collect
 
 METRICS = {
     "converted": ("converted", "pre_converted"),

@@ -15,14 +15,14 @@ import polars as pl
 import polars_hash  # noqa: F401 registers the expression namespaces
 
 from bench.scene import ranking_model
-from experiments.effects.trial import Trial
+from experiments.uplift.trial import Trial
 from server.decide.rank import best
 from training.actions.compiling import compile_effects
 from training.actions.encoding import encode
-from training.actions.learning import learn_effects
 from training.bundle import explain
 from training.bundle.features import candidate_features
 from training.bundle.ranker import Ranker
+from training.uplift.learning import learn_effects
 
 IDS = 2_000_000
 ROUNDS = 3

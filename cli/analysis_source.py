@@ -12,7 +12,7 @@ from cli.output import read_json, write_json, write_text
 if TYPE_CHECKING:
     from experiments.analysis import ExperimentResult
     from experiments.definition import ExperimentDefinition
-    from training.actions.responders import Responders
+    from training.uplift.responders import Responders
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ def one_experiment(path: Path, changes: dict[str, str] | None = None) -> "Experi
 
 def run_analysis(definition: "ExperimentDefinition", request: Request) -> "ExperimentResult":
     """Return the analysis of the data that the request names."""
+    from experiments.aggregates import open_table
     from experiments.analysis import analyze_events, analyze_log, analyze_table, reanalyze
-    from experiments.event_frames import read_log
-    from experiments.sufficient import open_table
+    from experiments.log.frames import read_log
 
     if request.saved is not None:
         return reanalyze(definition, read_json(request.saved), today=request.as_of)
@@ -68,7 +68,7 @@ def write_result(
         write_json({**result.to_json(), **who}, json)
     if html is None:
         return
-    from experiments.report import ReportContext, build_report
+    from experiments.pages import ReportContext, build_report
 
     definition = result.definition
     context = ReportContext(

@@ -13,8 +13,8 @@ from grpc_status import rpc_status
 
 from experiments.catalogue_changes import Change
 from experiments.errors import DomainError
+from server.api.catalog import apply_message, catalogue_of, change_values
 from server.catalogue import Catalogue
-from server.convert.catalogue import apply_message, catalogue_of, change_values
 from troth.v1 import catalog_service_pb2 as pb
 from troth.v1 import catalog_service_pb2_grpc
 

@@ -1,8 +1,8 @@
 """The table that compares the models of a training job."""
 
 from cli.output import table
-from training.model_cards import headline_metrics, metric_title, shown_difference, shown_estimate
-from training.offers_result import COUNTING, TrainOffersResult
+from training.offers.model_cards import headline_metrics, metric_title, shown_difference, shown_estimate
+from training.offers.result import COUNTING, TrainOffersResult
 
 
 def comparison(result: TrainOffersResult) -> str:

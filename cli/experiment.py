@@ -8,7 +8,7 @@ import typer
 
 from cli.experiment_allocate import allocate
 from cli.experiment_assign import assign
-from cli.experiment_power import power
+from cli.experiment_planning import power
 from cli.experiment_simulate import simulate
 from cli.output import names, say
 
@@ -120,7 +120,7 @@ def analyze(
 ) -> None:
     """Analyse an experiment: a table of your own with --data, event tables, or the server's log."""
     from cli.analysis_source import Request, one_experiment, run_analysis, write_result
-    from cli.responders_source import WhoOptions, tell_responders
+    from cli.experiment_sources import WhoOptions, tell_responders
     from cli.standing_source import asks_for_standing_arms, standing_experiment
 
     if (exposures is None) != (outcomes is None):

@@ -24,7 +24,7 @@ def assign(
     ] = False,
 ) -> None:
     """Assign all units of a table, from file to file; the same variants as the server answers."""
-    from experiments.assignment_table import NotRunningError, assign_table, open_units, write_assignments
+    from experiments.assignment.table import NotRunningError, assign_table, open_units, write_assignments
     from experiments.definition import State, load_experiments
     from experiments.plan import compile_plan
 

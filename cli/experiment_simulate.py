@@ -8,7 +8,7 @@ import typer
 from cli.output import say, table, write_json
 
 if TYPE_CHECKING:
-    from experiments.simulation import MethodRate, Simulation
+    from experiments.aa_test import MethodRate, Simulation
 
 
 def simulate(
@@ -29,8 +29,8 @@ def simulate(
     """Split a table at random again and again and count what each method finds, where there is nothing to find."""
     from cli.analysis_source import one_experiment
     from cli.progress import progress_bar
-    from experiments.simulation import simulate as split_and_judge
-    from experiments.sufficient import open_table
+    from experiments.aa_test import simulate as split_and_judge
+    from experiments.aggregates import open_table
 
     experiment = one_experiment(definition)
     share = _share(effect)

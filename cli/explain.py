@@ -28,7 +28,7 @@ def explain(
 ) -> None:
     """Say why a decision was made: what its scores were made of, and which gate removed what was not chosen."""
     from cli.explained import print_explained
-    from cli.programme_source import chosen_programme
+    from cli.options import chosen_programme
     from server.config import load_config
     from server.log_replay import open_log_replay
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from experiments.events import ActionChoice, Decision, OfferChoice
+    from experiments.log.events import ActionChoice, Decision, OfferChoice
     from server.decide.explain import Explained
     from server.handlers.replay import Replayed
 

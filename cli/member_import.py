@@ -8,7 +8,7 @@ import grpc
 from grpc_status import rpc_status
 
 from experiments.errors import DomainError
-from server.convert.member import LARGEST_BATCH
+from server.api.member import LARGEST_BATCH
 from server.convert.member_profile import update_message
 from server.members.change import ProfileUpdate
 from troth.v1 import member_service_pb2, member_service_pb2_grpc

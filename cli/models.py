@@ -163,8 +163,8 @@ def _say_pulled(pulled: "PulledModel") -> None:
 
 
 def _say_compared(compared: "VersionComparison") -> None:
-    from training.model_cards import metric_title, shown_difference, shown_estimate
-    from training.offers_result import COUNTING
+    from training.offers.model_cards import metric_title, shown_difference, shown_estimate
+    from training.offers.result import COUNTING
 
     rows = [
         (
@@ -189,7 +189,7 @@ def _say_compared(compared: "VersionComparison") -> None:
 
 def _deciding(version: "RegisteredVersion") -> str:
     from training.bundle.manifest import ACTIONS
-    from training.model_cards import metric_title
+    from training.offers.model_cards import metric_title
     from training.tracking.records import metric_key
 
     value = version.metrics.get(metric_key(version.metric))

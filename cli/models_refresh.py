@@ -58,7 +58,7 @@ def refresh(
 
 
 def _lines(result: "RefreshResult") -> list[str]:
-    from training.model_cards import metric_title, shown_estimate
+    from training.offers.model_cards import metric_title, shown_estimate
 
     added, drift = result.added, result.drift
     new = ", ".join(

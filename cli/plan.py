@@ -95,9 +95,9 @@ def plan(
     ] = "",
 ) -> None:
     """Plan whom to send what from a trial: the list, its cost, its value against simpler plans, and a verdict."""
-    from training.actions.reading import TrialColumns
     from training.data.writing import write_table
     from training.send_plan import PlanOptions, plan_sends
+    from training.uplift.reading import TrialColumns
 
     columns = TrialColumns(
         treatment=treatment_column,
@@ -134,7 +134,7 @@ def plan(
         write_text(page, written)
     document = dict(result.document)
     if store is not None:
-        from training.tracking.plan_run import record_plan
+        from training.send_plan.recording import record_plan
 
         document["run_id"] = record_plan(store, programme, data, result, written)
     if json:

@@ -51,7 +51,7 @@ def attribute(
     ] = "",
 ) -> None:
     """Join outcomes to the decisions that they are due to, and write what each candidate earned."""
-    from cli.attribution_source import attributed_log, read_windows
+    from cli.attribution import attributed_log, read_windows
 
     if config is None and log is None:
         raise typer.BadParameter("Give --config, or --log.")

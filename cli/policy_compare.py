@@ -31,7 +31,7 @@ def compare(
     ] = "",
 ) -> None:
     """Put the predicted value of a policy beside what its experiment measured, and tell whether they agree."""
-    from cli.programme_source import read_programme
+    from cli.options import read_programme
     from experiments.errors import AnalysisError
     from experiments.off_policy.promise import compare as compare_promise
     from server.storage.promises import PromiseFile

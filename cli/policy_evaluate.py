@@ -10,7 +10,7 @@ from cli.output import names, say, write_json
 if TYPE_CHECKING:
     import polars as pl
 
-    from training.policy_value.reading import EvaluatedLog
+    from training.policy_value.evaluation import EvaluatedLog
 
 
 def evaluate(
@@ -62,7 +62,7 @@ def evaluate(
 ) -> None:
     """Tell what a policy would have earned in the place of the one that was logged, or refuse where the log says too little."""
     from experiments.off_policy.document import policy_document, policy_lines
-    from training.policy_value.reading import LogColumns, evaluate_log, read_log_table
+    from training.policy_value.evaluation import LogColumns, evaluate_log, read_log_table
 
     if log is None and config is None:
         raise typer.BadParameter("Give --log, or --config.")
@@ -98,7 +98,7 @@ def evaluate(
 def _keep(evaluated: "EvaluatedLog", config: Path, programme: str, revision: str) -> None:
     from datetime import UTC, datetime
 
-    from cli.programme_source import read_programme
+    from cli.options import read_programme
     from experiments.errors import AnalysisError
     from experiments.off_policy.promise import promise_of
     from server.storage.catalogue_store import CatalogueFile
@@ -124,7 +124,7 @@ def _keep(evaluated: "EvaluatedLog", config: Path, programme: str, revision: str
 def _own_log(config: Path, programme: str, placement: str) -> "pl.DataFrame":
     import polars as pl
 
-    from cli.attribution_source import attributed_log
+    from cli.attribution import attributed_log
     from experiments.errors import AnalysisError
 
     found = attributed_log(

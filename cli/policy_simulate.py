@@ -11,7 +11,7 @@ from cli.output import say, table, write_json, write_text
 from cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from server.simulation import Simulation
+    from server.whatif import Simulation
 
 
 class Response(StrEnum):
@@ -72,10 +72,10 @@ def simulate(
     ] = "",
 ) -> None:
     """Let a catalogue answer past requests in a world of its own, and compare it with today's; nothing is logged."""
-    from cli.programme_source import read_programme
+    from cli.options import read_programme
     from server.config import load_config
-    from server.simulation import Asked, opened, to_json
-    from server.simulation import simulate as simulated
+    from server.whatif import Asked, opened, to_json
+    from server.whatif import simulate as simulated
 
     if requests is not None and placement:
         raise typer.BadParameter("Give --requests, or --placement; not both.")
@@ -97,7 +97,7 @@ def simulate(
     with opened(load_config(config), chosen, datetime.now(UTC)) as source, progress_bar() as report:
         found = simulated(source, asked, report)
     if out is not None:
-        from server.simulation.frames import write_tables
+        from server.whatif.document import write_tables
 
         write_tables(found, out)
     if html is not None:
@@ -112,7 +112,7 @@ def simulate(
 
 def _say(found: "Simulation") -> None:
     from server.simulation.sections import sections
-    from server.simulation.words import headline, losers, worth
+    from server.whatif.page import headline, losers, worth
 
     say(headline(found))
     say(losers(found))

@@ -36,7 +36,7 @@ def replay(
     ] = "",
 ) -> None:
     """Make a decision again from log, catalogue and model; exit code 1 if one bit differs or it cannot be made again."""
-    from cli.programme_source import chosen_programme
+    from cli.options import chosen_programme
     from server.config import load_config
     from server.log_replay import open_log_replay
 

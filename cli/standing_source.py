@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cli.programme_source import read_programme
+from cli.options import read_programme
 from experiments.errors import AnalysisError
 
 if TYPE_CHECKING:

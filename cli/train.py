@@ -12,7 +12,7 @@ from cli.output import names, say, write_json
 from cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from training.sources import Source
+    from training.offers.sources import Source
 
 app = typer.Typer(help="Training jobs, tracked in MLflow.", no_args_is_help=True)
 app.command("actions")(train_actions.actions)
@@ -90,7 +90,8 @@ def offers(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from cli.comparison import comparison
     from training.data.tables import Tables
-    from training.offers_job import DEFAULT_SEED, JobOptions, train_offers
+    from training.offers.job import train_offers
+    from training.offers.options import DEFAULT_SEED, JobOptions
 
     if bool(dataset) == (interactions is not None):
         raise typer.BadParameter("Name either --dataset or --interactions.")
@@ -133,7 +134,7 @@ def offers(
 def _source(dataset: str, tables: object, task: str, seed: int, horizon: float) -> "Source":
     from training.bundle import Task
     from training.data.tables import Tables
-    from training.sources import from_dataset, from_tables
+    from training.offers.sources import from_dataset, from_tables
 
     if task and task not in tuple(Task):
         raise typer.BadParameter(

@@ -66,9 +66,9 @@ def actions(
     ] = "",
 ) -> None:
     """Learn what each arm of a trial changes for each member, calibrated, and register the model."""
-    from training.actions.job import ActionsOptions, train_actions
-    from training.actions.reading import TrialColumns
     from training.actions.summary import summary
+    from training.uplift.job import ActionsOptions, train_actions
+    from training.uplift.reading import TrialColumns
 
     columns = TrialColumns(
         treatment=treatment_column,

@@ -62,10 +62,10 @@ def members(
     ] = "",
 ) -> None:
     """Make one table of members: RFM, lifecycle, expected orders, churn, lifetime value, tier, points, preferences."""
-    from training.member_value.duration import parse_duration
-    from training.member_value.job import MembersOptions, train_members
-    from training.member_value.orders import TransactionColumns
-    from training.member_value.rules import read_rules
+    from training.members.history import parse_duration
+    from training.members.job import MembersOptions, train_members
+    from training.members.orders import TransactionColumns
+    from training.members.rules import read_rules
 
     columns = TransactionColumns(
         member_column, time_column, value_column, category_column, channel_column, discount_column

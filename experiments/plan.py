@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from experiments.compiling import CompiledExperiment, compile_experiment
+from experiments.assignment.plan import CompiledExperiment, compile_experiment
 from experiments.definition import ExperimentDefinition
 from experiments.errors import DomainError
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from experiments.definition import ExperimentDefinition, State
 from experiments.errors import AnalysisError
-from experiments.event_frames import EventFrames
+from experiments.log.frames import EventFrames
 
 STANDING = "standing-arms"
 """The name by which people ask for them; ids of such experiments are it, a dot and the period."""

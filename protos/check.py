@@ -33,9 +33,7 @@ def is_fresh() -> bool:
             path.relative_to(GENERATED) for path in GENERATED.rglob("*.py*") if path.suffix in {".py", ".pyi"}
         }
         stale = sorted(made ^ kept) + sorted(
-            path
-            for path in made & kept
-            if not filecmp.cmp(fresh / path, GENERATED / path, shallow=False)
+            path for path in made & kept if not filecmp.cmp(fresh / path, GENERATED / path, shallow=False)
         )
     for path in stale:
         sys.stderr.write(f"troth/v1/{path} is not what the sources say; run make proto\n")

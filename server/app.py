@@ -8,19 +8,19 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from server.config import Config
-from server.engine import Engine
-from server.handlers.clock import Clock, system_clock
-from server.interceptors import ErrorInterceptor, RequestLogInterceptor
-from server.metrics import Metrics, MetricsEndpoint
-from server.opening import StartError
-from server.servicers import (
+from server.api import (
     CatalogServicer,
     ExperimentServicer,
     MemberServicer,
     OutcomeServicer,
     RecommendationServicer,
 )
+from server.config import Config
+from server.engine import Engine
+from server.handlers.request_checks import Clock, system_clock
+from server.interceptors import ErrorInterceptor, RequestLogInterceptor
+from server.metrics import Metrics, MetricsEndpoint
+from server.programme.loading import StartError
 from troth.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from experiments.definition.problems import problems_of
+from experiments.definition.yaml_documents import problems_of
 from experiments.errors import DefinitionError, Problem
 
 

@@ -6,25 +6,26 @@ from functools import partial
 from pathlib import Path
 
 from experiments.errors import DomainError
-from experiments.events import Outcome
+from experiments.log.events import Outcome
 from server.budgets import Accounts, Books, BudgetFollower, Totals
 from server.config import Config
 from server.handlers.assignments import AssignmentHandler
 from server.handlers.campaign import CampaignHandler
 from server.handlers.catalogue import CatalogueHandler
-from server.handlers.clock import Clock
 from server.handlers.decisions import DecisionMaker
-from server.handlers.events import EventHandler
 from server.handlers.experiments import ExperimentHandler
 from server.handlers.members import MemberHandler
+from server.handlers.outcomes import EventHandler
 from server.handlers.people import People
 from server.handlers.replay import ReplayHandler
+from server.handlers.request_checks import Clock
 from server.handlers.results import ResultsHandler
 from server.handlers.segments import SegmentHandler
 from server.housekeeping import Housekeeping
-from server.members.cache import MemberStates
 from server.metrics import Metrics
-from server.models import (
+from server.programme.background import Responses
+from server.programme.loading import StartError, open_parts, snapshot
+from server.programme.models import (
     ACTIONS,
     ModelWatcher,
     Watched,
@@ -33,11 +34,10 @@ from server.models import (
     open_actions_at,
     open_for,
 )
-from server.opening import StartError, open_parts, snapshot
-from server.programme import Programmes
-from server.responses import Responses
+from server.programme.snapshot import Programmes
 from server.storage import SqliteEventLog
 from server.storage.budget_writes import BudgetWrites
+from server.storage.member_cache import MemberStates
 from training.bundle import Task
 
 _CHORE_TIMEOUT_S = 5.0

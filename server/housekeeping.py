@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from experiments.errors import DomainError
-from server.handlers.clock import Clock
+from server.handlers.request_checks import Clock
 
 _log = logging.getLogger("troth.housekeeping")
 

@@ -8,9 +8,9 @@ from training.bundle.scorers import AnyScorer
 from training.data.fit_data import FitData
 from training.evaluation import Evaluation
 from training.measuring import Measured, measured
-from training.problem import MOST_VALIDATION_CASES, THREADS, Problem
+from training.offers.problem import MOST_VALIDATION_CASES, THREADS, Problem
+from training.offers.tuning import Budget, StudyRecord, Tried, run_study
 from training.recommenders import Recommender
-from training.tuning import Budget, StudyRecord, Tried, run_study
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from training.code_version import code_version
 from training.evaluation import sample_note
 from training.evaluation.folds import describe_day
-from training.job_options import JobOptions
-from training.offers_result import JobInfo, TrialRecord
-from training.problem import MOST_TEST_CASES, Problem
-from training.tuning import StudyRecord
+from training.offers.options import JobOptions
+from training.offers.problem import MOST_TEST_CASES, Problem
+from training.offers.result import JobInfo, TrialRecord
+from training.offers.tuning import StudyRecord
 
 MOST_LISTED = 3
 """Folds that are named one by one where people read what models were judged on."""

@@ -10,8 +10,8 @@ from training.bundle.history import TRIPS
 from training.bundle.ranker import Ranker
 from training.evaluation import Estimate, Evaluation, over_members
 from training.evaluation.ranking import calibration_table
-from training.model_cards import metric_title
-from training.offers_result import COUNTING, JobInfo, TrainedModel, TrainOffersResult
+from training.offers.model_cards import metric_title
+from training.offers.result import COUNTING, JobInfo, TrainedModel, TrainOffersResult
 
 _COLOURS = {"highlight": "#1f6f8b", "other": "#9aa5ab"}
 _PARTS = 10

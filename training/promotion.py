@@ -6,8 +6,8 @@ from pathlib import Path
 
 from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
-from training.model_cards import shown_difference
-from training.offers_result import COUNTING
+from training.offers.model_cards import shown_difference
+from training.offers.result import COUNTING
 from training.promotion_actions import check_actions, judge_action_model
 from training.promotion_checks import (
     CheckError,

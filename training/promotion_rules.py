@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from training.evaluation import Estimate
-from training.model_cards import metric_title, shown_interval
-from training.offers_result import COUNTING
+from training.offers.model_cards import metric_title, shown_interval
+from training.offers.result import COUNTING
 
 
 @dataclass(frozen=True)

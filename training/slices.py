@@ -10,7 +10,7 @@ from training.bundle import OfferModel
 from training.bundle.history import empty_profile
 from training.errors import DatasetError
 from training.evaluation import Estimate, Fold, evaluate
-from training.second_stage.rows import first_basket
+from training.offers.second_stage_rows import first_basket
 
 Candidates = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import polars as pl
 
 from cli.demo.replay import OFFER_COUNT, ReplayCounts
-from experiments.report import ReportContext
+from experiments.pages import ReportContext
 from training.data import OfferDataset
-from training.offers_result import COUNTING, TrainOffersResult
+from training.offers.result import COUNTING, TrainOffersResult
 
 LIMITS = (
     (

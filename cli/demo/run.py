@@ -17,14 +17,15 @@ from cli.output import say, write_json
 from cli.progress import Report, progress_bar
 from experiments.analysis import ExperimentResult, analyze_log
 from experiments.definition import load_experiments
-from experiments.event_frames import read_log
-from experiments.report import build_report
+from experiments.log.frames import read_log
+from experiments.pages import build_report
 from training.data import OfferDataset
 from training.data.complete_journey import MAX_PRODUCTS
 from training.data.named import load_dataset
-from training.offers_job import JobOptions, train_offers
-from training.offers_result import TrainOffersResult
-from training.sources import from_coupons_until
+from training.offers.job import train_offers
+from training.offers.options import JobOptions
+from training.offers.result import TrainOffersResult
+from training.offers.sources import from_coupons_until
 from training.tracking import pull_model
 
 PROGRAMME = "default"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
 
+from experiments.aggregates.cells import pooled
 from experiments.analysis.comparison import Arms, Comparison, compare_arms, correct
 from experiments.analysis.evidence import Evidence
 from experiments.analysis.figures import MOVED, daily_pairs, moment_pair
@@ -13,7 +14,6 @@ from experiments.errors import AnalysisError
 from experiments.stats import Moments
 from experiments.stats.factorial import adjusted_cells, interaction, main_effect
 from experiments.stats.novelty import novelty
-from experiments.sufficient.cells import pooled
 
 _ALL_ROLES = frozenset(MetricRole)
 

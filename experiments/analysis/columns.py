@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from experiments.aggregates import MetricColumns, Source, TableLayout, Winsor
 from experiments.analysis.measures import is_binary, metric_sources
 from experiments.definition import Covariate, ExperimentDefinition, Metric
 from experiments.definition import Source as DefinedSource
 from experiments.errors import AnalysisError
-from experiments.sufficient import MetricColumns, Source, TableLayout, Winsor
 
 _VARIANT_COLUMNS = ("variant_id", "variant")
 _UNIT_COLUMNS = ("unit_id", "member_id", "user_id", "unit")

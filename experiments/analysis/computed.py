@@ -7,6 +7,8 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
+from experiments.aggregates import Bounds, MetricColumns, Statistics, TableLayout
+from experiments.aggregates.rows import source_value
 from experiments.definition import Metric, MetricKind
 from experiments.errors import AnalysisError
 from experiments.stats import ArmEstimate
@@ -18,8 +20,6 @@ from experiments.stats.bootstrap import (
     weighted_ratio,
 )
 from experiments.stats.quantile import quantile_estimate
-from experiments.sufficient import Bounds, MetricColumns, Statistics, TableLayout
-from experiments.sufficient.rows import source_value
 from experiments.sufficient.variants import CODE, variant_code
 
 _CLUSTER = "cluster"

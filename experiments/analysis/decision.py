@@ -12,7 +12,7 @@ from enum import StrEnum
 from experiments.analysis.comparison import Comparison
 from experiments.analysis.progress import Progress
 from experiments.definition import AnalysisMethod, ExperimentDefinition, MetricRole
-from experiments.wording import confidence, count_of, within_sentence
+from experiments.number_format import confidence, count_of, within_sentence
 
 
 class Verdict(StrEnum):

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from experiments.aggregates import Statistics
 from experiments.definition import ExperimentDefinition
-from experiments.sufficient import Statistics
-from experiments.wording import count_of
+from experiments.number_format import count_of
 
 _WARNING_ABOVE = 0.01
 _ALARM_ABOVE = 0.10

@@ -8,10 +8,10 @@ from typing import Any
 
 from experiments.analysis.comparison import NO_SEQUENCE, Comparison
 from experiments.analysis.decision import Decision, TreatmentDecision, Verdict
+from experiments.analysis.error_rates import peeking_error_rate
 from experiments.analysis.ingredients import ingredients, method_words
 from experiments.analysis.result import ExperimentResult, VariantFigure
 from experiments.definition import AnalysisMethod
-from experiments.error_rates import peeking_error_rate
 from experiments.stats import Interval, relative_estimate
 from experiments.stats.interval import NOTHING_VARIES
 

@@ -6,14 +6,14 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
 
+from experiments.aggregates import TableLayout
+from experiments.aggregates.events import EventDiagnostics, unit_table
 from experiments.analysis.diagnostics import Diagnostics
 from experiments.analysis.measures import metric_sources
 from experiments.definition import Covariate, ExperimentDefinition, Metric, Source
 from experiments.errors import AnalysisError
-from experiments.sufficient import TableLayout
+from experiments.number_format import count_of
 from experiments.sufficient.event_spec import Aggregate, EventColumn, EventNames, EventSpec
-from experiments.sufficient.events import EventDiagnostics, unit_table
-from experiments.wording import count_of
 
 
 @dataclass(frozen=True, slots=True)

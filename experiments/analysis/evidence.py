@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from experiments.aggregates import Statistics
 from experiments.analysis.computed import ComputedFigures, is_computed
 from experiments.analysis.measures import metric_shape
 from experiments.definition import ExperimentDefinition, Metric
 from experiments.errors import AnalysisError
 from experiments.stats import MetricShape, Moments
-from experiments.sufficient import Statistics
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from experiments.analysis.comparison import Comparison
 from experiments.definition import AnalysisMethod, ExperimentDefinition, Metric, MetricKind
-from experiments.wording import confidence, count_of, signed
+from experiments.number_format import confidence, count_of, signed
 
 _FIGURE_WORDS = {
     MetricKind.MEAN: "mean over units",

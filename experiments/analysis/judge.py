@@ -14,10 +14,10 @@ from experiments.analysis.progress import progress_of
 from experiments.analysis.result import ExperimentResult
 from experiments.analysis.sentence import mismatch_sentence
 from experiments.definition import ExperimentDefinition, MetricRole
+from experiments.number_format import count_of
 from experiments.stats import SrmCheck, check_sample_ratio
 from experiments.stats.imbalance import ImbalanceCheck
 from experiments.stats.srm import WARNING_BELOW
-from experiments.wording import count_of
 
 SUCCESS = frozenset({MetricRole.SUCCESS})
 

@@ -6,7 +6,8 @@ randomised, sums over a cluster's rows are compared, and the last column counts 
 
 from collections.abc import Iterator
 
-from experiments.definition import Covariate, ExperimentDefinition, Metric, MetricKind, Source as DefinedSource
+from experiments.definition import Covariate, ExperimentDefinition, Metric, MetricKind
+from experiments.definition import Source as DefinedSource
 from experiments.stats import MetricShape, Quantity
 
 DERIVED_SEPARATOR = "|"

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 from experiments.analysis.comparison import Comparison, excludes_zero, planned_looks
 from experiments.definition import AnalysisMethod, ExperimentDefinition
+from experiments.number_format import count_of
 from experiments.stats.outlook import days_to_go
-from experiments.wording import count_of
 
 
 @dataclass(frozen=True, slots=True)

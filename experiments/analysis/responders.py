@@ -9,12 +9,12 @@ import polars as pl
 from experiments.analysis.columns import table_layout
 from experiments.analysis.events import event_units
 from experiments.analysis.measures import metric_sources
-from experiments.analysis.members import build_member_table
+from experiments.analysis.unit_table import build_member_table
 from experiments.definition import Attribution, ExperimentDefinition, Metric, MetricKind, Source
-from experiments.effects.trial import Trial, arm_positions
 from experiments.errors import AnalysisError
-from experiments.event_frames import EventFrames, as_members
+from experiments.log.frames import EventFrames, as_members
 from experiments.standing_arms import is_standing, with_decisions_as_exposures
+from experiments.uplift.trial import Trial, arm_positions
 
 UNIT, VARIANT, VALUE = "unit", "variant", "value"
 _VALUED = {MetricKind.MEAN, MetricKind.COUNT, MetricKind.PROPORTION, MetricKind.RETENTION}

@@ -3,7 +3,14 @@
 from experiments.analysis.comparison import Comparison
 from experiments.analysis.decision import Verdict
 from experiments.analysis.result import ExperimentResult
-from experiments.wording import confidence, decimals_for, interval_decimals, plain, signed, within_sentence
+from experiments.number_format import (
+    confidence,
+    decimals_for,
+    interval_decimals,
+    plain,
+    signed,
+    within_sentence,
+)
 
 
 def summary(result: ExperimentResult) -> str:

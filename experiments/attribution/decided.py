@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from experiments.attribution.rules import AttributionRules
-from experiments.event_frames import EventFrames, as_members
-from experiments.events import ACTIONS, OFFERS
+from experiments.log.events import ACTIONS, OFFERS
+from experiments.log.frames import EventFrames, as_members
 
 
 @dataclass(frozen=True, slots=True)

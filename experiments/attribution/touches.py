@@ -2,11 +2,11 @@
 
 import polars as pl
 
-from experiments.attribution.credit import credit
 from experiments.attribution.decided import Decided, decided
 from experiments.attribution.rules import AttributionRules, Status
 from experiments.attribution.schema import OUTCOME_SUMS, TOUCH_COLUMNS
-from experiments.event_frames import EventFrames
+from experiments.log.attribution import credit
+from experiments.log.frames import EventFrames
 
 
 def touches(

@@ -6,10 +6,10 @@ from datetime import date
 from itertools import product
 from typing import Any
 
+from experiments.assignment.hashing import share_bounds
 from experiments.definition.metric_checks import metric_problems
 from experiments.definition.settings import slot_ranges
 from experiments.errors import Problem
-from experiments.hashing import share_bounds
 
 _MOST_CELLS = 64
 _RUNNING_NEEDS = {

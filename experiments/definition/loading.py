@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from experiments.definition.checks import cross_problems
-from experiments.definition.identifiers import PATTERN_WORDS
+from experiments.definition.fields import PATTERN_WORDS
 from experiments.definition.model import ExperimentDefinition, State
-from experiments.definition.problems import problems_of
 from experiments.definition.reading import definition_files, read_document
 from experiments.definition.shorthand import written_out
+from experiments.definition.yaml_documents import problems_of
 from experiments.errors import DefinitionError, Problem
 
 

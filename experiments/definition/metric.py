@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictFloat, StrictInt
 
 from experiments.definition.base import Part
-from experiments.definition.identifiers import Label, Text
+from experiments.definition.fields import Label, Text
 
 Number = StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]
 Days = Annotated[int, Field(ge=1, le=3_650)]

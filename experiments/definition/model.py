@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from experiments.definition.base import Part
 from experiments.definition.checks import cross_problems
-from experiments.definition.identifiers import Identifier, Label, Ppm, Text
+from experiments.definition.fields import Identifier, Label, Ppm, Text
 from experiments.definition.metric import Days, Metric, MetricRole
 from experiments.definition.settings import (
     Allocation,

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from experiments.definition.base import Part
-from experiments.definition.identifiers import Identifier, Label
+from experiments.definition.fields import Identifier, Label
 
 # Whole numbers cross the wire as 64 bits with a sign.
 _WholeNumber = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]

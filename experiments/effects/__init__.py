@@ -1,1 +1,0 @@
-"""Effects of arms on members: the trial they are learned from, and how predicted effects are judged."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.effects.estimate import Estimate, mean_estimate
-from experiments.effects.trial import Floats, Ints
+from experiments.uplift.estimate import Estimate, mean_estimate
+from experiments.uplift.trial import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

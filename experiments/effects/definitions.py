@@ -1,7 +1,7 @@
 """The formulas of an evaluation's figures, printed beside them."""
 
-from experiments.effects.calibration import TOO_FAR_APART
-from experiments.wording import confidence
+from experiments.number_format import confidence
+from experiments.uplift.calibration import TOO_FAR_APART
 
 
 def definitions(*, level: float, draws: int, seed: int) -> tuple[tuple[str, str], ...]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from experiments.effects.trial import Bools, Floats
-from experiments.wording import plain
+from experiments.number_format import plain
+from experiments.uplift.trial import Bools, Floats
 
 _MOST_TEXTS = 20
 _WORTH_SAYING = 0.1

@@ -4,12 +4,12 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from experiments.effects.bands import GRID
-from experiments.effects.calibration import Calibration
-from experiments.effects.estimate import Estimate
-from experiments.effects.groups import EffectGroup
-from experiments.effects.policies import PolicyValue
-from experiments.effects.result import ArmResult, Evaluation, PredictionResult, RankingResult
+from experiments.uplift.bands import GRID
+from experiments.uplift.calibration import Calibration
+from experiments.uplift.estimate import Estimate
+from experiments.uplift.groups import EffectGroup
+from experiments.uplift.policies import PolicyValue
+from experiments.uplift.result import ArmResult, Evaluation, PredictionResult, RankingResult
 
 
 def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.effects.curves import Curve, arm_curve
-from experiments.effects.trial import Bools, Floats
+from experiments.uplift.curves import Curve, arm_curve
+from experiments.uplift.trial import Bools, Floats
 
 
 @dataclass(frozen=True, slots=True)

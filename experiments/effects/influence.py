@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.effects.curves import Curve, curve_along, steps_of
-from experiments.effects.trial import Bools, Floats, Ints
+from experiments.uplift.curves import Curve, curve_along, steps_of
+from experiments.uplift.trial import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ average of these numbers, so that their standard errors are those of averages.
 
 import numpy as np
 
-from experiments.effects.trial import Floats, Ints
+from experiments.uplift.trial import Floats, Ints
 
 
 def weighted_scores(arm: Ints, propensity: Floats, outcome: Floats, arms: int) -> Floats:

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from experiments.effects.calibration import Calibration
-from experiments.effects.estimate import Estimate
-from experiments.effects.result import ArmResult, Unit
-from experiments.wording import interval_decimals, plain, signed
+from experiments.number_format import interval_decimals, plain, signed
+from experiments.uplift.calibration import Calibration
+from experiments.uplift.estimate import Estimate
+from experiments.uplift.result import ArmResult, Unit
 
 
 @dataclass(frozen=True, slots=True)

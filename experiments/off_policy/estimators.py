@@ -19,9 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.effects.estimate import Estimate, estimate_of
-from experiments.effects.trial import Floats
 from experiments.off_policy.logged import Logged, Predicted
+from experiments.uplift.estimate import Estimate, estimate_of
+from experiments.uplift.trial import Floats
 
 _THRESHOLDS = 20
 

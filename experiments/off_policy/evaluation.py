@@ -6,11 +6,11 @@ from enum import StrEnum
 
 import numpy as np
 
-from experiments.effects.estimate import Estimate, mean_estimate
+from experiments.number_format import confidence
 from experiments.off_policy.estimators import Value, estimate_values
 from experiments.off_policy.logged import Logged, Predicted
 from experiments.off_policy.overlap import Overlap, overlap_of
-from experiments.wording import confidence
+from experiments.uplift.estimate import Estimate, mean_estimate
 
 
 class Verdict(StrEnum):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from experiments.effects.trial import Floats
 from experiments.errors import AnalysisError
+from experiments.uplift.trial import Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

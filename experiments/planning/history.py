@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from experiments.aggregates import MetricColumns, Statistics, TableLayout, collect
+from experiments.aggregates.rows import Plan, complete_name, unit_rows, value_name
 from experiments.analysis.columns import metric_columns, table_layout
 from experiments.analysis.measures import metric_shape
 from experiments.definition import ExperimentDefinition, Metric
 from experiments.errors import AnalysisError
 from experiments.stats import MetricShape, Moments
-from experiments.sufficient import MetricColumns, Statistics, TableLayout, collect
-from experiments.sufficient.rows import Plan, complete_name, unit_rows, value_name
 from experiments.sufficient.variants import CODE, variant_code
 
 _EVERYBODY = "everybody"

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from experiments.analysis import Comparison, ExperimentResult, Verdict
 from experiments.definition import Direction, Margin, Metric, MetricRole
-from experiments.report.words import Figures, figures_of, percent_between
+from experiments.number_format import confidence, percent
+from experiments.pages.experiment_words import Figures, figures_of, percent_between
 from experiments.stats import relative_estimate
-from experiments.wording import confidence, percent
 
 _TITLES = {
     MetricRole.SUCCESS: "What changed",

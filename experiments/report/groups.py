@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from experiments.analysis import ExperimentResult
-from experiments.report.words import units
-from experiments.wording import out_of_many
+from experiments.number_format import out_of_many
+from experiments.pages.experiment_words import units
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from experiments.analysis import ExperimentResult
+from experiments.analysis.error_rates import measured
 from experiments.definition import AnalysisMethod
-from experiments.error_rates import measured
-from experiments.wording import count_of
+from experiments.number_format import count_of
 
 _SIMULATIONS = {
     AnalysisMethod.ALWAYS_VALID: ("always-valid/",),

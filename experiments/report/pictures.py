@@ -1,7 +1,8 @@
 """What the charts show: the effects that have an interval, and the variants' own figures."""
 
 from experiments.analysis import Comparison, ExperimentResult, Verdict
-from experiments.report.charts import (
+from experiments.number_format import percent
+from experiments.pages.charts import (
     CONTROL_COLOUR,
     HIGHER_COLOUR,
     LOWER_COLOUR,
@@ -10,9 +11,8 @@ from experiments.report.charts import (
     EffectRow,
     VariantBar,
 )
-from experiments.report.words import figures_of
+from experiments.pages.experiment_words import figures_of
 from experiments.stats import relative_estimate
-from experiments.wording import percent
 
 
 def effect_rows(result: ExperimentResult) -> list[EffectRow]:

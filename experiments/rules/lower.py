@@ -6,6 +6,7 @@ from datetime import datetime
 
 from experiments.rules import parse
 from experiments.rules.attributes import AttributeType
+from experiments.rules.cel import Form, Syntax
 from experiments.rules.faults import ATTRIBUTES, RuleError, fault_at, unknown_attribute
 from experiments.rules.patterns import PatternError, read_pattern
 from experiments.rules.tree import (
@@ -30,7 +31,6 @@ from experiments.rules.tree import (
     TextTest,
     ToDouble,
 )
-from experiments.rules.wire import Form, Syntax
 
 _COMPARATORS = {f"_{comparator}_": comparator for comparator in Comparator}
 _OPERATIONS = {f"_{operation}_": operation for operation in Operation}

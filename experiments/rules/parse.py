@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 from experiments.rules.attributes import AttributeType
+from experiments.rules.cel import Syntax, read_checked
 from experiments.rules.faults import ATTRIBUTES, Fault, RuleError, library_faults
-from experiments.rules.wire import Syntax, read_checked
 
 LONGEST_RULE = 20_000
 

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 
+from experiments.number_format import MINUS
 from experiments.rules.attributes import AttributeType
 from experiments.rules.tree import (
     All,
@@ -26,7 +27,6 @@ from experiments.rules.tree import (
     TextTest,
     ToDouble,
 )
-from experiments.wording import MINUS
 
 _COMPARED = {
     Comparator.EQUAL: "is {}",

@@ -4,12 +4,12 @@
 (``judging``), decides (``verdict``) and writes the list (``lists``). ``plan_document`` and ``build_page`` say it.
 """
 
+from experiments.pages.send_plan_page import Receivers, build_page
 from experiments.send_plan.allocate import Allocation, allocate
 from experiments.send_plan.comparing import Scored
 from experiments.send_plan.document import plan_document
 from experiments.send_plan.limits import Limits
 from experiments.send_plan.lists import MemberList
-from experiments.send_plan.page import Receivers, build_page
 from experiments.send_plan.plan import SendPlan, make_plan
 from experiments.send_plan.problem import Audience, PlanProblem
 from experiments.send_plan.verdict import Verdict, VerdictCode

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.effects.trial import Ints
 from experiments.errors import AnalysisError
 from experiments.send_plan.curve import CurvePoint, compressed
 from experiments.send_plan.hull import Numbers, Steps, hull_steps
 from experiments.send_plan.limits import Limits
 from experiments.send_plan.prices import Prices, priced_allocation, sampled_curve
+from experiments.uplift.trial import Ints
 
 TOLERANCE = 1e-9
 """Relative error of a sum of many costs: a budget that covers everything must not miss it by rounding."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.effects.estimate import Estimate, estimate_of, mean_estimate
-from experiments.effects.trial import Floats, Ints
+from experiments.uplift.estimate import Estimate, estimate_of, mean_estimate
+from experiments.uplift.trial import Floats, Ints
 
 FEWEST_EFFECTIVE = 100
 """Members, counted at equal weights, that must have had the arms that a policy gives; below, its value is not judged."""

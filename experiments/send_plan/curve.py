@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.effects.trial import Ints
 from experiments.send_plan.hull import Numbers
+from experiments.uplift.trial import Ints
 
 MOST_POINTS = 200
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.effects.estimate import Estimate
 from experiments.send_plan.comparing import FEWEST_EFFECTIVE, Comparison
 from experiments.send_plan.judging import Candidate
 from experiments.send_plan.plan import SendPlan
@@ -18,6 +17,7 @@ from experiments.send_plan.sentences import (
     steps,
 )
 from experiments.send_plan.verdict import VerdictCode
+from experiments.uplift.estimate import Estimate
 
 DEFINITIONS = {
     "value": (

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.effects.estimate import Estimate, mean_estimate
-from experiments.effects.trial import Floats
 from experiments.send_plan.comparing import (
     FEWEST_EFFECTIVE,
     PAIRS_MET_TWICE,
@@ -36,6 +34,8 @@ from experiments.send_plan.policies import (
     random_arms,
 )
 from experiments.send_plan.problem import PlanProblem
+from experiments.uplift.estimate import Estimate, mean_estimate
+from experiments.uplift.trial import Floats
 
 
 @dataclass(frozen=True, slots=True)

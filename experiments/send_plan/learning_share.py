@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 import polars_hash  # noqa: F401 registers the expression namespace "nchash"
 
-from experiments.effects.trial import Bools, Floats, Ints
-from experiments.hashing import POINTS, Purpose, point_prefix
+from experiments.assignment.hashing import POINTS, Purpose, point_prefix
 from experiments.send_plan.limits import Limits
+from experiments.uplift.trial import Bools, Floats, Ints
 
 _SALT = "send-plan"
 
@@ -112,7 +112,7 @@ def _chances(costs: Floats, limits: Limits) -> Floats:
 
 
 def uniform(members: pl.Series, purpose: Purpose, seed: int) -> Floats:
-    """Return a number in [0, 1) for each id, of the hash of assignment (``experiments.hashing``); float64[n]."""
+    """Return a number in [0, 1) for each id, of the hash of assignment (``experiments.assignment.hashing``); float64[n]."""
     prefix = point_prefix(purpose, _SALT, str(seed)).decode()
     unit = members.cast(pl.String).fill_null("").alias("unit").to_frame()
     text = pl.concat_str(

@@ -5,8 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from experiments.effects.trial import Floats, Ints
-from experiments.hashing import Purpose
+from experiments.assignment.hashing import Purpose
 from experiments.send_plan.allocate import TOLERANCE, Allocation, allocate
 from experiments.send_plan.learning_share import (
     RandomShare,
@@ -18,6 +17,7 @@ from experiments.send_plan.limits import Limits
 from experiments.send_plan.policies import by_response, nobody, one_hot
 from experiments.send_plan.prices import best_at
 from experiments.send_plan.problem import Audience
+from experiments.uplift.trial import Floats, Ints
 
 
 class ListKind(StrEnum):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from experiments.effects.trial import Floats, Ints
+from experiments.uplift.trial import Floats, Ints
 
 POWER = 0.8
 

@@ -6,8 +6,8 @@ money does not reach everybody gives its arms to a random share, so that its val
 
 import numpy as np
 
-from experiments.effects.trial import Floats, Ints
 from experiments.send_plan.limits import Limits
+from experiments.uplift.trial import Floats, Ints
 
 NOBODY = "nobody"
 BEST_ARM = "best_arm"

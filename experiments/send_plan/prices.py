@@ -15,10 +15,10 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_array, csr_array, hstack, vstack
 
-from experiments.effects.trial import Bools, Floats, Ints
 from experiments.send_plan.curve import CurvePoint
 from experiments.send_plan.hull import Numbers
 from experiments.send_plan.limits import Limits
+from experiments.uplift.trial import Bools, Floats, Ints
 
 CORE = 3_000
 """Members whose program is solved as a whole."""

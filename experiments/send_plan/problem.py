@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from experiments.effects.trial import Floats, Ints
 from experiments.errors import AnalysisError
 from experiments.send_plan.comparing import Scored
 from experiments.send_plan.limits import Limits
+from experiments.uplift.trial import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)

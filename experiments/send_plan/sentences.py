@@ -1,11 +1,11 @@
 """The plan in plain words."""
 
-from experiments.effects.estimate import Estimate
+from experiments.number_format import confidence, count_of, decimals_for, interval_decimals, plain, signed
 from experiments.send_plan.comparing import FEWEST_EFFECTIVE
 from experiments.send_plan.plan import SendPlan
 from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
 from experiments.send_plan.verdict import VerdictCode
-from experiments.wording import confidence, count_of, decimals_for, interval_decimals, plain, signed
+from experiments.uplift.estimate import Estimate
 
 TITLES = {
     VerdictCode.PERSONALISE: "Personalise",

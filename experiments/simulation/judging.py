@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.aa_test.splits import Arms
 from experiments.definition import ExperimentDefinition, Metric
 from experiments.errors import AnalysisError
-from experiments.simulation.splits import Arms
 from experiments.stats import (
     Alternative,
     Interval,

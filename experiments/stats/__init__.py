@@ -10,6 +10,12 @@ from experiments.stats.bootstrap import (
     weighted_quantile,
     weighted_ratio,
 )
+from experiments.stats.confidence_sequence import (
+    DEFAULT_TUNING_UNITS,
+    confidence_sequence,
+    sequence_boundary,
+    width_ratio,
+)
 from experiments.stats.corrections import Adjusted, benjamini_hochberg, holm, uncorrected
 from experiments.stats.factorial import Cells, Contrast, adjusted_cells, contrast, interaction, main_effect
 from experiments.stats.fieller import relative_estimate, relative_interval
@@ -22,7 +28,7 @@ from experiments.stats.figure import (
     arm_figure,
     estimate_pair,
 )
-from experiments.stats.fixed import fixed_effect
+from experiments.stats.fixed_horizon import fixed_effect
 from experiments.stats.group_sequential import (
     RESERVE,
     GroupSequentialLook,
@@ -52,12 +58,6 @@ from experiments.stats.power_plan import (
     baseline_of,
 )
 from experiments.stats.quantile import quantile_estimate
-from experiments.stats.sequence import (
-    DEFAULT_TUNING_UNITS,
-    confidence_sequence,
-    sequence_boundary,
-    width_ratio,
-)
 from experiments.stats.spending import Spending, crossing_probabilities, spending_bounds, spent_share
 from experiments.stats.srm import SrmCheck, check_sample_ratio
 

@@ -12,6 +12,7 @@ from typing import Self
 
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
+from experiments.stats.confidence_sequence import confidence_sequence
 from experiments.stats.figure import PairEstimate
 from experiments.stats.interval import (
     NOTHING_VARIES,
@@ -21,7 +22,6 @@ from experiments.stats.interval import (
     interval_around,
     no_interval,
 )
-from experiments.stats.sequence import confidence_sequence
 from experiments.stats.spending import Spending, spending_bounds, spent_share
 
 RESERVE = 1 / 25

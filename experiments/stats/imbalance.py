@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from experiments.errors import AnalysisError
 from experiments.stats.figure import MetricShape, Quantity, estimate_pair
-from experiments.stats.fixed import fixed_effect
+from experiments.stats.fixed_horizon import fixed_effect
 from experiments.stats.moments import Moments
 
 ALARM_BELOW = 0.001

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from experiments.stats.confidence_sequence import confidence_sequence
 from experiments.stats.fieller import relative_estimate, relative_interval
 from experiments.stats.figure import PairEstimate
-from experiments.stats.fixed import fixed_effect
+from experiments.stats.fixed_horizon import fixed_effect
 from experiments.stats.interval import Alternative, Interval
-from experiments.stats.sequence import confidence_sequence
 
 Method = Callable[[PairEstimate, float, Alternative], Interval]
 """A test of a difference against zero: pair, alpha and alternative in, interval out."""

@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from scipy.special import ndtri, stdtrit
 
 from experiments.errors import AnalysisError
+from experiments.stats.confidence_sequence import FEWEST_UNITS, sequence_boundary
 from experiments.stats.group_sequential import RESERVE
 from experiments.stats.interval import Alternative
 from experiments.stats.non_inferiority import Margin
 from experiments.stats.noncentral import noncentral_t_above
 from experiments.stats.power_plan import NO_EFFECT, Baseline, PowerMethod, PowerPlan, TargetEffect
-from experiments.stats.sequence import FEWEST_UNITS, sequence_boundary
 from experiments.stats.spending import crossing_probabilities, spending_bounds
 
 ALWAYS_VALID_LOOKS = 50

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from experiments.sufficient.cells import Bounds
-from experiments.sufficient.layout import MetricColumns, Winsor
-from experiments.sufficient.rows import source_value
+from experiments.aggregates.cells import Bounds
+from experiments.aggregates.layout import MetricColumns, Winsor
+from experiments.aggregates.rows import source_value
 from experiments.sufficient.variants import CODE
 
 _HEAD = 10_000

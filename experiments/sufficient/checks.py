@@ -5,8 +5,8 @@ from difflib import get_close_matches
 
 import polars as pl
 
+from experiments.aggregates.layout import MetricColumns, TableLayout
 from experiments.errors import AnalysisError
-from experiments.sufficient.layout import MetricColumns, TableLayout
 
 _MOST_NAMED = 20
 

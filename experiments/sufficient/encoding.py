@@ -6,11 +6,11 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from experiments.aggregates.cells import Bounds, Cell, MetricStatistics
+from experiments.aggregates.statistics import Statistics
 from experiments.errors import AnalysisError
 from experiments.stats.moments import Moments
-from experiments.sufficient.cells import Bounds, Cell, MetricStatistics
 from experiments.sufficient.diagnostics import Diagnostics
-from experiments.sufficient.statistics import Statistics
 
 FORMAT = "troth-statistics"
 """What the document says it is."""

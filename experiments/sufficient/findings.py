@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from experiments.sufficient.layout import MetricColumns
-from experiments.sufficient.rows import source_value
+from experiments.aggregates.layout import MetricColumns
+from experiments.aggregates.rows import source_value
 from experiments.sufficient.variants import CODE
 
 

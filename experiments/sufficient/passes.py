@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from experiments.sufficient.rows import Plan, source_value, value_name
-from experiments.sufficient.sums import Sums, sum_up
+from experiments.aggregates.rows import Plan, source_value, value_name
+from experiments.aggregates.sums import Sums, sum_up
 from experiments.sufficient.variants import CODE
 
 _HEAD = 10_000

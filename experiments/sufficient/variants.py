@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from experiments.aggregates.layout import TableLayout
 from experiments.errors import AnalysisError
-from experiments.sufficient.layout import TableLayout
 
 NO_VARIANT, UNKNOWN_VARIANT, NOT_TRIGGERED, NO_CLUSTER, SEVERAL_VARIANTS = -1, -2, -3, -4, -5
 """Codes of rows (the last: of clusters) that are left out; codes from 0 are places in the list of variants."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from experiments.events import to_micros
+from experiments.log.events import to_micros
 from server.budgets.draw import Draw
 from server.budgets.schedule import Schedule
 from server.catalogue import Budget, Candidate, Catalogue, Money, Offer

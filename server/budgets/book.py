@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from experiments.events import to_micros
+from experiments.log.events import to_micros
 from server.budgets.accounts import Account, Accounts
 from server.budgets.closed import NOTHING_CLOSED, Closed
 from server.budgets.schedule import Schedule, Window

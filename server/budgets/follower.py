@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from experiments.events import to_micros
+from experiments.log.events import to_micros
 from server.budgets.book import Book, Totals
 
 MOST_RELEASED = 1000

@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from experiments.events import from_micros, to_micros
+from experiments.log.events import from_micros, to_micros
 
 PeriodKind = Literal["total", "day", "week", "month"]
 

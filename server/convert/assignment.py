@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from experiments.assignment import Assignment, AssignmentReason
+from experiments.answers import Assignment, AssignmentReason
 from troth.v1 import assignment_pb2
 
 _REASONS: dict[AssignmentReason, assignment_pb2.AssignmentReason] = {

@@ -1,7 +1,7 @@
 """Messages of ``ExplainDecision`` and ``ReplayDecision``."""
 
-from server.convert.checks import DEFAULT_PROGRAMME, Checker
-from server.convert.recommendation import GATES, factors_message, fill_decision
+from server.api.checks import DEFAULT_PROGRAMME, Checker
+from server.api.recommendation import GATES, factors_message, fill_decision
 from server.decide.gates import Gate
 from server.handlers.replay import Replayed
 from troth.v1 import decision_pb2, recommendation_service_pb2

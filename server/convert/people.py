@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Protocol
 
-from server.convert.checks import Checker
+from server.api.checks import Checker
 from server.handlers.people import Person
 from troth.v1 import assignment_pb2
 

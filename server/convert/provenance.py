@@ -5,7 +5,7 @@ from typing import Protocol, cast
 
 from google.protobuf.message import Message
 
-from server.convert.checks import Checker
+from server.api.checks import Checker
 from server.handlers.change_runner import Provenance
 
 

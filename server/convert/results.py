@@ -7,7 +7,7 @@ from typing import Any, cast
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from server.convert.definition import enum_number
+from server.api.definition import enum_number
 from server.convert.times import set_time
 from server.handlers.results import Analysed
 from troth.v1 import experiment_service_pb2

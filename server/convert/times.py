@@ -4,7 +4,7 @@ from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from experiments.events import to_micros
+from experiments.log.events import to_micros
 
 
 def set_time(message: Timestamp, time: datetime) -> None:

@@ -11,7 +11,7 @@ from server.decide.gates import Gate
 from server.decide.question import Question
 from server.decide.rules import CHANNEL
 from server.decide.table import Table
-from server.programme import Snapshot
+from server.programme.snapshot import Snapshot
 
 _RULE_GATES = {
     Gate.NOT_ELIGIBLE: "not eligible",

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import xxhash
 from scipy.special import ndtr, ndtri
 
-from experiments.hashing import netstring
+from experiments.assignment.hashing import netstring
 from server.catalogue import Exploration
 
 UNIFORM = "uniform"

@@ -7,12 +7,12 @@ from datetime import datetime
 
 import numpy as np
 
-from experiments.events import to_micros
+from experiments.log.events import to_micros
 from server.catalogue import DECISION, Cap, Catalogue, CoolDown, Offer, QuietHours
+from server.decide.context import Visit
 from server.decide.explore import Quota
 from server.decide.gates import Gate
 from server.decide.table import Table, Way
-from server.decide.visit import Visit
 from server.members import MemberState, Tally
 
 _MICROS_A_DAY = 86_400_000_000

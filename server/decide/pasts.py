@@ -3,7 +3,7 @@
 import threading
 from datetime import datetime
 
-from server.decide.visit import Visit
+from server.decide.context import Visit
 from training.bundle import Bundle, Profile
 
 _MOST_KEPT = 2_000

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from experiments.assignment import Assignment
+from experiments.answers import Assignment
 from server.budgets.closed import NOTHING_CLOSED, Closed
 from server.catalogue import Placement
+from server.decide.context import Visit
 from server.decide.evidence import NO_EVIDENCE, Evidence
-from server.decide.visit import Visit
 
 
 @dataclass(frozen=True, slots=True)

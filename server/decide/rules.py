@@ -10,8 +10,8 @@ import numpy.typing as npt
 from experiments.rules import Rule
 from server.catalogue import MOMENT_ATTRIBUTES, Candidate, Catalogue, Limited
 from server.catalogue.rules import SEGMENTS, compiled, rule_attributes, segment_attributes
+from server.decide.context import Visit
 from server.decide.gates import QUESTIONS, Gate
-from server.decide.visit import Visit
 
 CHANNEL = "channel"
 """The attribute that names the channel of a candidate."""

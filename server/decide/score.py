@@ -7,10 +7,10 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from experiments.events import OfferReason
+from experiments.log.events import OfferReason
+from server.decide.context import Visit
 from server.decide.pasts import Pasts
 from server.decide.table import Places, Table, fill_unknown
-from server.decide.visit import Visit
 from training.bundle import POPULAR_REASONS, Bundle, OfferModel, Profile, Reason, explain
 
 CHAMPION = "champion"

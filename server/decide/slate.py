@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from experiments.hashing import netstring
+from experiments.assignment.hashing import netstring
 from server.catalogue import Exploration
 from server.decide.arbitrate import Weighed
 from server.decide.evidence import Evidence

@@ -4,11 +4,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from experiments.assignment import Assignment
+from experiments.answers import Assignment
 from server.errors import ExperimentNotFoundError, IdentityLinkedError, ServerBusyError
-from server.handlers.clock import Clock
 from server.handlers.people import People, Person
-from server.programme import Programmes, Snapshot
+from server.handlers.request_checks import Clock
+from server.programme.snapshot import Programmes, Snapshot
 from server.storage import ExperimentStore, IdentityLink, LinkResult
 
 MOST_STREAMS = 8

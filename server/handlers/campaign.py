@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from experiments.events import Decision
+from experiments.log.events import Decision
 from server.catalogue import Catalogue
 from server.errors import RequestError, RequestIdReusedError, StoreTimeoutError, StoreUnavailableError
 from server.handlers.decision_request import DecisionRequest, placement_of
 from server.handlers.decisions import DecisionMaker
-from server.programme import Programmes
+from server.programme.snapshot import Programmes
 
 _AT_ONCE = 32
 """So many members are decided for at a time, so that they share commits of the log."""

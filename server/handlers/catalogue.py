@@ -18,8 +18,8 @@ from server.errors import (
     StoreUnavailableError,
 )
 from server.handlers.catalogue_runner import CatalogueRunner, Edit
-from server.handlers.clock import Clock
-from server.programme import Programmes
+from server.handlers.request_checks import Clock
+from server.programme.snapshot import Programmes
 from server.storage.catalogue_store import CatalogueStore
 
 

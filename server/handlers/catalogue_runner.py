@@ -17,10 +17,10 @@ from server.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
-from server.experiment_checks import serving_problems
 from server.handlers.change_runner import Provenance
-from server.handlers.clock import Clock
-from server.programme import Programmes, Snapshot
+from server.handlers.request_checks import Clock
+from server.programme.experiment_checks import serving_problems
+from server.programme.snapshot import Programmes, Snapshot
 from server.standing import PREFIX
 from server.storage.catalogue_store import CatalogueStore
 

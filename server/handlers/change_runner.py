@@ -16,8 +16,8 @@ from server.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
-from server.experiment_checks import conflicts
-from server.programme import KnownExperiment, Programmes, Snapshot
+from server.programme.experiment_checks import conflicts
+from server.programme.snapshot import KnownExperiment, Programmes, Snapshot
 from server.storage import ExperimentStore
 
 _PATIENCE_S = 3600.0

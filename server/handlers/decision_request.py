@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from experiments.errors import Problem
-from experiments.events import ACTIONS
+from experiments.log.events import ACTIONS
 from server.catalogue import Catalogue, Placement
 from server.errors import InvalidRequestError, PlacementNotFoundError
 

@@ -4,23 +4,23 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from experiments.events import Decision
+from experiments.log.events import Decision
 from server.budgets import Book, Closed
 from server.catalogue import Catalogue, Placement
 from server.decide.choice import Choice
+from server.decide.context import Visit
 from server.decide.decide import decide
 from server.decide.evidence import Evidence
 from server.decide.question import Question
-from server.decide.visit import Visit
 from server.errors import InvalidRequestError, RequestIdReusedError, ServerBusyError
-from server.handlers.clock import Clock, request_time_problem
 from server.handlers.decision_request import DecisionRequest, placement_of
 from server.handlers.people import People, Person
+from server.handlers.request_checks import Clock, request_time_problem
 from server.identifiers import new_decision_id
-from server.members.cache import HeldMember, MemberStates
 from server.members.events import after_decision
-from server.programme import Programmes, Snapshot
+from server.programme.snapshot import Programmes, Snapshot
 from server.storage import EventLog, StateDocument
+from server.storage.member_cache import HeldMember, MemberStates
 
 _MOST_ATTEMPTS = 20
 """So often a decision is made anew because the member or a budget changed while it was made."""

@@ -14,10 +14,10 @@ from server.errors import (
     ExperimentStateError,
     InvalidRequestError,
 )
-from server.experiment_checks import targeting_problems
 from server.handlers.change_runner import ChangeRunner, Provenance, Target, experiment_changed
-from server.handlers.clock import Clock
-from server.programme import KnownExperiment, Programmes, Snapshot
+from server.handlers.request_checks import Clock
+from server.programme.experiment_checks import targeting_problems
+from server.programme.snapshot import KnownExperiment, Programmes, Snapshot
 from server.standing import PREFIX
 from server.storage import ExperimentStore
 

@@ -11,12 +11,12 @@ from server.catalogue import Catalogue
 from server.errors import InvalidRequestError, MemberNotFoundError, RequestIdReusedError
 from server.handlers.change_runner import Provenance
 from server.handlers.channels import channel_problems
-from server.handlers.clock import Clock
+from server.handlers.request_checks import Clock
 from server.members import MemberState
-from server.members.cache import MemberStates
 from server.members.change import ProfileChange, ProfileUpdate
-from server.programme import Programmes
+from server.programme.snapshot import Programmes
 from server.storage import MemberStore, ProfileUpdates, UpdateResult
+from server.storage.member_cache import MemberStates
 
 
 @dataclass(frozen=True, slots=True)

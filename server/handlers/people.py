@@ -5,8 +5,9 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from experiments.assignment import Assignment, assign, assign_all
-from server.programme import Snapshot
+from experiments.answers import Assignment
+from experiments.assignment.assign import assign, assign_all
+from server.programme.snapshot import Snapshot
 from server.storage import ExperimentStore
 
 _MOST_REMEMBERED = 100_000

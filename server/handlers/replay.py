@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 from pydantic import ValidationError
 
 from experiments.catalogue_changes import CatalogueChange
-from experiments.events import Decision
+from experiments.log.events import Decision
 from experiments.plan import compile_plan
 from server.budgets import NOTHING_CLOSED, Closed
 from server.catalogue import Catalogue, Placement
@@ -20,11 +20,11 @@ from server.decide.choice import Considered
 from server.decide.evidence import NO_EVIDENCE, Evidence
 from server.decide.explain import Explained, explain
 from server.decide.question import Question
-from server.decide.replaying import Difference, differences, question_of, replay
+from server.decide.replay import Difference, differences, question_of, replay
 from server.errors import DecisionNotFoundError, ReplayImpossibleError
 from server.members import MemberState
-from server.models import ACTIONS, find_actions, find_bundle
-from server.programme import Snapshot
+from server.programme.models import ACTIONS, find_actions, find_bundle
+from server.programme.snapshot import Snapshot
 
 _SNAPSHOTS_KEPT = 8
 _STATES_KEPT = 64

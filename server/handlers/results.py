@@ -19,8 +19,8 @@ from server.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
-from server.handlers.clock import Clock
-from server.programme import Programmes
+from server.handlers.request_checks import Clock
+from server.programme.snapshot import Programmes
 from server.storage import ExperimentStore
 
 MOST_WAITING = 8
@@ -133,7 +133,7 @@ class ResultsHandler:
     def _analyse(self, definition: ExperimentDefinition, etag: str) -> Analysed:
         # Here, because the analysis is heavy and most servers answer for hours before anybody asks for results.
         from experiments.analysis import analyze_log
-        from experiments.event_frames import read_log
+        from experiments.log.frames import read_log
 
         event_count, analyze_time, made = self._store.event_count(), self._clock(), time.monotonic()
         result = analyze_log(definition, read_log(self._path, definition.programme))

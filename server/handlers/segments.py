@@ -8,7 +8,7 @@ from experiments.rules import Rule, RuleError
 from server.catalogue.rules import compiled, segment_attributes
 from server.catalogue.sizing import SegmentSize, size_of
 from server.errors import CatalogueItemNotFoundError, InvalidRequestError
-from server.programme import Programmes
+from server.programme.snapshot import Programmes
 
 
 class KnownMembers(Protocol):

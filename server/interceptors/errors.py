@@ -7,9 +7,9 @@ from typing import Any
 import grpc
 from grpc_status import rpc_status
 
+from server.api.interceptors import internal_status, status_of
 from server.errors import RequestError
 from server.interceptors.calls import Behaviour, CallInterceptor
-from server.status import internal_status, status_of
 
 _log = logging.getLogger("troth.errors")
 

@@ -3,8 +3,8 @@
 import json
 from typing import cast
 
-from experiments.event_tables import decoded_attributes, encoded_attributes
-from experiments.events import from_micros, to_micros
+from experiments.log.events import from_micros, to_micros
+from experiments.log.rows import decoded_attributes, encoded_attributes
 from experiments.rules import AttributeValue
 from server.members.profile import MemberProfile
 

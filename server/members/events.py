@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from experiments.events import OFFERS, Decision, Outcome, to_micros
+from experiments.log.events import OFFERS, Decision, Outcome, to_micros
 from server.catalogue.candidates import NO_ACTION
 from server.members.state import MemberState
 

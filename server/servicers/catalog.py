@@ -4,8 +4,8 @@ import grpc
 
 from experiments.catalogue_changes import CatalogueChange
 from experiments.rules import describe
-from server.convert import catalogue as messages
-from server.convert.catalogue_parts import in_message_words
+from server.api import catalog as messages
+from server.api.catalogue_parts import in_message_words
 from server.handlers.catalogue import CatalogueHandler, Item
 from server.handlers.segments import SegmentHandler
 from server.servicers.deadlines import seconds_left

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import grpc
 
 from experiments.changes import ChangeAction
-from server.convert import assignments as assignment_messages
-from server.convert import experiments as messages
+from server.api import assignments as assignment_messages
+from server.api import experiment as messages
 from server.convert.results import results_response
 from server.handlers.assignments import AssignmentHandler
 from server.handlers.experiments import ExperimentHandler
 from server.handlers.results import ResultsHandler
-from server.programme import KnownExperiment
+from server.programme.snapshot import KnownExperiment
 from server.servicers.deadlines import seconds_left
 from troth.v1 import experiment_service_pb2 as pb
 from troth.v1 import experiment_service_pb2_grpc

@@ -2,7 +2,7 @@
 
 import grpc
 
-from server.convert import member as messages
+from server.api import member as messages
 from server.handlers.members import MemberHandler
 from server.servicers.deadlines import seconds_left
 from troth.v1 import member_service_pb2 as pb

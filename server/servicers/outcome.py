@@ -2,9 +2,9 @@
 
 import grpc
 
-from server.convert import outcome as outcome_messages
-from server.handlers.clock import Clock
-from server.handlers.events import EventHandler
+from server.api import outcome as outcome_messages
+from server.handlers.outcomes import EventHandler
+from server.handlers.request_checks import Clock
 from server.servicers.deadlines import seconds_left
 from troth.v1 import (
     outcome_service_pb2,

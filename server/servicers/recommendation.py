@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import grpc
 
-from server.convert import explanation, recommendation
+from server.api import recommendation
+from server.convert import explanation
 from server.handlers.campaign import CampaignHandler
 from server.handlers.decisions import DecisionMaker
 from server.handlers.replay import ReplayHandler

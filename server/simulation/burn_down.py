@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from server.budgets import Account, Accounts, Draw
-from server.simulation.ledger import Ledger, Page
+from server.whatif.ledger import Ledger, Page
 
 _MILLION = 1_000_000
 

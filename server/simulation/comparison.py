@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from server.simulation.run import Run
-from server.simulation.tally import OfMember
+from server.whatif.run import Run
+from server.whatif.tally import OfMember
 
 EVERYBODY, SEGMENT, TIER = "everybody", "segment", "tier"
 

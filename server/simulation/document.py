@@ -4,8 +4,8 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from server.simulation.simulate import Simulation
-from server.simulation.summary import Summary
+from server.whatif.simulate import Simulation
+from server.whatif.summary import Summary
 
 
 def to_json(simulation: Simulation) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from server.simulation.sections import sections
-from server.simulation.simulate import Simulation
-from server.simulation.summary import Budget
-from server.simulation.words import MOST_ROWS, headline, losers, most_used, tone, worth
+from server.whatif.page import MOST_ROWS, headline, losers, most_used, tone, worth
+from server.whatif.simulate import Simulation
+from server.whatif.summary import Budget
 
 _COLOURS = {"today": "#8b95a5", "new": "#0d9488"}
 _WIDTH, _HEIGHT = 680, 200
@@ -22,7 +22,7 @@ def build_page(simulation: Simulation) -> str:
     """Return the page: what a terminal shows, and the burn-down of every budget."""
     page = (
         _environment()
-        .get_template("simulation.html.j2")
+        .get_template("whatif.html.j2")
         .render(
             title=f"Simulation of programme {simulation.programme}",
             headline=headline(simulation),
@@ -87,8 +87,8 @@ def _environment() -> Environment:
     # The reports' style sheet, so that a marketer's pages look alike.
     loader = ChoiceLoader(
         [
-            PackageLoader("server.simulation", "templates"),
-            PackageLoader("experiments.report", "templates"),
+            PackageLoader("server.whatif", "templates"),
+            PackageLoader("experiments.pages", "templates"),
         ]
     )
     return Environment(

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
-from experiments.assignment import Assignment
-from experiments.events import Outcome, to_micros
+from experiments.answers import Assignment
+from experiments.log.events import Outcome, to_micros
 from server.members.change import ProfileChange
 
 

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from experiments.events import Outcome, to_micros
+from experiments.log.events import Outcome, to_micros
 from server.decide.explore import uniform
 from server.members.state import PURCHASE, REDEMPTION
 from server.simulation.requests import Request

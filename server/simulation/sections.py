@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from server.simulation import words
-from server.simulation.simulate import Simulation
+from server.whatif import page
+from server.whatif.simulate import Simulation
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,44 +26,44 @@ class Section:
 def sections(simulation: Simulation) -> list[Section]:
     """Return the tables that have rows."""
     new, today = simulation.new, simulation.today
-    listed: list[tuple[str, tuple[str, ...], words.Rows]] = [
-        ("At a glance", ("", "today", "new"), words.overview(simulation)),
+    listed: list[tuple[str, tuple[str, ...], page.Rows]] = [
+        ("At a glance", ("", "today", "new"), page.overview(simulation)),
         (
             "Who loses against today",
             ("group", "members", "reached today", "reached new", "expected value", "losing", "gaining"),
-            words.groups(simulation),
+            page.groups(simulation),
         ),
         (
             "Offers and actions whose reach changes",
             ("candidate", "members today", "members new", "decisions today", "decisions new"),
-            words.candidates(simulation),
+            page.candidates(simulation),
         ),
         (
             "Reach of the revision",
             ("candidate", "members", "share", "decisions", "first day", "last day"),
-            words.reach(new),
+            page.reach(new),
         ),
-        ("Never given by the revision", ("candidate", "kept by", "times"), words.unreached(new)),
+        ("Never given by the revision", ("candidate", "kept by", "times"), page.unreached(new)),
         (
             "Budgets of the revision, at the end",
             ("account", "limit", "reserved", "committed", "released", "left", "ran out"),
-            words.budgets(new),
+            page.budgets(new),
         ),
         (
             "Contacts per member with the revision",
             ("channel", "contacts", "mean", "p50", "p95", "most"),
-            words.contacts(new),
+            page.contacts(new),
         ),
         (
             "Members contacted as often as a policy allows",
             ("policy", "today", "new"),
-            words.policies(today, new),
+            page.policies(today, new),
         ),
         (
             "Answers of the revision",
             ("placement", "decisions", "with fallback", "no action", "empty", "refused requests"),
-            words.placements(new),
+            page.placements(new),
         ),
-        ("Candidates removed", ("gate", "today", "new"), words.removed(today, new)),
+        ("Candidates removed", ("gate", "today", "new"), page.removed(today, new)),
     ]
-    return [Section(title, header, *words.shortened(rows)) for title, header, rows in listed if rows]
+    return [Section(title, header, *page.shortened(rows)) for title, header, rows in listed if rows]

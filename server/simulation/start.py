@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from experiments.events import Outcome
+from experiments.log.events import Outcome
 from server.members import MemberProfile, MemberState
 from server.members.change import ProfileChange
-from server.simulation.log import LogReads
 from server.simulation.requests import Request
+from server.whatif.log import LogReads
 
 
 class StartStates:

@@ -1,7 +1,14 @@
 """Where decisions, exposures, outcomes, experiments, identities and members are kept."""
 
-from server.storage.log import AppendResult, Chain, DecisionResult, EventLog, PendingDecision, StateDocument
 from server.storage.member_store import MemberStore, ProfileUpdates, UpdateResult
+from server.storage.protocols import (
+    AppendResult,
+    Chain,
+    DecisionResult,
+    EventLog,
+    PendingDecision,
+    StateDocument,
+)
 from server.storage.registry import ExperimentStore, IdentityLink, LinkResult, StandingExperiment
 from server.storage.sqlite import SqliteEventLog
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Protocol
 
-from experiments.events import Decision, Outcome
+from experiments.log.events import Decision, Outcome
 from server.budgets import Draw
 
 

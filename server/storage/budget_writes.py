@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.budget_tables import OPEN, RELEASED
-from experiments.events import Decision, Outcome, to_micros
+from experiments.log.events import Decision, Outcome, to_micros
 from server.budgets import MOST_RELEASED, Changes, Draw, Spent, Totals
 from server.members.state import REDEMPTION
 from server.storage.account_totals import AccountTotals

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from experiments.catalogue_changes import CatalogueChange, ChangeSource
-from experiments.catalogue_tables import CATALOGUE_COLUMNS, catalogue_from_row, catalogue_row
 from server.errors import StoreUnavailableError
+from server.storage.schema import CATALOGUE_COLUMNS, catalogue_from_row, catalogue_row
 
 _LISTED = ", ".join(CATALOGUE_COLUMNS)
 _INSERT = (

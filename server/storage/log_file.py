@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from experiments.errors import AnalysisError
-from experiments.event_tables import DECISION_COLUMNS, SCHEMA_VERSION, check_schema_version, decision_from_row
-from experiments.events import Decision, to_micros
+from experiments.log.events import Decision, to_micros
+from experiments.log.rows import DECISION_COLUMNS, SCHEMA_VERSION, check_schema_version, decision_from_row
 from server.storage.catalogue_store import CatalogueReads
-from server.storage.member_reads import MemberReads
+from server.storage.reads import MemberReads
 
 _ROWS = "SELECT rowid FROM decisions WHERE programme = ? AND decide_time >= ? ORDER BY rowid"
 _AT = f"SELECT {', '.join(DECISION_COLUMNS)} FROM decisions WHERE rowid = ?"  # noqa: S608 names are ours

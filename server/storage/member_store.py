@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from experiments.errors import Problem
-from experiments.events import Decision
+from experiments.log.events import Decision
 from server.members.change import ProfileChange, ProfileUpdate
 from server.members.state import MemberState
 

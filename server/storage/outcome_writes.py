@@ -5,11 +5,11 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from experiments.event_tables import OUTCOME_COLUMNS, outcome_row
-from experiments.events import Outcome
+from experiments.log.events import Outcome
+from experiments.log.rows import OUTCOME_COLUMNS, outcome_row
 from server.members.state import REDEMPTION
 from server.storage.budget_seam import BudgetWriter
-from server.storage.log import AppendResult
+from server.storage.protocols import AppendResult
 from server.storage.rows import RowInsert
 from server.storage.versions import MemberVersions
 

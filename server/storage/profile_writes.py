@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.errors import Problem
-from experiments.events import from_micros, to_micros
+from experiments.log.events import from_micros, to_micros
 from experiments.member_tables import MEMBER_CHANGE_COLUMNS, MEMBER_REQUEST_COLUMNS
 from server.members.change import ProfileChange
 from server.members.document import profile_from_json, profile_to_json

@@ -7,7 +7,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 
 from experiments.errors import AnalysisError
-from experiments.events import from_micros, to_micros
+from experiments.log.events import from_micros, to_micros
 from experiments.off_policy.promise import Promise
 from server.errors import StoreUnavailableError
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from experiments.budget_tables import COMMITTED, OPEN, RELEASED
-from experiments.events import Decision
+from experiments.log.events import Decision
 from server.budgets import Draw
 from server.storage.budget_statements import (
     CHANGE_RESERVATIONS,

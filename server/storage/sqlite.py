@@ -7,10 +7,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from experiments import budget_tables, catalogue_tables, change_tables, member_tables
+from experiments import budget_tables, member_tables
 from experiments.catalogue_changes import CatalogueChange
 from experiments.changes import ExperimentChange
-from experiments.event_tables import (
+from experiments.log import experiment_rows
+from experiments.log.events import Decision, Exposure, Outcome
+from experiments.log.rows import (
     CREATE_STATEMENTS,
     INDEX_STATEMENTS,
     SCHEMA_VERSION,
@@ -19,24 +21,24 @@ from experiments.event_tables import (
     decision_row,
     exposure_row,
 )
-from experiments.events import Decision, Exposure, Outcome
 from server.budgets import Draw, Totals
 from server.errors import StoreUnavailableError
+from server.storage import schema
 from server.storage.budget_seam import BudgetWriter, NoBudgets
 from server.storage.budget_statements import SPENT
 from server.storage.budget_writes import ReleaseWrite, totals_of
 from server.storage.catalogue_store import CatalogueReads, CatalogueWrite
-from server.storage.decision_writes import DecisionWrite, DecisionWriter
+from server.storage.event_writes import DecisionWrite, DecisionWriter
 from server.storage.evidence_reads import EvidenceReads
+from server.storage.experiment_reads import SqliteReads
 from server.storage.group_commit import GroupCommit, Ticket
-from server.storage.log import AppendResult, Chain, DecisionResult, StateDocument
 from server.storage.member_listing import MemberListing
-from server.storage.member_reads import MemberReads
 from server.storage.member_store import ProfileUpdates, UpdateResult
 from server.storage.outcome_writes import OutcomeWrite, write_outcomes
 from server.storage.profile_writes import ProfileWrite
+from server.storage.protocols import AppendResult, Chain, DecisionResult, StateDocument
+from server.storage.reads import MemberReads
 from server.storage.registry import IdentityLink, LinkResult
-from server.storage.sqlite_reads import SqliteReads
 from server.storage.sqlite_writes import ChangeWrite, ExposureWrite, LinkWrite, SingleWrite
 
 _BUSY_TIMEOUT_S = 5.0
@@ -247,10 +249,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     for statement in (
         *CREATE_STATEMENTS,
-        *change_tables.CREATE_STATEMENTS,
+        *experiment_rows.CREATE_STATEMENTS,
         *member_tables.CREATE_STATEMENTS,
         *budget_tables.CREATE_STATEMENTS,
-        *catalogue_tables.CREATE_STATEMENTS,
+        *schema.CREATE_STATEMENTS,
     ):
         connection.execute(statement)
     bring_up_to_date(connection)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from experiments.change_tables import CHANGE_COLUMNS, LINK_COLUMNS, change_from_row, change_row
 from experiments.changes import ExperimentChange
-from experiments.event_tables import EXPOSURE_COLUMNS
-from experiments.events import to_micros
-from server.storage.log import AppendResult
+from experiments.log.events import to_micros
+from experiments.log.experiment_rows import CHANGE_COLUMNS, LINK_COLUMNS, change_from_row, change_row
+from experiments.log.rows import EXPOSURE_COLUMNS
+from server.storage.protocols import AppendResult
 from server.storage.registry import IdentityLink, LinkResult
 from server.storage.rows import Row, RowInsert
 

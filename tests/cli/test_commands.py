@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from cli.main import app
-from experiments.events import Exposure
+from experiments.log.events import Exposure
 from server.storage import SqliteEventLog
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from cli.experiment_assign import assign as command
-from experiments.assignment import assign
+from experiments.assignment.assign import assign
 from experiments.definition import parse_experiment
 from experiments.errors import DomainError
 from experiments.plan import compile_plan

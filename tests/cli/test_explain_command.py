@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.event_tables import SCHEMA_VERSION
+from experiments.log.rows import SCHEMA_VERSION
 from tests.cli.deciding import Command, Deciding
 from tests.cli.in_process import run
 from tests.server import busy

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from server.simulation.frames import DECISIONS
+from server.whatif.document import DECISIONS
 from tests.cli.in_process import Ran, run
 from tests.server.simulated import write_files, write_requests, write_revision
 from tests.server.test_simulation_by_hand import CATALOGUE, MEMBERS, REQUESTS

@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 from google.type.money_pb2 import Money
 
-from experiments.event_frames import EventFrames
+from experiments.log.frames import EventFrames
 from tests.server.process import ServerProcess, serve_command
 from tests.server.running import Client
 from tests.server.scene import MEMBERS, write_scene

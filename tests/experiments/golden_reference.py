@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.experiments.golden_inputs import ANSWERED, COMPOSITE_IDS, EXPERIMENTS, SALTS, UNIT_IDS
 
-GOLDEN = Path(__file__).parents[2] / "experiments" / "golden" / "assignment_v1.json"
+GOLDEN = Path(__file__).parents[2] / "experiments" / "assignment" / "golden" / "assignment_v1.json"
 
 _P1, _P2, _P3, _P4, _P5 = (
     0x9E3779B185EBCA87,

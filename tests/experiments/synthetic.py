@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-from experiments.assignment import assign_frame
+from experiments.assignment.frame import assign_frame
 from experiments.definition import ExperimentDefinition
 from experiments.plan import compile_plan
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.assignment import assign
-from experiments.identity import LinkCycleError, link, resolve
+from experiments.assignment.assign import assign
+from experiments.assignment.identity import LinkCycleError, link, resolve
 from experiments.plan import compile_plan
 from tests.experiments.definitions import definition
 

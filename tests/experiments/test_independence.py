@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from experiments.assignment import assign_frame
-from experiments.hashing import POINTS, Purpose, point
+from experiments.assignment.frame import assign_frame
+from experiments.assignment.hashing import POINTS, Purpose, point
 from experiments.plan import compile_plan
 from tests.experiments.definitions import definition
 

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.assignment.layers import LayerFullError, free_slots, lend, slot_texts
 from experiments.definition import ExperimentDefinition
 from experiments.definition.settings import slot_ranges
-from experiments.layers import LayerFullError, free_slots, lend, slot_texts
 from tests.experiments.definitions import definition
 
 SLOTS = st.sets(st.integers(0, 999), max_size=300)

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.analysis import ExperimentResult, analyze_decisions
 from experiments.definition import ExperimentDefinition
-from experiments.report import ReportContext, build_report
+from experiments.pages import ReportContext, build_report
 from tests.experiments.definitions import arms, definition, raw_definition
 from tests.experiments.pages import Page
 from tests.experiments.synthetic import Logs, exposure, frames, offer_ranking_logs, outcome

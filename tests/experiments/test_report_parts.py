@@ -9,12 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments import error_rates
-from experiments.analysis import ExperimentResult, analyze_table
+from experiments.analysis import ExperimentResult, analyze_table, error_rates
 from experiments.definition import parse_experiment
-from experiments.report import ReportContext, build_report
+from experiments.pages import ReportContext, build_report
+from experiments.pages.experiment_words import Figures, amount, many, money_step
 from experiments.report.peeking import measured_rate
-from experiments.report.words import Figures, amount, many, money_step
 from tests.experiments.pages import Page
 
 CONTEXT = ReportContext(title="Title", subtitle="Subtitle", generated_time=datetime(2026, 5, 4, tzinfo=UTC))
@@ -64,7 +63,7 @@ def result(table: pl.DataFrame | None = None, **changes: Any) -> ExperimentResul
 def text_of(found: ExperimentResult) -> str:
     """Return the visible text of the report, its charts undrawn to save time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.report.charts._svg", lambda _: "<svg></svg>")
+        patch.setattr("experiments.pages.charts._svg", lambda _: "<svg></svg>")
         return Page(build_report(found, CONTEXT)).text
 
 

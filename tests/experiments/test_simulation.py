@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from experiments.aa_test import Simulation, simulate
+from experiments.aa_test.splits import random_splits, scaled
 from experiments.definition import ExperimentDefinition, parse_experiment
 from experiments.errors import AnalysisError
 from experiments.planning import read_history
-from experiments.simulation import Simulation, simulate
-from experiments.simulation.splits import random_splits, scaled
 from experiments.stats import Moments
 
 UNITS = 4_000

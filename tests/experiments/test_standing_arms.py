@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from experiments.analysis import analyze_log
-from experiments.assignment import assign
+from experiments.assignment.assign import assign
 from experiments.definition import ExperimentDefinition
 from experiments.errors import AnalysisError
-from experiments.event_frames import EventFrames
-from experiments.events import AssignedVariant, Decision, Outcome
+from experiments.log.events import AssignedVariant, Decision, Outcome
+from experiments.log.frames import EventFrames
 from experiments.plan import compile_plan
 from experiments.standing_arms import (
     PeriodKind,

@@ -1,6 +1,6 @@
 import pytest
 
-from experiments.wording import (
+from experiments.number_format import (
     count_of,
     interval_decimals,
     out_of_many,

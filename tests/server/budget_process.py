@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import budget_tables
-from experiments.events import Decision
+from experiments.log.events import Decision
 from server.budgets import Accounts
 from server.catalogue import Budget, Catalogue, Group, Money, Offer, Placement
 from server.storage.budget_writes import BudgetWrites

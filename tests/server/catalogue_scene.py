@@ -19,7 +19,7 @@ from server.catalogue_opening import open_catalogue
 from server.handlers.catalogue import CatalogueHandler
 from server.handlers.segments import SegmentHandler
 from server.interceptors import ErrorInterceptor
-from server.programme import KnownExperiment, Programmes, Snapshot
+from server.programme.snapshot import KnownExperiment, Programmes, Snapshot
 from server.servicers.catalog import CatalogServicer
 from server.storage import SqliteEventLog
 from troth.v1 import catalog_service_pb2_grpc

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from experiments.event_frames import EventFrames, read_log
+from experiments.log.frames import EventFrames, read_log
 from tests.server.running import Client
 
 ROOT = Path(__file__).parents[2]

@@ -12,10 +12,10 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
-from experiments.event_frames import EventFrames, read_log
+from experiments.log.frames import EventFrames, read_log
 from server.app import App, build
 from server.config import Config, load_config
-from server.handlers.clock import Clock, system_clock
+from server.handlers.request_checks import Clock, system_clock
 from troth.v1 import (
     catalog_service_pb2_grpc,
     experiment_service_pb2_grpc,

@@ -10,14 +10,14 @@ from typing import Any
 import polars as pl
 import yaml
 
-from experiments.events import Decision, Outcome
+from experiments.log.events import Decision, Outcome
 from server.config import load_config
 from server.engine import Engine
 from server.handlers.change_runner import Provenance
 from server.handlers.decision_request import DecisionRequest
 from server.members.change import ProfileUpdate
 from server.metrics import Metrics
-from server.simulation import Asked, Simulation, opened, simulate
+from server.whatif import Asked, Simulation, opened, simulate
 
 START = datetime(2026, 5, 1, 6, tzinfo=UTC)
 _TIMEOUT_S = 20.0

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.models import actions_folder
+from server.programme.models import actions_folder
 from tests.server import decision_scene as ds
 from tests.server import scene
 from tests.server.decision_scene import Asking, Now, done, values

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from experiments.events import to_micros
+from experiments.log.events import to_micros
 from server.budgets import Accounts, Draw
 from server.catalogue import Action, Budget, Group, Offer
 from tests.server.budget_process import START, catalogue, money

@@ -8,7 +8,7 @@ from itertools import count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.events import to_micros
+from experiments.log.events import to_micros
 from server.budgets import Accounts, Book, Draw
 from server.catalogue import Budget, Catalogue, Group, Offer
 from server.storage.budget_writes import BudgetWrites, account_totals

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from experiments.events import Outcome, to_micros
+from experiments.log.events import Outcome, to_micros
 from server.budgets import Draw, Totals
 from server.storage.budget_statements import CHANGE_RESERVATIONS
 from server.storage.budget_writes import BudgetWrites, account_totals

@@ -10,8 +10,8 @@ import pytest
 from google.type.money_pb2 import Money
 
 from experiments.definition import parse_experiment
+from server.api.catalogue_parts import part_message
 from server.catalogue import Catalogue, Offer, Placement
-from server.convert.catalogue_parts import part_message
 from server.errors import CatalogueConflictError
 from tests.server import catalogue_scene as scene
 from tests.server.catalogue_scene import Serving, serving

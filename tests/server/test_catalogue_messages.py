@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.errors import Problem
+from server.api.catalogue_parts import RENAMED, in_message_words, part_fields, part_message
+from server.api.checks import Checker
+from server.api.definition import enum_number, enum_word
 from server.catalogue import Catalogue, candidates, limits, model, policy
 from server.catalogue.base import Part
-from server.convert.catalogue_parts import RENAMED, in_message_words, part_fields, part_message
-from server.convert.checks import Checker
-from server.convert.definition import enum_number, enum_word
 from server.errors import InvalidRequestError
 from tests.server import catalogue_scene as scene
 from troth.v1 import catalog_pb2, catalog_policy_pb2

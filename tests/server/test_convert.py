@@ -11,15 +11,15 @@ from google.type.money_pb2 import Money
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from experiments.assignment import Assignment, AssignmentReason
+from experiments.answers import Assignment, AssignmentReason
 from experiments.errors import Problem
-from experiments.events import AssignedVariant, Decision, OfferChoice, OfferReason
+from experiments.log.events import AssignedVariant, Decision, OfferChoice, OfferReason
+from server.api import assignments as experiment_messages
+from server.api import outcome as outcome_messages
+from server.api import recommendation as recommendation_messages
+from server.api.checks import Checker, required_fields
 from server.catalogue import Money as CatalogueMoney
-from server.convert import assignments as experiment_messages
-from server.convert import outcome as outcome_messages
-from server.convert import recommendation as recommendation_messages
 from server.convert.assignment import assignment_message, parameter_messages
-from server.convert.checks import Checker, required_fields
 from server.decide.score import (
     CATALOGUE_ORDER,
     CHAMPION,

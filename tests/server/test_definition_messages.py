@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 from experiments.definition import ExperimentDefinition, parse_experiment
 from experiments.definition.base import Part
 from experiments.errors import DefinitionError
-from server.convert.checks import Checker
-from server.convert.definition import (
-    OUTPUT_FIELDS,
-    definition_fields,
-    enum_number,
-    enum_word,
-    experiment_message,
-)
+from server.api.checks import Checker
+from server.api.definition import OUTPUT_FIELDS, definition_fields, enum_number, enum_word, experiment_message
 from tests.experiments.definitions import raw_definition
 from troth.v1 import experiment_pb2, metric_pb2
 

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from experiments.event_frames import read_log
+from experiments.log.frames import read_log
 from server.app import App, build
 from server.config import load_config
 from tests.server import scene

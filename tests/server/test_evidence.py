@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.events import OfferChoice, to_micros
-from server.responses import Responses
+from experiments.log.events import OfferChoice, to_micros
+from server.programme.background import Responses
 from server.simulation.awaiting import Awaiting, EvidenceBefore, Waiting
 from server.storage import SqliteEventLog
 from tests.server.test_storage import NOW, decision, outcome

@@ -14,7 +14,7 @@ import pytest
 from google.protobuf import json_format
 
 from experiments.analysis import analyze_log
-from experiments.event_frames import read_log
+from experiments.log.frames import read_log
 from server.app import App
 from server.handlers import results
 from tests.server.experiments import Experiments

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from experiments.assignment.identity import link as joined
+from experiments.assignment.identity import resolve
 from experiments.changes import ChangeAction, ExperimentChange, changed_paths, etag
 from experiments.definition import State
-from experiments.event_frames import read_log
-from experiments.events import Outcome, to_micros
-from experiments.identity import link as joined
-from experiments.identity import resolve
+from experiments.log.events import Outcome, to_micros
+from experiments.log.frames import read_log
 from server.members import Trip
 from server.storage import IdentityLink, LinkResult, SqliteEventLog
 from tests.experiments.definitions import arms, definition
@@ -213,7 +213,7 @@ class TestSqlite:
 
     def test_the_first_exposure_is_found_by_an_index(self, tmp_path: Path) -> None:
         """Neither the first exposure nor the links of a person are searched for row by row."""
-        from server.storage import sqlite_reads
+        from server.storage import experiment_reads as sqlite_reads
 
         with closing(SqliteEventLog(tmp_path / "log.db")):
             pass

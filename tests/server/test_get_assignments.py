@@ -3,7 +3,8 @@
 import grpc
 import pytest
 
-from experiments.assignment import AssignmentReason, assign
+from experiments.answers import AssignmentReason
+from experiments.assignment.assign import assign
 from tests.server import scene
 from tests.server.running import Running, refusal
 from troth.v1 import assignment_pb2
@@ -18,7 +19,7 @@ MEMBERS = (*scene.MEMBERS, "nobody", "🛒" * 256, *(f"stranger-{number}" for nu
 
 
 def test_equals_the_plan(server: Running) -> None:
-    """For every member and experiment the answer is that of experiments.assignment.assign, in the order asked for."""
+    """For every member and experiment the answer is that of experiments.assignment.assign.assign, in the order asked for."""
     plan = scene.plan()
     wanted = ["over", "offer-ranking", "banner"]
     seen = set()

@@ -13,15 +13,15 @@ from typing import NamedTuple
 
 import pytest
 
-from experiments.event_frames import read_log
-from experiments.events import Decision, Outcome
+from experiments.log.events import Decision, Outcome
+from experiments.log.frames import read_log
 from server.budgets import Draw
 from server.errors import StoreUnavailableError
 from server.members import MemberState
-from server.members.cache import MemberStates
 from server.members.change import ProfileUpdate
 from server.members.events import after_decision
 from server.storage import DecisionResult, PendingDecision, ProfileUpdates, SqliteEventLog
+from server.storage.member_cache import MemberStates
 from tests.server.test_storage import NOW, PATIENT_S, decision, outcome
 
 MEMBER = decision(1).member_id

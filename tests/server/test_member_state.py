@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.events import ACTIONS, ActionChoice, Decision, OfferChoice, Outcome, to_micros
+from experiments.log.events import ACTIONS, ActionChoice, Decision, OfferChoice, Outcome, to_micros
 from experiments.rules import AttributeValue
 from server.catalogue.limits import MOST_COUNTED
 from server.members import MemberProfile, MemberState, Tally, Trip
@@ -19,7 +19,7 @@ from server.members.change import ProfileUpdate
 from server.members.events import after_decision, after_outcome
 from server.members.fold import Fold
 from server.members.state import MOST_TRIPS
-from server.storage import ProfileUpdates, SqliteEventLog, member_reads
+from server.storage import ProfileUpdates, SqliteEventLog, reads
 from tests.server.test_storage import NOW, PATIENT_S, decision, outcome
 
 MEMBER = "Zoë 🛒"
@@ -245,7 +245,7 @@ def test_a_member_is_found_by_an_index(tmp_path: Path) -> None:
     with closing(SqliteEventLog(tmp_path / "log.db")):
         pass
     statements = [
-        value for name, value in vars(member_reads).items() if name.startswith("_") and "SELECT" in str(value)
+        value for name, value in vars(reads).items() if name.startswith("_") and "SELECT" in str(value)
     ]
     assert len(statements) == 8
     with closing(sqlite3.connect(tmp_path / "log.db")) as connection:

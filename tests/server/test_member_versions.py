@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.events import Decision, Outcome
+from experiments.log.events import Decision, Outcome
 from server.budgets import Draw
 from server.errors import StoreUnavailableError
 from server.storage import Chain, DecisionResult, PendingDecision, SqliteEventLog, StateDocument

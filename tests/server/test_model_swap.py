@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from server.models import Watched, look, open_for
+from server.programme.models import Watched, look, open_for
 from tests.server import scene
 from tests.server.captured_logs import CapturedLog, captured_log
 from tests.server.running import Running, running

@@ -13,8 +13,8 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from prometheus_client.parser import text_string_to_metric_families
 
+from server.api.interceptors import INTERNAL_MESSAGE
 from server.handlers.assignments import MemberList
-from server.status import INTERNAL_MESSAGE
 from tests.server import scene
 from tests.server.captured_logs import CapturedLog, captured_log
 from tests.server.running import RPC_TIMEOUT_S, Running, refusal, refusal_of, running

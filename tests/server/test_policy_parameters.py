@@ -6,7 +6,7 @@ import pytest
 
 from experiments.definition import ExperimentDefinition, parse_experiment
 from server.catalogue import Arbitration, Catalogue, Exploration, Placement, catalogue_problems
-from server.experiment_checks import conflicts, ranking_conflict, serving_problems
+from server.programme.experiment_checks import conflicts, ranking_conflict, serving_problems
 
 CATALOGUE = Catalogue(
     placements=(Placement(placement_id="till"),), arbitrations=(Arbitration(arbitration_id="likely"),)

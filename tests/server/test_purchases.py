@@ -10,8 +10,8 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from experiments.events import Outcome as OutcomeEvent
-from experiments.events import to_micros
+from experiments.log.events import Outcome as OutcomeEvent
+from experiments.log.events import to_micros
 from server.members import MemberState, Trip
 from server.members.events import after_outcome
 from server.members.state import MOST_TRIPS

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from experiments.assignment import AssignmentReason, assign_all
-from experiments.event_tables import DECISION_COLUMNS
+from experiments.answers import AssignmentReason
+from experiments.assignment.assign import assign_all
+from experiments.log.rows import DECISION_COLUMNS
 from server.catalogue import load_catalogue
 from tests.server import scene
 from tests.server.running import Running, refusal

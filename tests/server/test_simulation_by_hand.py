@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from experiments.errors import DomainError
-from server.simulation import SimulationError, to_json
-from server.simulation.words import budgets
+from server.whatif import SimulationError, to_json
+from server.whatif.page import budgets
 from tests.server.simulated import at, money, simulated, write_files, write_requests, write_revision
 
 DAY_1, DAY_2 = date(2026, 5, 1), date(2026, 5, 2)

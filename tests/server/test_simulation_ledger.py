@@ -1,7 +1,7 @@
 """Virtual budgets follow the rules of the log's."""
 
 from server.budgets import Draw
-from server.simulation.ledger import Ledger, OpeningBalance, OpenReservation
+from server.whatif.ledger import Ledger, OpeningBalance, OpenReservation
 
 
 def draw(candidate_id: str, account_id: str = "a", *, allowed: int | None = 2, expire: int = 100) -> Draw:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from experiments.events import Decision
+from experiments.log.events import Decision
 from server.config import load_config
 from server.decide.choice import Choice
-from server.decide.replaying import differences
-from server.simulation import Asked, SimulationError, opened
+from server.decide.replay import differences
 from server.simulation.requests import Request
-from server.simulation.run import run
-from server.simulation.simulate import prepared
+from server.whatif import Asked, SimulationError, opened
+from server.whatif.run import run
+from server.whatif.simulate import prepared
 from tests.server.simulated import (
     START,
     Serving,

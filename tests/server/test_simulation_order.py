@@ -1,6 +1,6 @@
 """Requests and what else happened come in the order in which the log took them in."""
 
-from experiments.events import Outcome, from_micros
+from experiments.log.events import Outcome, from_micros
 from server.members import MemberProfile
 from server.members.change import ProfileChange
 from server.simulation.requests import Request, in_order

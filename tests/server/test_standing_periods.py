@@ -4,11 +4,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from experiments.assignment import assign_all
+from experiments.assignment.assign import assign_all
 from experiments.plan import compile_plan
 from server.catalogue import Catalogue, Placement, StandingArms
 from server.errors import ExperimentReadOnlyError
-from server.programme import Programmes, Snapshot
+from server.programme.snapshot import Programmes, Snapshot
 
 ARMS = StandingArms(traffic_ppm={"holdout": 200_000, "no_levers": 100_000})
 CATALOGUE = Catalogue(

@@ -7,6 +7,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from experiments.errors import Problem
+from server.api.interceptors import CODES, INTERNAL_MESSAGE, internal_status, status_of
 from server.errors import (
     AnalysisImpossibleError,
     CatalogueConflictError,
@@ -32,7 +33,6 @@ from server.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
-from server.status import CODES, INTERNAL_MESSAGE, internal_status, status_of
 from troth.v1 import errors_pb2
 
 LONGEST = "\U0001f6d2" * 128

@@ -13,8 +13,7 @@ from typing import Protocol
 
 import pytest
 
-from experiments.event_frames import EventFrames, read_log
-from experiments.events import (
+from experiments.log.events import (
     ACTIONS,
     ActionChoice,
     AssignedVariant,
@@ -24,6 +23,7 @@ from experiments.events import (
     OfferReason,
     Outcome,
 )
+from experiments.log.frames import EventFrames, read_log
 from server.errors import StoreTimeoutError, StoreUnavailableError
 from server.storage import AppendResult, EventLog, MemberStore, SqliteEventLog
 from tests.server.waiting import wait_until

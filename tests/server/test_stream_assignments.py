@@ -10,7 +10,7 @@ import grpc
 import polars as pl
 import pytest
 
-from experiments.assignment import assign_frame
+from experiments.assignment.frame import assign_frame
 from server.convert.assignment import reason_number
 from server.handlers.assignments import MOST_STREAMS
 from tests.server import scene

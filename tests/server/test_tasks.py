@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from server.decide.context import Visit
 from server.decide.score import score
 from server.decide.table import fill_unknown
-from server.decide.visit import Visit
 from server.members import MemberState
-from server.programme import Snapshot
+from server.programme.snapshot import Snapshot
 from tests.server import scene
 from tests.server import task_scene as tasks
 from tests.server.captured_logs import captured_log

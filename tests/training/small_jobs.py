@@ -12,8 +12,8 @@ from tests.training.histories import fit_data
 from training.bundle import AttributeCodes, Ids, OfferModel, Task
 from training.bundle.scorers import AnyScorer, Personal, Popular
 from training.evaluation import Evaluation, Fold, evaluate, paired_difference
-from training.offers_result import COUNTING, JobInfo, TrainedModel, TrainOffersResult, TrialRecord
-from training.recipe import Kind, Known, Part, Recipe
+from training.offers.recipe import Kind, Known, Part, Recipe
+from training.offers.result import COUNTING, JobInfo, TrainedModel, TrainOffersResult, TrialRecord
 from training.recommenders.decayed_frequency import DecayedFrequency
 from training.recommenders.popularity import Popularity
 from training.tracking import OffersRecorder, experiment_name, tracking_uri

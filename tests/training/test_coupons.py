@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from training.data.complete_journey_coupons import campaign_split, load_coupons
 from training.evaluation import Fold
+from training.offers.complete_journey import campaign_split, load_coupons
 
 
 @pytest.fixture(scope="module")

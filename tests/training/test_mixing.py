@@ -16,10 +16,10 @@ from training.data.tables import Tables
 from training.evaluation import evaluate
 from training.evaluation.evaluation import join_halves
 from training.mixing import MixtureStage, PooledCases, mix, pool_cases, select_weights, spreads
-from training.mixing.cases import join_cases
-from training.problem import Problem
+from training.offers.mixture import join_cases
+from training.offers.problem import Problem
+from training.offers.sources import from_tables
 from training.recommenders import Ease, ItemItem, Popularity
-from training.sources import from_tables
 
 
 def cases_of(scores: Array, truths: Array) -> PooledCases:

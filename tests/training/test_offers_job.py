@@ -10,11 +10,12 @@ import pytest
 from training.bundle import Task, open_bundle
 from training.data.tables import Tables
 from training.errors import TrainingError
-from training.offers_job import JobOptions, train_offers
-from training.offers_result import TrainOffersResult
+from training.offers.job import train_offers
+from training.offers.options import JobOptions
+from training.offers.result import TrainOffersResult
+from training.offers.sources import from_tables
 from training.recommenders import Als
 from training.second_stage import TreeSettings
-from training.sources import from_tables
 from training.tracking import pull_model
 from training.tracking.runs import NOTE_TAG
 from training.tracking.store import using_store
@@ -114,7 +115,7 @@ def test_counting_serves_when_the_best_is_refused_and_nothing_served_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A candidate that the gate refuses leaves no shop without a model: counting becomes champion, and the reason says so."""
-    from training.offers_job import _Job
+    from training.offers.job import _Job
 
     monkeypatch.setattr(_Job, "_best", lambda _: "popularity")
     result = train(tmp_path)
@@ -127,8 +128,8 @@ def test_counting_serves_when_the_best_is_refused_and_nothing_served_before(
 def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Models that were not named are left out where the data cannot feed them or they would take too long."""
     names = ("popularity", "seasonal_popularity", "decayed_frequency", "warp")
-    monkeypatch.setattr("training.job_options.MODELS", names)
-    monkeypatch.setattr("training.learning.MOST_SLOW_FITS", 1)
+    monkeypatch.setattr("training.offers.options.MODELS", names)
+    monkeypatch.setattr("training.offers.learning.MOST_SLOW_FITS", 1)
     source = from_tables(
         Tables(table(tmp_path), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
     )
@@ -158,7 +159,7 @@ def test_the_second_stage_hears_all_but_those_that_learn_slowly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without named models ALS gives its scores and BPR does not; where ensembles are averaged, settings stay as they are."""
-    monkeypatch.setattr("training.job_options.MODELS", ("decayed_frequency", "als", "bpr", "ranker"))
+    monkeypatch.setattr("training.offers.options.MODELS", ("decayed_frequency", "als", "bpr", "ranker"))
     source = from_tables(
         Tables(table(tmp_path), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
     )
@@ -174,7 +175,7 @@ def test_the_second_stage_hears_all_but_those_that_learn_slowly(
 
 def test_a_spent_budget_leaves_out_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the time for the first stage is over no other model is begun, but counting always is."""
-    monkeypatch.setattr("training.job_options.MODELS", ("popularity", "decayed_frequency", "item_item"))
+    monkeypatch.setattr("training.offers.options.MODELS", ("popularity", "decayed_frequency", "item_item"))
     source = from_tables(
         Tables(table(tmp_path), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
     )

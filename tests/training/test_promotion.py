@@ -26,7 +26,7 @@ from training.bundle import OfferModel, Task, write_bundle
 from training.bundle.scorers import Personal
 from training.errors import RegistryError
 from training.evaluation import Estimate
-from training.offers_result import COUNTING, TrainOffersResult
+from training.offers.result import COUNTING, TrainOffersResult
 from training.promotion import promote, rollback
 from training.promotion_checks import CheckError, Latency, check_latency, check_parity, check_smoke
 from training.promotion_rules import Rival, judge

@@ -18,9 +18,9 @@ from training.data.purchases import ROW_SCHEMA, Purchases
 from training.data.tables import Tables, load_tables
 from training.errors import TrainingError
 from training.evaluation.folds import fit_data
-from training.recipe import Kind, Known, Part, Recipe, recipe_of
+from training.offers.recipe import Kind, Known, Part, Recipe, recipe_of
+from training.offers.refreshing import grow, grow_ids
 from training.recommenders import Als, DecayedFrequency, Ease, SeasonalPopularity, Warp
-from training.refreshing.growing import grow, grow_ids
 from training.refreshing.merging import add_purchases
 from training.refreshing.refitting import check_features, data_of, refit
 from training.tracking.recipes import KNOWN_FILE, RECIPE_FILE, read_recipe, write_recipe

@@ -17,13 +17,13 @@ from training.data.histories import build_history
 from training.data.tables import Tables
 from training.errors import DatasetError
 from training.evaluation import Estimate, Fold, evaluate, evaluation, ranking
-from training.problem import Problem
+from training.offers.problem import Problem
+from training.offers.sources import from_tables
+from training.offers.tuning import Budget, StudyRecord, Tried, run_study
 from training.recommenders import DecayedFrequency, TifuKnn
 from training.recommenders.associations import nearest, nearest_among, pruned, pruned_sparse, without_diagonal
 from training.recommenders.cholesky import invert_in_place
 from training.recommenders.factorisation import passes
-from training.sources import from_tables
-from training.tuning import Budget, StudyRecord, Tried, run_study
 
 KS = (5, 10)
 

@@ -13,13 +13,13 @@ from training.bundle.feature_names import FALLING, RISING
 from training.data.tables import Tables
 from training.errors import TrainingError
 from training.first_stage import Chosen
-from training.problem import Problem
+from training.offers.problem import Problem
+from training.offers.second_stage import direction
+from training.offers.sources import FEW_CASES, from_tables
+from training.offers.tuning import Budget
 from training.recommenders import DecayedFrequency
 from training.second_stage import FittedTrees, RankingRows, TreeSettings, fit_trees
-from training.second_stage.fitting import direction
 from training.second_stage.stage import SecondStage
-from training.sources import FEW_CASES, from_tables
-from training.tuning import Budget
 
 NAMES = ("trips", "days_since_last", "offer_products")
 CASES, CANDIDATES = 80, 20

@@ -26,7 +26,7 @@ from tests.training.small_jobs import (
 from training.bundle import Task, open_bundle
 from training.errors import RegistryError, TrainingError
 from training.evaluation import paired_difference
-from training.offers_result import COUNTING, TrainOffersResult
+from training.offers.result import COUNTING, TrainOffersResult
 from training.plots import calibration_chart, model_plots
 from training.tracking import (
     ModelRegistry,

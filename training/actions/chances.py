@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.effects.trial import Floats, Trial
+from experiments.uplift.trial import Floats, Trial
 
 _SAME = 1e-9
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from training.actions.learning import FittedEffects
-from training.actions.models import Boosted, Line
 from training.bundle import ActionModel
 from training.bundle.trees import Trees, compile_trees
+from training.uplift.learning import FittedEffects
+from training.uplift.models import Boosted, Line
 
 
 def compile_effects(fitted: FittedEffects, arms: tuple[str, ...], outcome: str) -> ActionModel:

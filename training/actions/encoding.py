@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from experiments.effects.trial import Floats
+from experiments.uplift.trial import Floats
 from training.bundle.encoding import Encoding, LevelsPart, NumberPart, Part
 
 MOST_LEVELS = 20

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.effects.trial import Ints
+from experiments.uplift.trial import Ints
 
 
 def folds_of(arm: Ints, folds: int, seed: int) -> Ints:

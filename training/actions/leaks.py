@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtr
 
-from experiments.effects.trial import Floats, Trial
+from experiments.uplift.trial import Floats, Trial
 from training.actions.encoding import as_numbers, is_text
 
 _CHANCE = 1e-6

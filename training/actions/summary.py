@@ -1,7 +1,7 @@
 """The result of the job for actions, for a terminal."""
 
-from experiments.wording import count_of
-from training.actions.result import TrainActionsResult
+from experiments.number_format import count_of
+from training.uplift.result import TrainActionsResult
 
 
 def summary(result: TrainActionsResult) -> str:

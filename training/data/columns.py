@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from experiments.aggregates.tables import open_table
 from experiments.errors import AnalysisError
-from experiments.sufficient.tables import open_table
 from training.errors import DatasetError
 
 DAY_SECONDS = 86_400.0

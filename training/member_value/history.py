@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.member_value.duration import TimeUnit
+from training.members.history import TimeUnit
 
 Floats = npt.NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from training.errors import DatasetError
-from training.member_value.orders import ORDER_SCHEMA, Orders
+from training.members.orders import ORDER_SCHEMA, Orders
 
 
 def state_path(table: Path) -> Path:

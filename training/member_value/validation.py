@@ -7,11 +7,11 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from training.member_value.duration import Duration, TimeUnit
-from training.member_value.forecast import forecast
 from training.member_value.history import Floats
-from training.member_value.orders import Orders, day_before
-from training.member_value.rules import MemberRules
+from training.members.forecast import forecast
+from training.members.history import Duration, TimeUnit
+from training.members.orders import Orders, day_before
+from training.members.rules import MemberRules
 
 FEWEST_MEMBERS = 100
 _GROUPS = 10

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.mixing.cases import Floats, PooledCases
+from training.offers.mixture import Floats, PooledCases
 
 BAGS = 5
 BAG_SHARE = 0.6

@@ -9,9 +9,9 @@ from training.bundle import OfferModel
 from training.bundle.scorers import AnyScorer, Mixture
 from training.data.fit_data import FitData
 from training.evaluation import Evaluation, join_halves
-from training.mixing.cases import Floats, join_cases, pool_cases, spreads
 from training.mixing.selection import select_weights
-from training.problem import MOST_VALIDATION_CASES, Problem
+from training.offers.mixture import Floats, join_cases, pool_cases, spreads
+from training.offers.problem import MOST_VALIDATION_CASES, Problem
 
 
 class MixtureStage:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from experiments.effects.trial import Floats, Ints
+from experiments.uplift.trial import Floats, Ints
 from training.data.columns import open_frame, refuse, require
 from training.errors import TrainingError
 

@@ -3,11 +3,11 @@
 import numpy as np
 import polars as pl
 
-from experiments.effects.trial import Floats, Ints
 from experiments.off_policy.logged import Predicted
+from experiments.uplift.trial import Floats, Ints
 from training.actions.encoding import encode, learn_encoding
 from training.actions.folds import folds_of
-from training.actions.models import fit_ridge
+from training.uplift.models import fit_ridge
 
 FOLDS = 5
 

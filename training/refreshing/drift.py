@@ -7,11 +7,11 @@ import polars as pl
 
 from training.bundle import OfferModel
 from training.bundle.task import Task
-from training.champion import evaluate_elsewhere
 from training.data.fit_data import FitData
 from training.evaluation import Fold
 from training.evaluation.folds import buyers_of, truth_matrix
-from training.problem import MOST_VALIDATION_CASES
+from training.offers.champion import evaluate_elsewhere
+from training.offers.problem import MOST_VALIDATION_CASES
 from training.refreshing.result import Drift
 
 

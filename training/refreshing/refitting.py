@@ -12,9 +12,9 @@ from training.data.fit_data import FitData
 from training.errors import TrainingError
 from training.evaluation.folds import SEASON_DAYS
 from training.mixing import mix, spreads
-from training.problem import THREADS
-from training.recipe import Kind, Known, Recipe
-from training.refreshing.growing import Grown
+from training.offers.problem import THREADS
+from training.offers.recipe import Kind, Known, Recipe
+from training.offers.refreshing import Grown
 from training.second_stage import Component, make_ranker
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.evaluation import Estimate
-from training.offers_result import estimate_json
+from training.offers.result import estimate_json
 from training.promotion import PromotionResult
 
 

@@ -12,13 +12,13 @@ from training.data.fit_data import FitData
 from training.evaluation import Estimate, Fold
 from training.first_stage import Chosen
 from training.measuring import measured
-from training.problem import THREADS, Problem
+from training.offers.problem import THREADS, Problem
+from training.offers.second_stage import FittedTrees, TreeSettings, calibrate, fit_trees
+from training.offers.second_stage_rows import RankingRows, build_rows, join_rows
+from training.offers.tuning import Budget, StudyRecord, Tried, run_study
 from training.recommenders.base import Trial
 from training.second_stage.components import default_components, fit_components
-from training.second_stage.fitting import FittedTrees, TreeSettings, calibrate, fit_trees
 from training.second_stage.ranker import make_ranker
-from training.second_stage.rows import RankingRows, build_rows, join_rows
-from training.tuning import Budget, StudyRecord, Tried, run_study
 
 MOST_RANKING_CASES = 4_000
 

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from experiments.effects.calibration import apply_all
-from experiments.effects.trial import Floats, Ints
 from experiments.send_plan import Audience
+from experiments.uplift.calibration import apply_all
+from experiments.uplift.trial import Floats, Ints
 from training.actions.encoding import encode, is_text
-from training.actions.learning import LearnedEffects
 from training.data.columns import open_frame, refuse, require
 from training.errors import DatasetError
 from training.send_plan.costs import expected_costs
 from training.send_plan.responses import Responses
+from training.uplift.learning import LearnedEffects
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtri
 
-from experiments.effects.calibration import Calibration
-from experiments.effects.trial import Floats, Ints
+from experiments.uplift.calibration import Calibration
+from experiments.uplift.trial import Floats, Ints
 
 
 def gain_band(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.effects.trial import Floats, Trial
+from experiments.uplift.trial import Floats, Trial
 from training.errors import TrainingError
 
 

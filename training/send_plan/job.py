@@ -9,11 +9,9 @@ from typing import Any
 import polars as pl
 
 from experiments.effects.description import describe, in_words
-from experiments.effects.evaluation import evaluate_effects
-from experiments.effects.result import Unit
 from experiments.effects.scores import weighted_scores
-from experiments.effects.section import effects_section
-from experiments.effects.trial import Floats, Trial
+from experiments.number_format import count_of
+from experiments.pages.uplift_page import effects_section
 from experiments.send_plan import (
     Limits,
     PlanProblem,
@@ -24,18 +22,20 @@ from experiments.send_plan import (
     make_plan,
     plan_document,
 )
-from experiments.wording import count_of
-from training.actions.learners import CHALLENGERS, DEFAULT_LEARNER
-from training.actions.learning import FOLDS, LearnedEffects, learn_effects
-from training.actions.reading import ReadTrial, TrialColumns, read_trial
-from training.actions.trust import check_trial
-from training.problem import one_thread_of_algebra
+from experiments.uplift.evaluation import evaluate_effects
+from experiments.uplift.result import Unit
+from experiments.uplift.trial import Floats, Trial
+from training.offers.problem import one_thread_of_algebra
 from training.send_plan.audiences import Addressed, differ, of_a_table, of_the_trial
 from training.send_plan.costs import ArmCost, arm_costs, check_names, net_outcome
 from training.send_plan.own_rule import RuleLine, rule_arms
 from training.send_plan.responses import learn_responses
 from training.send_plan.steps import first_steps
 from training.send_plan.table import plan_table
+from training.uplift.learners import CHALLENGERS, DEFAULT_LEARNER
+from training.uplift.learning import FOLDS, LearnedEffects, learn_effects
+from training.uplift.reading import ReadTrial, TrialColumns, read_trial
+from training.uplift.trust import check_trial
 
 Progress = Callable[[str, int, int], None]
 NET = "net margin"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from experiments.effects.trial import Ints, Trial
 from experiments.rules import AttributeType, compile_rule
+from experiments.uplift.trial import Ints, Trial
 from training.data.columns import open_frame
 from training.send_plan.costs import check_names
 

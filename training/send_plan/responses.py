@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from experiments.effects.trial import Floats, Trial
+from experiments.uplift.trial import Floats, Trial
 from training.actions.chances import arm_chances
 from training.actions.encoding import encode
-from training.actions.learners import Rows, cross_fitted_outcomes, outcome_models
-from training.actions.learning import LearnedEffects
-from training.actions.models import Family, Predictor
+from training.uplift.learners import Rows, cross_fitted_outcomes, outcome_models
+from training.uplift.learning import LearnedEffects
+from training.uplift.models import Family, Predictor
 
 _FAMILY = Family(boosted=False, binary=True)
 

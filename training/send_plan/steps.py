@@ -3,13 +3,13 @@
 import math
 from collections.abc import Mapping
 
-from experiments.effects.calibration import Calibration
+from experiments.number_format import count_of, plain
 from experiments.send_plan.sentences import money
-from experiments.wording import count_of, plain
-from training.actions.learning import LearnedEffects
-from training.actions.reading import ReadTrial
-from training.actions.trust import TrialTrust
+from experiments.uplift.calibration import Calibration
 from training.send_plan.costs import ArmCost
+from training.uplift.learning import LearnedEffects
+from training.uplift.reading import ReadTrial
+from training.uplift.trust import TrialTrust
 
 
 def first_steps(

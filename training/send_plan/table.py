@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 
 from experiments.send_plan import SendPlan
-from training.actions.learning import LearnedEffects
 from training.send_plan.audiences import Addressed
 from training.send_plan.bands import gain_band
-from training.send_plan.reasons import contributions, reasons
+from training.send_plan.list_table import contributions, reasons
+from training.uplift.learning import LearnedEffects
 
 
 def plan_table(plan: SendPlan, learned: LearnedEffects, addressed: Addressed) -> pl.DataFrame:

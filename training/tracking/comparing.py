@@ -8,7 +8,7 @@ from typing import Any
 from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
 from training.evaluation import Estimate
-from training.offers_result import COUNTING, estimate_json
+from training.offers.result import COUNTING, estimate_json
 from training.tracking.evidence import Cases
 from training.tracking.registry import CHAMPION_ALIAS, ModelRegistry, RegisteredVersion
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from training.evaluation import paired_difference
-from training.model_cards import model_card
-from training.offers_result import COUNTING, TrainedModel, TrialRecord, estimates_json
+from training.offers.model_cards import model_card
+from training.offers.result import COUNTING, TrainedModel, TrialRecord, estimates_json
 from training.plots import model_plots
 from training.tracking.evidence import CASES_FILE, PARITY_FILE, parity_of, write_cases, write_parity
 from training.tracking.recipes import write_recipe

@@ -9,7 +9,7 @@ import numpy as np
 
 from training.data.calendar import Calendar
 from training.errors import TrainingError
-from training.recipe import Known, Recipe
+from training.offers.recipe import Known, Recipe
 
 RECIPE_FILE = "recipe.json"
 KNOWN_FILE = "known.npz"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from training.bundle import Manifest, OfferModel
-from training.offers_result import COUNTING, JobInfo
-from training.recipe import Known, Recipe
+from training.offers.recipe import Known, Recipe
+from training.offers.result import COUNTING, JobInfo
 from training.tracking.evidence import CASES_FILE, PARITY_FILE, parity_of, write_parity
 from training.tracking.quiet import import_mlflow
 from training.tracking.recipes import write_recipe

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import RegistryError
-from training.recipe import Known, Recipe
+from training.offers.recipe import Known, Recipe
 from training.tracking.evidence import (
     CASES_FILE,
     CHAMPION_CASES_FILE,

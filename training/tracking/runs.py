@@ -9,7 +9,7 @@ from typing import Any
 
 from training.code_version import UNKNOWN
 from training.evaluation import Estimate
-from training.offers_result import JobInfo
+from training.offers.result import JobInfo
 from training.tracking.quiet import import_mlflow
 from training.tracking.records import metric_key
 

@@ -8,7 +8,7 @@ import pytest
 
 from experiments.analysis import ExperimentResult, analyze_events, analyze_log
 from experiments.errors import AnalysisError
-from experiments.event_frames import EventFrames
+from experiments.log.frames import EventFrames
 from tests.experiments.analysis.build import check_document, experiment
 from tests.experiments.synthetic import EXPOSURE_SCHEMA, OUTCOME_SCHEMA, exposure, outcome
 

@@ -8,16 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from experiments.change_tables import CREATE_STATEMENTS as LINK_STATEMENTS
-from experiments.event_frames import EventFrames, read_log
-from experiments.event_tables import (
-    CREATE_STATEMENTS,
-    SCHEMA_VERSION,
-    decision_row,
-    exposure_row,
-    outcome_row,
-)
-from experiments.events import ActionChoice, Decision, Exposure, OfferChoice, Outcome
+from experiments.log.events import ActionChoice, Decision, Exposure, OfferChoice, Outcome
+from experiments.log.experiment_rows import CREATE_STATEMENTS as LINK_STATEMENTS
+from experiments.log.frames import EventFrames, read_log
+from experiments.log.rows import CREATE_STATEMENTS, SCHEMA_VERSION, decision_row, exposure_row, outcome_row
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 

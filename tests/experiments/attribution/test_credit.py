@@ -7,7 +7,7 @@ import pytest
 
 from experiments.attribution import CREDIT_COLUMNS, AttributionRules, Rule, attribute
 from experiments.errors import AnalysisError
-from experiments.event_frames import EventFrames
+from experiments.log.frames import EventFrames
 from tests.experiments.attribution.logs import action, decision, exposure, log, outcome
 
 WEEK = AttributionRules({"home": 7})

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.attribution import AttributionRules, Rule, attribute, touches
-from experiments.event_frames import EventFrames
+from experiments.log.frames import EventFrames
 from tests.experiments.attribution.logs import START
 
 STARBUCKS = Path(__file__).parents[3].resolve().parent / "shared" / "data" / "starbucks-offers"

@@ -10,7 +10,7 @@ from tests.experiments.error_rates.figures import TITLES
 from tests.experiments.error_rates.measuring import Rate
 
 ROOT = Path(__file__).parents[3]
-JSON_PATH = ROOT / "experiments" / "error_rates.json"
+JSON_PATH = ROOT / "experiments" / "analysis" / "error_rates.json"
 PAGE_PATH = ROOT / "docs" / "error-rates.md"
 COMMAND = "python -m tests.experiments.error_rates"
 
@@ -18,7 +18,7 @@ _HEAD = f"""# Error rates
 
 How often each method errs, measured: experiments are simulated whose truth is known, and analysed by the functions that
 analyse real ones. `make error-rates` (`{COMMAND}`) writes this page and
-`experiments/error_rates.json`, which results quote; neither is typed. A test compares the two and fails if a rate is outside
+`experiments/analysis/error_rates.json`, which results quote; neither is typed. A test compares the two and fails if a rate is outside
 its band. `make test` repeats a part of the simulations with fewer runs, `make test-slow` all of them.
 
 *Asked* is the band that a rate must lie in. Of simulations of a method that errs just as often as it says, 99.9 % land in

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from experiments.effects.trial import Floats, Ints
 from experiments.off_policy.logged import Logged, Predicted
+from experiments.uplift.trial import Floats, Ints
 
 _LEAN = 0.5
 """How far both policies lean; the largest weights are about 20."""

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.optimize import linprog
 
-from experiments.effects.trial import Floats
 from experiments.send_plan.limits import Limits
+from experiments.uplift.trial import Floats
 
 
 def relaxed_optimum(gains: Floats, costs: Floats, limits: Limits) -> float:

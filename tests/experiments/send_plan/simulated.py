@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from experiments.effects.calibration import apply_all, calibrate_arms
 from experiments.effects.scores import doubly_robust_scores, weighted_scores
-from experiments.effects.trial import Floats, Ints
 from experiments.send_plan.comparing import Scored
 from experiments.send_plan.limits import Limits
 from experiments.send_plan.problem import Audience, PlanProblem
+from experiments.uplift.calibration import apply_all, calibrate_arms
+from experiments.uplift.trial import Floats, Ints
 
 ARMS = ("none", "mail", "call")
 FOLDS = 5

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.effects.trial import Floats
 from experiments.errors import AnalysisError
 from experiments.send_plan.allocate import Allocation, allocate
 from experiments.send_plan.limits import Limits
 from experiments.send_plan.prices import best_at
+from experiments.uplift.trial import Floats
 from tests.experiments.send_plan.programs import relaxed_optimum, whole_optimum
 
 Case = tuple[Floats, Floats, Limits]

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments.hashing import POINTS, Purpose, point
+from experiments.assignment.hashing import POINTS, Purpose, point
 from experiments.send_plan.learning_share import draw_random_share, uniform
 from experiments.send_plan.limits import Limits
 from experiments.send_plan.lists import ListKind, make_list, split

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from experiments.effects.estimate import estimate_of
-from experiments.effects.trial import Floats
 from experiments.errors import AnalysisError
+from experiments.pages.send_plan_page import Receivers
 from experiments.send_plan import Limits, build_page, make_plan, plan_document
 from experiments.send_plan.comparing import Comparison
 from experiments.send_plan.judging import Candidate, Findings, judge
 from experiments.send_plan.needed import members_needed, members_to_personalise
-from experiments.send_plan.page import Receivers
 from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
 from experiments.send_plan.verdict import VerdictCode, decide
+from experiments.uplift.estimate import estimate_of
+from experiments.uplift.trial import Floats
 from tests.experiments.pages import Page
 from tests.experiments.send_plan.simulated import World, draw
 

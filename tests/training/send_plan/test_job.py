@@ -8,17 +8,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments.effects.calibration import calibrate
 from experiments.errors import DomainError
-from tests.experiments.effects.hillstrom import ARMS, FEATURES, hillstrom
+from experiments.uplift.calibration import calibrate
 from tests.experiments.pages import Page
+from tests.experiments.uplift.hillstrom import ARMS, FEATURES, hillstrom
 from tests.training.send_plan.trials import COLUMNS, COSTS, Table, planned
-from training.actions.reading import TrialColumns
 from training.data.writing import write_table
 from training.send_plan import ArmCost, PlanOptions, PlanResult, plan_sends
 from training.send_plan.bands import gain_band
 from training.send_plan.costs import expected_costs, net_outcome
 from training.send_plan.own_rule import RuleLine
+from training.uplift.reading import TrialColumns
 
 LIST_COLUMNS = [
     "member",

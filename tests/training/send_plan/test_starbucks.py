@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from training.actions.reading import TrialColumns
 from training.send_plan import ArmCost, PlanOptions, plan_sends
+from training.uplift.reading import TrialColumns
 
 DATA = Path(__file__).parents[3].resolve().parent / "shared" / "data" / "starbucks-offers"
 WEEK_HOURS = 168

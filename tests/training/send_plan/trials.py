@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from experiments.effects.trial import Floats
-from training.actions.reading import TrialColumns
+from experiments.uplift.trial import Floats
 from training.send_plan import ArmCost, PlanOptions, PlanResult, plan_sends
+from training.uplift.reading import TrialColumns
 
 COLUMNS = TrialColumns(
     treatment="arm", control="none", outcome="spend", member="member", features=("x", "y", "visits", "shop")

@@ -1,0 +1,149 @@
+"""`troth experiment power`: how many units an experiment needs, and what it can find."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.output import say, table, write_json
+
+if TYPE_CHECKING:
+    from experiments.definition import ExperimentDefinition, Metric
+    from experiments.planning import PowerReport
+    from experiments.stats.power_plan import Baseline, TargetEffect
+
+
+def power(
+    definition: Annotated[Path, typer.Argument(help="YAML file with one experiment.")],
+    data: Annotated[
+        Path | None, typer.Option(help="A table of the past with one row per unit, for mean and variance.")
+    ] = None,
+    baseline_mean: Annotated[float | None, typer.Option(help="Instead of --data: the metric's mean.")] = None,
+    baseline_sd: Annotated[
+        float | None, typer.Option(help="Instead of --data: the metric's standard deviation by unit.")
+    ] = None,
+    metric: Annotated[str, typer.Option(help="Which metric; the primary one if not given.")] = "",
+    effect: Annotated[
+        str, typer.Option(help="The effect to be found: 5% of the control's figure, or 0.5 in its unit.")
+    ] = "",
+    relative: Annotated[
+        float | None, typer.Option(help="The effect to be found, relative: 0.05 is 5 %.")
+    ] = None,
+    units_per_day: Annotated[
+        float | None, typer.Option(help="New units a day; from the table's days if not given.")
+    ] = None,
+    json: Annotated[
+        str, typer.Option(help="Write the figures as JSON to this file, or to stdout for '-'.")
+    ] = "",
+) -> None:
+    """Say how many units and days each method needs, and what the planned units can find."""
+    from cli.analysis_source import one_experiment
+    from experiments.planning import plan_methods
+
+    if (data is None) == (baseline_mean is None or baseline_sd is None):
+        raise typer.BadParameter("Give --data TABLE, or both --baseline-mean and --baseline-sd.")
+    if effect and relative is not None:
+        raise typer.BadParameter("Give --effect or --relative, not both.")
+    experiment = one_experiment(definition)
+    target = _effect(effect, relative)
+    chosen = _metric(experiment, metric)
+    baseline = _baseline(experiment, chosen, data, (baseline_mean, baseline_sd), units_per_day)
+    report = plan_methods(experiment, chosen, baseline, target)
+    if json:
+        write_json(report.to_json(), json)
+    if json != "-":
+        say(_page(report))
+
+
+def _effect(text: str, relative: float | None) -> "TargetEffect | None":
+    from experiments.stats.power_plan import TargetEffect
+
+    if relative is not None:
+        return TargetEffect(relative, relative=True)
+    if not text:
+        return None
+    number, percent, rest = text.partition("%")
+    try:
+        size = float(number)
+    except ValueError:
+        rest = "no number"
+    if rest.strip():
+        raise typer.BadParameter(f"--effect is {text!r}; write 5% or 0.5")
+    return TargetEffect(size / 100, relative=True) if percent else TargetEffect(size)
+
+
+def _metric(experiment: "ExperimentDefinition", metric_id: str) -> "Metric":
+    try:
+        return experiment.metric(metric_id) if metric_id else experiment.primary_metric
+    except KeyError:
+        known = ", ".join(one.metric_id for one in experiment.metrics)
+        raise typer.BadParameter(f"There is no metric {metric_id!r}; there are {known}.") from None
+
+
+def _baseline(
+    experiment: "ExperimentDefinition",
+    metric: "Metric",
+    data: Path | None,
+    given: tuple[float | None, float | None],
+    units_per_day: float | None,
+) -> "Baseline":
+    from experiments.aggregates import open_table
+    from experiments.planning import read_history
+    from experiments.stats.power_plan import Baseline, baseline_of
+
+    mean, sd = given
+    if data is None and mean is not None and sd is not None:
+        return Baseline(mean, sd**2, units_per_day)
+    assert data is not None
+    history = read_history(experiment, open_table(data), [metric])
+    daily = history.units_per_day if units_per_day is None else units_per_day
+    return baseline_of(history.moments(metric), history.shape(metric), daily)
+
+
+def _page(report: "PowerReport") -> str:
+    wanted = f"{100 * report.wanted_power:g} %"
+    if report.margin is not None:
+        target = f"a loss of the margin, {report.margin}, is excluded with a chance of {wanted}"
+    elif report.effect is None:
+        target = f"what is found with a chance of {wanted}"
+    else:
+        share = "" if report.relative_effect is None else f" ({100 * report.relative_effect:+.3g} %)"
+        target = f"an effect of {report.effect:.4g}{share} is found with a chance of {wanted}"
+    comparisons = f" over {report.comparisons} comparisons" if report.comparisons > 1 else ""
+    head = f"{report.metric_id}: mean {report.baseline_mean:.6g}, standard deviation {report.baseline_sd:.6g} by unit"
+    lines = [f"{head}; {target} at alpha {report.alpha:g}{comparisons}."]
+    planned = "" if report.planned_units is None else f" at {report.planned_units:,}"
+    rows = [
+        [
+            one.method,
+            _whole(one.required_units),
+            _days(one.days),
+            _days(one.average_days),
+            "-" if one.power is None else f"{100 * one.power:.1f} %",
+            "-" if one.minimal_effect is None else f"{one.minimal_effect:.4g}",
+            "-" if one.minimal_relative_effect is None else f"{100 * one.minimal_relative_effect:.2f} %",
+        ]
+        for one in report.methods
+    ]
+    smallest = "smallest margin" if report.margin is not None else "smallest effect"
+    header = [
+        "method",
+        "units",
+        "days",
+        "days on average",
+        f"power{planned}",
+        f"{smallest}{planned}",
+        "relative",
+    ]
+    lines.append(table(header, rows))
+    reasons = dict.fromkeys(reason for one in report.methods for reason in one.reasons.values())
+    lines += [f"-: {reason}." for reason in reasons]
+    return "\n".join(lines)
+
+
+def _whole(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
+
+
+def _days(days: float | None) -> str:
+    return "-" if days is None else f"{days:,.1f}"

@@ -1,0 +1,33 @@
+"""Sufficient statistics: one pass from a table of units to what every method reads."""
+
+from experiments.aggregates.cells import MIXED, NO_VALUE, Bounds, Cell, MetricStatistics
+from experiments.aggregates.collect import collect
+from experiments.aggregates.events import EventDiagnostics, UnitTable, unit_table
+from experiments.aggregates.layout import MetricColumns, Source, TableLayout, Winsor
+from experiments.aggregates.statistics import Statistics
+from experiments.aggregates.tables import open_table
+from experiments.sufficient.diagnostics import Diagnostics
+from experiments.sufficient.event_spec import Aggregate, EventColumn, EventNames, EventSpec
+
+__all__ = [
+    "MIXED",
+    "NO_VALUE",
+    "Aggregate",
+    "Bounds",
+    "Cell",
+    "Diagnostics",
+    "EventColumn",
+    "EventDiagnostics",
+    "EventNames",
+    "EventSpec",
+    "MetricColumns",
+    "MetricStatistics",
+    "Source",
+    "Statistics",
+    "TableLayout",
+    "UnitTable",
+    "Winsor",
+    "collect",
+    "open_table",
+    "unit_table",
+]

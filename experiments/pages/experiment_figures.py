@@ -1,0 +1,192 @@
+"""Results by segment, by factor and by day, in words and rows."""
+
+from dataclasses import dataclass, replace
+
+from experiments.analysis import (
+    Comparison,
+    ExperimentResult,
+    FactorEffect,
+    NoveltyResult,
+    SegmentResult,
+    Verdict,
+)
+from experiments.number_format import within_sentence
+from experiments.pages.charts import CONTROL_COLOUR, TREATMENT_COLOURS, DayPoint
+from experiments.pages.experiment_words import Figures, figures_for, figures_of
+
+_MOST_VALUES = 15
+_TWO_SIDED_95 = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table of changes."""
+
+    name: str
+    units: str
+    control: str
+    treatment: str
+    change: str
+    interval: str
+    reading: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of changes with its title and the words below it."""
+
+    title: str
+    unit: str
+    rows: list[Row]
+    note: str
+
+    @property
+    def compared(self) -> bool:
+        """Whether the rows have figures of control and treatment, not changes only."""
+        return any(row.control for row in self.rows)
+
+
+def segment_tables(result: ExperimentResult) -> list[Table]:
+    """Return a table for each column, metric and treatment, the values with most units first."""
+    grouped: dict[tuple[str, str, str], list[SegmentResult]] = {}
+    for one in result.segments:
+        key = (one.segment, one.comparison.metric.metric_id, one.comparison.variant_id)
+        grouped.setdefault(key, []).append(one)
+    return [_segment_table(result, column, found) for (column, _, _), found in grouped.items()]
+
+
+def _segment_table(result: ExperimentResult, column: str, found: list[SegmentResult]) -> Table:
+    first = found[0].comparison
+    title = f"{first.metric.name} by {column}"
+    if len(result.definition.treatments) > 1:
+        title += f" · {result.definition.variant(first.variant_id).label}"
+    largest = sorted(found, key=lambda one: -(one.comparison.pair.units if one.comparison.pair else 0))
+    figures = figures_for(first.metric, [one.comparison for one in found])
+    rows = [_row(result, str(one.value), one.comparison, figures) for one in largest[:_MOST_VALUES]]
+    note = _correction_words([one.comparison for one in found], "segments")
+    if len(found) > _MOST_VALUES:
+        note += f" The {_MOST_VALUES} largest of {len(found)}; the others are in the JSON document."
+    return Table(title, figures.change_unit, rows, note)
+
+
+def factor_tables(result: ExperimentResult) -> list[Table]:
+    """Return a table of main effects and interactions for each metric of a factorial design."""
+    tables = []
+    for metric in result.definition.metrics:
+        found = [one for one in result.factors if one.comparison.metric.metric_id == metric.metric_id]
+        if not found:
+            continue
+        comparisons = [one.comparison for one in found]
+        figures = figures_for(metric, comparisons)
+        rows = [
+            replace(
+                _row(result, _effect_words(result, one), one.comparison, figures), control="", treatment=""
+            )
+            for one in found
+        ]
+        note = (
+            "One change alone: averaged over the other factors. Two together: what they do beyond the sum of both."
+            f" {_correction_words(comparisons, 'effects')}"
+        )
+        tables.append(Table(metric.name, figures.change_unit, rows, note))
+    return tables
+
+
+def _correction_words(comparisons: list[Comparison], what: str) -> str:
+    names = sorted({one.correction for one in comparisons if one.correction})
+    if names:
+        return f"Corrected for looking at several {what}: {', '.join(names)}."
+    return "" if len(comparisons) < 2 else f"Not corrected for looking at several {what}."
+
+
+def _row(result: ExperimentResult, name: str, one: Comparison, figures: Figures) -> Row:
+    pair, interval = one.pair, one.decisive
+    if pair is None or interval is None:
+        return Row(name, "", "", "", "", "", f"No figure: {one.refusal}.", "open")
+    reading, tone = _reading(result, one)
+    return Row(
+        name=name,
+        units=f"{pair.units:,}",
+        control=figures.value(pair.control_mean),
+        treatment=figures.value(pair.treatment_mean),
+        change=replace(figures, change_unit="").change(pair.estimate),
+        interval=figures.between(interval.ci_lower, interval.ci_upper),
+        reading=reading,
+        tone=tone,
+    )
+
+
+def _reading(result: ExperimentResult, one: Comparison) -> tuple[str, str]:
+    if result.decision.verdict is Verdict.INVALID:
+        return "not to be trusted", "alarm"
+    if one.improved:
+        return "better", "good"
+    if one.harmed:
+        return "worse", "bad"
+    return "can be chance", "open"
+
+
+def _effect_words(result: ExperimentResult, one: FactorEffect) -> str:
+    return ", together with ".join(_level_words(result, level) for level in one.levels)
+
+
+def _level_words(result: ExperimentResult, level: str) -> str:
+    """Return ``factor=level`` with the names of both, and the level it is compared with."""
+    factor_id, _, level_id = level.partition("=")
+    for factor in result.definition.factors:
+        if factor.factor_id == factor_id:
+            names = {one.level_id: one.label for one in factor.levels}
+            first = factor.levels[0].label
+            return f"{factor.label} {within_sentence(names.get(level_id, level_id))} instead of {within_sentence(first)}"
+    return level
+
+
+def day_charts(result: ExperimentResult) -> list[tuple[str, list[DayPoint]]]:
+    """Return, for each treatment with at least two days, its name and its daily effects with their intervals."""
+    charts = []
+    figures = figures_of(result, result.definition.primary_metric)
+    for place, treatment in enumerate(result.definition.treatments):
+        points = [
+            DayPoint(
+                day=one.day.isoformat(),
+                estimate=one.estimate * figures.factor,
+                lower=(one.estimate - _TWO_SIDED_95 * one.standard_error) * figures.factor,
+                upper=(one.estimate + _TWO_SIDED_95 * one.standard_error) * figures.factor,
+                colour=CONTROL_COLOUR
+                if result.decision.verdict is Verdict.INVALID
+                else TREATMENT_COLOURS[place % len(TREATMENT_COLOURS)],
+            )
+            for one in result.days
+            if one.variant_id == treatment.variant_id
+        ]
+        if len(points) > 1:
+            charts.append((treatment.label, points))
+    return charts
+
+
+def day_unit(result: ExperimentResult) -> str:
+    """Return what the daily effects are counted in."""
+    return figures_of(result, result.definition.primary_metric).change_unit
+
+
+def novelty_sentences(result: ExperimentResult) -> list[str]:
+    """Return whether the primary metric's effects faded or grew, in words."""
+    primary = result.definition.primary_metric
+    return [_novelty_words(result, one) for one in result.novelty if one.metric_id == primary.metric_id]
+
+
+def _novelty_words(result: ExperimentResult, one: NoveltyResult) -> str:
+    figures, found = figures_of(result, result.definition.primary_metric), one.novelty
+    label = result.definition.variant(one.variant_id).label
+    moved = found.change_p_value < result.definition.alpha
+    if not moved:
+        trend = "No clear sign that the effect fades or grows"
+    else:
+        trend = "The effect fades" if abs(found.late) < abs(found.early) else "The effect grows"
+        if found.early * found.late < 0:
+            trend = "The effect turns"
+    return (
+        f"{label}: {within_sentence(trend) if not moved else trend.lower()}: {figures.change(found.early)} on the first half of"
+        f" the {found.days} days, {figures.change(found.late)} on the second."
+    )

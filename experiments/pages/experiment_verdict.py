@@ -1,0 +1,192 @@
+"""The top of the report: what to do, why, what it is worth, and how long it still takes."""
+
+from dataclasses import dataclass
+
+from experiments.analysis import Comparison, ExperimentResult, MoneyEffect, TreatmentDecision, Verdict
+from experiments.number_format import confidence, count_of, within_sentence
+from experiments.pages.experiment_words import amount, between, figures_of, many, money_step, roughly, units
+
+_TONES = {
+    Verdict.SHIP: "good",
+    Verdict.DO_NOT_SHIP: "bad",
+    Verdict.KEEP_RUNNING: "open",
+    Verdict.INVALID: "alarm",
+}
+_SHORT = {
+    Verdict.SHIP: "ship",
+    Verdict.DO_NOT_SHIP: "do not ship",
+    Verdict.KEEP_RUNNING: "keep running",
+    Verdict.INVALID: "invalid",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The verdict: a few words, the tone (``good``, ``bad``, ``open`` or ``alarm``), and the sentences below it."""
+
+    text: str
+    tone: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the experiment is: a sentence for each thing known, and the share of the plan, 0 to 100, if planned."""
+
+    share: float | None
+    sentences: tuple[str, ...]
+
+
+def headline(result: ExperimentResult) -> Headline:
+    """Return the verdict; while the experiment is invalid nothing is said of who is ahead."""
+    decision = result.decision
+    if decision.verdict is Verdict.INVALID:
+        return Headline(f"Invalid: {_why_invalid(result)}", "alarm", (result.sentence(),))
+    doubt = ("Check first: the sizes of the groups are unusual, see below.",) if result.srm.warning else ()
+    return Headline(
+        _words(result),
+        _TONES[decision.verdict],
+        (decision.reason, *doubt, *_primary_sentence(result), *_worth(result)),
+    )
+
+
+def _primary_sentence(result: ExperimentResult) -> list[str]:
+    """Return what the primary metric says of the treatment that the verdict is about; nothing without figures."""
+    return [
+        _effect_sentence(result, one)
+        for one in result.results_of(result.definition.primary_metric)
+        if one.variant_id == result.decision.variant_id
+    ]
+
+
+def _effect_sentence(result: ExperimentResult, one: Comparison) -> str:
+    treatment = result.definition.variant(one.variant_id).label
+    control = within_sentence(result.definition.variant(one.control_id).label)
+    name, pair, interval = within_sentence(one.metric.name), one.pair, one.decisive
+    if pair is None or interval is None:
+        return f"{treatment}: no figure for {name}: {one.refusal}."
+    figures = figures_of(result, one.metric)
+    where = figures.between(interval.ci_lower, interval.ci_upper)
+    sure = f", {where} ({confidence(interval.level)} sure)" if where else ", without an interval"
+    chance = "" if one.improved or one.harmed or not where else ", which can be chance"
+    return (
+        f"{treatment}: {figures.value_of(pair.treatment_mean, name)} against {figures.value(pair.control_mean)} with"
+        f" {control}; {figures.change(pair.estimate)}{sure}{chance}."
+    )
+
+
+def _words(result: ExperimentResult) -> str:
+    decision = result.decision
+    match decision.verdict:
+        case Verdict.SHIP:
+            assert decision.variant_id is not None
+            return f"Ship: {result.definition.variant(decision.variant_id).label}"
+        case Verdict.DO_NOT_SHIP:
+            several = len(result.definition.treatments)
+            return "Do not ship" if several == 1 else f"Ship none of the {several} variants"
+    if decision.days_to_go is not None:
+        return f"Keep running: about {count_of(roughly(decision.days_to_go), 'more day', 'more days')}"
+    if decision.units_to_go is not None:
+        noun = result.definition.unit
+        more = count_of(roughly(decision.units_to_go), f"more {noun}", f"more {many(noun)}")
+        return f"Keep running: about {more}"
+    return "Keep running"
+
+
+def _why_invalid(result: ExperimentResult) -> str:
+    if result.srm.alarm:
+        return "the groups do not have the planned sizes"
+    if 0 in result.units.values():
+        return "a group is empty"
+    if result.imbalance is not None and result.imbalance.alarm:
+        return "the groups differed from the start"
+    if all(one.pair is None for one in result.results_of(result.definition.primary_metric)):
+        return "there is no figure to judge by"
+    return "a check of the experiment failed"
+
+
+def treatment_verdicts(result: ExperimentResult) -> list[tuple[str, str, str]]:
+    """Return name, verdict and reason of each treatment if there are several; nothing while invalid."""
+    found = result.decision.treatments
+    if len(found) < 2 or result.decision.verdict is Verdict.INVALID:
+        return []
+    return [_verdict_row(result, one) for one in found]
+
+
+def _verdict_row(result: ExperimentResult, one: TreatmentDecision) -> tuple[str, str, str]:
+    return result.definition.variant(one.variant_id).label, _SHORT[one.verdict], one.reason
+
+
+def _worth(result: ExperimentResult) -> tuple[str, ...]:
+    """Return what the treatment of the verdict is worth; nothing if the plan names no money."""
+    found = [one for one in result.money if one.variant_id == result.decision.variant_id]
+    return tuple(money_sentence(result, one) for one in found)
+
+
+def money_sentences(result: ExperimentResult) -> list[tuple[str, str]]:
+    """Return each treatment's name with its worth; nothing while the experiment is invalid."""
+    if result.decision.verdict is Verdict.INVALID:
+        return []
+    return [
+        (result.definition.variant(one.variant_id).label, money_sentence(result, one)) for one in result.money
+    ]
+
+
+def money_sentence(result: ExperimentResult, one: MoneyEffect) -> str:
+    """Return what giving a treatment to everybody would change, in money."""
+    unit, noun = one.currency_code, result.definition.unit
+    if one.per_unit is None:
+        return f"What it is worth cannot be said: {one.reason}."
+    step = money_step(one.per_unit, one.per_unit_lower, one.per_unit_upper)
+    per_unit = _sum(one.per_unit, one.per_unit_lower, one.per_unit_upper, step, unit)
+    sentence = f"After costs that is {per_unit} per {within_sentence(noun)}."
+    if one.per_month is None:
+        return sentence
+    step = max(1.0, money_step(one.per_month, one.per_month_lower, one.per_month_upper))
+    per_month = _sum(one.per_month, one.per_month_lower, one.per_month_upper, step, unit)
+    plan = result.definition.money
+    reached = (
+        ""
+        if plan is None or plan.units_per_month is None
+        else f", with {plan.units_per_month:,.0f} {many(noun)}"
+    )
+    return f"{sentence} A month{reached}: {per_month}."
+
+
+def _sum(value: float, lower: float | None, upper: float | None, step: float, unit: str) -> str:
+    where = between(
+        None if lower is None else amount(lower, step, ""),
+        None if upper is None else amount(upper, step, ""),
+    )
+    return f"{amount(value, step, unit)}, {where}" if where else f"{amount(value, step, unit)}, no interval"
+
+
+def progress(result: ExperimentResult) -> Progress | None:
+    """Return how far the experiment is; none if there is neither a plan nor anything to wait for."""
+    definition, decision = result.definition, result.decision
+    total = sum(result.units.values())
+    planned = definition.planned_units
+    waiting = decision.verdict is Verdict.KEEP_RUNNING
+    if planned is None and definition.end_date is None and not waiting:
+        return None
+    sentences = []
+    if planned is not None:
+        sentences.append(f"{total:,} of {units(result, planned)} that were planned.")
+    else:
+        sentences.append(f"{units(result, total)} so far.")
+    if definition.end_date is not None:
+        sentences.append(f"The plan ends on {definition.end_date:%-d %B %Y}.")
+    if waiting and decision.units_to_go is not None:
+        days = (
+            ""
+            if decision.days_to_go is None
+            else f", {count_of(roughly(decision.days_to_go), 'day')} at the present rate"
+        )
+        sentences.append(
+            f"About {units(result, roughly(decision.units_to_go))} more are needed{days}. This is a forecast from what was seen so"
+            " far, and as vague as that."
+        )
+    elif waiting:
+        sentences.append("How long it still takes cannot be said yet.")
+    share = None if planned is None else min(100.0, 100 * total / planned)
+    return Progress(share, tuple(sentences))

@@ -1,0 +1,257 @@
+"""An evaluation for people: a section that other pages take in, and a page of its own."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from experiments.effects.charts import CurvePoint, DecilePoint, curves_chart, deciles_chart
+from experiments.effects.words import (
+    Figures,
+    figures_for,
+    order_sentence,
+    p_text,
+    plain_or_dash,
+    slope_sentence,
+    tone,
+)
+from experiments.number_format import confidence, count_of, percent, plain
+from experiments.uplift.bands import GRID
+from experiments.uplift.estimate import Estimate
+from experiments.uplift.policies import PolicyValue
+from experiments.uplift.result import ArmResult, Evaluation, PredictionResult, RankingResult
+
+
+def effects_section(evaluation: Evaluation) -> str:
+    """Return an evaluation as an HTML fragment for a page with the reports' style sheet.
+
+    Args:
+        evaluation: With at least one prediction.
+    """
+    level = confidence(evaluation.level)
+    return (
+        _environment()
+        .get_template("uplift_section.html.j2")
+        .render(
+            unit=evaluation.unit.words,
+            per=f"{evaluation.unit.per:,}",
+            control=evaluation.control,
+            confidence=level,
+            costs=any(evaluation.costs.values()),
+            arms=[_arm(evaluation, arm) for arm in evaluation.arms],
+            policies=[_policy(evaluation, one) for one in evaluation.policies],
+            definitions=evaluation.definitions,
+        )
+    )
+
+
+def effects_page(evaluation: Evaluation, title: str, subtitle: str = "") -> str:
+    """Return an evaluation as one HTML document that loads nothing from anywhere.
+
+    Args:
+        evaluation: With at least one prediction.
+        title: Heading of the page.
+        subtitle: One line below it.
+    """
+    section = Markup(effects_section(evaluation))  # noqa: S704 rendered with autoescape
+    return (
+        _environment().get_template("uplift.html.j2").render(title=title, subtitle=subtitle, section=section)
+    )
+
+
+def evaluation_charts(evaluation: Evaluation) -> dict[str, str]:
+    """Return the charts as SVG by name: per arm the curves, and the deciles of the model that stands first.
+
+    Args:
+        evaluation: With at least one prediction.
+    """
+    charts = {}
+    for arm in evaluation.arms:
+        charts[f"curves of {arm.arm}"] = _curves(evaluation, arm)
+        charts[f"deciles of {arm.arm}"] = _deciles(evaluation, arm.predictions[0])
+    return charts
+
+
+def _curves(evaluation: Evaluation, arm: ArmResult) -> str:
+    banded = arm.rankings[0].name
+    return curves_chart(_curve_points(evaluation, arm), banded, evaluation.unit.treated, _axis(evaluation))
+
+
+def _arm(evaluation: Evaluation, arm: ArmResult) -> dict[str, Any]:
+    areas = figures_for(evaluation.unit, [one.qini for one in arm.rankings])
+    average = figures_for(evaluation.unit, [arm.average])
+    banded = arm.rankings[0].name
+    return {
+        "name": arm.arm,
+        "average": average.change(arm.average.estimate),
+        "average_between": average.between(arm.average),
+        "treated": count_of(arm.treated, "member"),
+        "untreated": f"{arm.untreated:,}",
+        "order": order_sentence(arm, areas),
+        "warnings": [
+            (one.name, one.calibration.warning) for one in arm.predictions if one.calibration.warning
+        ],
+        "banded": banded,
+        "curves": _svg(_curves(evaluation, arm)),
+        "rankings": [_ranking(areas, one) for one in arm.rankings],
+        "differences": [
+            _compared(
+                areas,
+                f"{one.name} minus {one.other}",
+                one.qini,
+                (f"{one.name} is better", f"{one.other} is better"),
+            )
+            for one in arm.differences
+        ],
+        "predictions": [_prediction(evaluation, one) for one in arm.predictions],
+    }
+
+
+def _axis(evaluation: Evaluation) -> str:
+    return f"extra {evaluation.unit.many} per {evaluation.unit.per:,} members"
+
+
+def _curve_points(evaluation: Evaluation, arm: ArmResult) -> list[CurvePoint]:
+    per = evaluation.unit.per
+    return [
+        CurvePoint(one.name, float(depth), per * height.estimate, per * height.lower, per * height.upper)
+        for one in arm.rankings
+        for depth, height in zip(GRID, one.curve, strict=True)
+    ]
+
+
+def _ranking(figures: Figures, one: RankingResult) -> dict[str, str]:
+    share = one.qini_per_effect
+    return {
+        "name": one.name,
+        "tone": tone(one.qini),
+        "change": figures.change(one.qini.estimate),
+        "interval": figures.between(one.qini),
+        "p": p_text(one.qini.p_value),
+        "share": "–" if share is None else percent(share),
+        "sklift": plain_or_dash(one.equivalents.sklift_qini),
+        "causalml": plain_or_dash(one.equivalents.causalml_qini),
+    }
+
+
+def _compared(figures: Figures, name: str, found: Estimate, readings: tuple[str, str]) -> dict[str, str]:
+    """Return a row of a difference; the readings are for one above and one below zero."""
+    chance = "the same" if found.estimate == 0 == found.error else "may be chance"
+    read = {"good": readings[0], "bad": readings[1], "open": chance}
+    return {
+        "name": name,
+        "tone": tone(found),
+        "change": figures.change(found.estimate),
+        "interval": figures.between(found),
+        "p": p_text(found.p_value),
+        "reading": read[tone(found)],
+    }
+
+
+def _deciles(evaluation: Evaluation, one: PredictionResult) -> str:
+    per = evaluation.unit.per
+    points = [
+        DecilePoint(
+            row.number,
+            per * row.predicted,
+            per * row.actual.estimate,
+            per * row.actual.lower,
+            per * row.actual.upper,
+        )
+        for row in one.deciles
+    ]
+    return deciles_chart(points, _axis(evaluation))
+
+
+def _prediction(evaluation: Evaluation, one: PredictionResult) -> dict[str, Any]:
+    figures = figures_for(evaluation.unit, [group.effect for group in one.groups])
+    return {
+        "name": one.name,
+        "deciles": _svg(_deciles(evaluation, one)),
+        "slope": slope_sentence(one.calibration),
+        "groups": [
+            {
+                "name": group.name.value,
+                "tone": ("bad" if group.harmed else "good") if group.claimed else "open",
+                "size": f"{group.size:,} ({plain(100 * group.share)} %)",
+                "predicted": figures.change(group.predicted),
+                "actual": figures.change(group.effect.estimate),
+                "interval": figures.between(group.effect),
+                "verdict": group.verdict,
+                "description": group.description if group.size else "–",
+            }
+            for group in one.groups
+        ],
+    }
+
+
+def _policy(evaluation: Evaluation, one: PolicyValue) -> dict[str, Any]:
+    figures = figures_for(evaluation.unit, one.gains.values())
+    arms = (evaluation.control, *evaluation.costs)
+    return {
+        "name": one.name,
+        "curve": _svg(_policy_curve(evaluation, one)),
+        "shares": ", ".join(
+            f"{arm} for {plain(100 * share, 1)} %"
+            for arm, share in zip(arms, one.shares, strict=True)
+            if share
+        ),
+        "gains": [
+            _compared(figures, _named(name, one), gain, ("choosing pays", "choosing loses"))
+            for name, gain in _gains(one).items()
+        ],
+    }
+
+
+def _policy_curve(evaluation: Evaluation, one: PolicyValue) -> str:
+    per, unit = evaluation.unit.per, evaluation.unit
+    points = [
+        CurvePoint(
+            f"best arms by {one.name}",
+            float(depth),
+            per * height.estimate,
+            per * height.lower,
+            per * height.upper,
+        )
+        for depth, height in zip(GRID, one.curve, strict=True)
+    ]
+    costs = ", net of cost" if any(evaluation.costs.values()) else ""
+    return curves_chart(points, points[0].ranking, unit.treated, f"{_axis(evaluation)}{costs}")
+
+
+def _gains(one: PolicyValue) -> Mapping[str, Estimate]:
+    """Return the gains, without the one arm for all that is named as the best already."""
+    return {name: gain for name, gain in one.gains.items() if name != f"{one.best_arm} for all"}
+
+
+def _named(name: str, one: PolicyValue) -> str:
+    return f"{name} ({one.best_arm})" if name == "the best arm for all" else name
+
+
+def _svg(chart: str) -> Markup:
+    # Vega escapes texts on its way to SVG; what comes back is markup.
+    return Markup(chart)  # noqa: S704 see above
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=ChoiceLoader(
+            [
+                PackageLoader("experiments.pages", "templates"),
+                PackageLoader("experiments.pages", "templates"),
+            ]
+        ),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_keep_together,
+    )
+
+
+def _keep_together(value: object) -> object:
+    """Keep a number and its per-cent sign on one line; markup stays as it is."""
+    return value.replace(" %", "\u00a0%") if type(value) is str else value

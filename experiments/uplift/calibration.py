@@ -1,0 +1,224 @@
+"""Whether predicted effects have the right size, whether effects differ at all, and predictions shrunk to what holds.
+
+A straight line through doubly robust contrasts against predicted effects: its slope is 1 where predictions have the right
+scale, below 1 where they are too far apart, and 0 where effects do not differ along them. It is the best linear predictor of
+Chernozhukov, Demirer, Duflo & Fernández-Val ("Generic machine learning inference on heterogeneous treatment effects",
+section 2), with doubly robust scores in the place of their weighted outcomes.
+
+Cross-fitted predictions need one correction where a claim is tested. Each fold is predicted from the other folds, so that the
+errors of two members of different folds meet twice, once in each one's prediction. Where effects do not differ, the slope is
+such a sum of pairs and nothing else, and its variance is up to twice the formula's. The gate and the joint test take it twice.
+Measured without this: a nominal 2.5 % passed in 7 % of trials without any difference; with it, at a nominal 5 %, in 1 % to 5 %.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import chdtrc
+
+from experiments.effects.deciles import places
+from experiments.uplift.estimate import Estimate, estimate_of, mean_estimate
+from experiments.uplift.trial import Floats
+
+_PAIRS_MET_TWICE = 2.0
+TOO_FAR_APART = 0.6
+"""A slope below this raises a warning: effects are predicted at least 1.7 times too far apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The line through actual effects against predicted ones, for one arm.
+
+    Attributes:
+        average: The average effect of the arm on everybody: the line's height at the mean prediction.
+        slope: The line's slope with its two-sided interval; NaN where all predictions are equal.
+        bound: The gate's lower bound of the slope, one-sided at ``level / tests``, corrected for cross-fitting; minus infinity
+            where there is no slope.
+        predicted_mean: Mean of the predictions.
+        level: The accepted error of all the arms' gates together, and of each interval.
+        tests: Among how many arms the gates share it (Bonferroni).
+    """
+
+    average: Estimate
+    slope: Estimate
+    bound: float
+    predicted_mean: float
+    level: float
+    tests: int
+
+    @property
+    def passes(self) -> bool:
+        """The gate: whether effects differ along the predictions, by the slope's bound being above zero."""
+        return self.bound > 0
+
+    @property
+    def shrinkage(self) -> float:
+        """What predicted differences are multiplied by: the slope within [0, 1], and 0 where the gate fails."""
+        return min(max(self.slope.estimate, 0.0), 1.0) if self.passes else 0.0
+
+    @property
+    def intercept(self) -> float:
+        """The line's height at a prediction of zero; the average effect where there is no slope."""
+        slope = 0.0 if math.isnan(self.slope.estimate) else self.slope.estimate
+        return self.average.estimate - slope * self.predicted_mean
+
+    @property
+    def warning(self) -> str | None:
+        """What is wrong with the size of the predicted effects, in a sentence; none where nothing is."""
+        slope = self.slope
+        if math.isnan(slope.estimate):
+            return "All predicted effects are equal, so nobody can be chosen by them."
+        if not self.passes:
+            return "Effects do not differ measurably along the predictions: treat everybody alike."
+        if slope.estimate < TOO_FAR_APART:
+            return (
+                f"Predicted effects are about {1 / slope.estimate:.1f} times too far apart (calibration slope {slope.estimate:.2f});"
+                " use the calibrated ones before any cost or budget is applied."
+            )
+        return None
+
+    def apply(self, predicted: Floats) -> Floats:
+        """Return calibrated effects: the average effect plus what holds of the predicted differences.
+
+        Args:
+            predicted: float64[n], of the same model.
+        """
+        return self.average.estimate + self.shrinkage * (predicted - self.predicted_mean)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEffects:
+    """Average effects of groups of members by their predicted effect, the highest first.
+
+    Attributes:
+        effects: One per group; fewer than asked for where predictions are tied.
+        top_minus_bottom: The first group's effect minus the last one's, corrected for cross-fitting.
+        p_value: That all groups have the same effect (Wald, chi-squared), corrected too; 1 with a single group.
+        rising: Whether no group's effect is significantly above that of the group before it.
+    """
+
+    effects: tuple[Estimate, ...]
+    top_minus_bottom: Estimate
+    p_value: float
+    rising: bool
+
+
+def calibrate(
+    contrasts: Floats, predicted: Floats, *, level: float = 0.05, tests: int = 1, cross_fitted: bool = True
+) -> Calibration:
+    """Return the calibration of one arm's predicted effects.
+
+    The slope's error is robust against unequal variances and against members far from the mean (HC3 of MacKinnon & White 1985).
+
+    Args:
+        contrasts: float64[n], scores of the arm minus scores of the control.
+        predicted: float64[n], predicted effects by models that did not see the member's own outcome.
+        level: The accepted error of all gates together.
+        tests: How many arms are tested at once.
+        cross_fitted: Whether the models learned from other members of the same trial, rather than from another one.
+    """
+    n = len(contrasts)
+    average = mean_estimate(contrasts, level=level)
+    centre = float(predicted.mean()) if n else math.nan
+    away = predicted - centre
+    spread = float(away @ away)
+    # Predictions that differ by the rounding of their sums are equal.
+    if n < 3 or math.sqrt(spread / n) <= 1e-12 * max(abs(centre), float(np.abs(predicted).max())):
+        return Calibration(average, estimate_of(math.nan, math.nan), -math.inf, centre, level, tests)
+    slope = float(away @ contrasts) / spread
+    leverage = 1 / n + away**2 / spread
+    left = contrasts - average.estimate - slope * away
+    # A member alone at her place is fitted exactly; she says nothing about the errors.
+    inflated = np.divide(left, 1 - leverage, out=np.zeros(n), where=leverage < 1 - 1e-9)
+    error = math.sqrt(float(away**2 @ inflated**2)) / spread
+    # The lower end of a two-sided interval at twice the error is a one-sided bound.
+    gate = estimate_of(
+        slope, error * _inflation(cross_fitted), level=min(2 * level / tests, 1.0), degrees=n - 2
+    )
+    return Calibration(
+        average,
+        estimate_of(slope, error, level=level, degrees=n - 2),
+        gate.lower if gate.error > 0 else -math.inf,
+        centre,
+        level,
+        tests,
+    )
+
+
+def _inflation(cross_fitted: bool) -> float:
+    return math.sqrt(_PAIRS_MET_TWICE) if cross_fitted else 1.0
+
+
+def calibrate_arms(scores: Floats, predicted: Floats, *, level: float = 0.05) -> tuple[Calibration, ...]:
+    """Return the calibration of every arm, the level shared among them.
+
+    Args:
+        scores: float64[n, arms], doubly robust, the control first.
+        predicted: float64[n, arms - 1], predicted effects against the control.
+        level: The accepted error of all gates together.
+    """
+    tests = predicted.shape[1]
+    return tuple(
+        calibrate(scores[:, arm + 1] - scores[:, 0], predicted[:, arm], level=level, tests=tests)
+        for arm in range(tests)
+    )
+
+
+def apply_all(calibrations: Sequence[Calibration], predicted: Floats) -> Floats:
+    """Return all arms' calibrated effects, float64[n, arms - 1].
+
+    Args:
+        calibrations: One per arm.
+        predicted: float64[n, arms - 1].
+    """
+    return np.column_stack([one.apply(predicted[:, arm]) for arm, one in enumerate(calibrations)])
+
+
+def group_effects(
+    contrasts: Floats,
+    predicted: Floats,
+    *,
+    groups: int = 5,
+    level: float = 0.05,
+    cross_fitted: bool = True,
+) -> GroupEffects:
+    """Return the average effects of members grouped by predicted effect (Chernozhukov et al., section 2: GATES).
+
+    Args:
+        contrasts: float64[n], scores of the arm minus scores of the control.
+        predicted: float64[n], predicted effects.
+        groups: How many groups of equal size; equal predictions stay together.
+        level: The accepted error of each interval.
+        cross_fitted: Whether the models learned from other members of the same trial, rather than from another one.
+    """
+    place = places(predicted, groups)
+    parts = [contrasts[place == number] for number in np.unique(place)]
+    effects = tuple(mean_estimate(part, level=level) for part in parts)
+    first, last = effects[0], effects[-1]
+    if len(effects) == 1:
+        return GroupEffects(effects, estimate_of(0.0, 0.0, level=level), 1.0, rising=True)
+    means = np.array([one.estimate for one in effects])
+    variances = np.array([one.error for one in effects]) ** 2
+    inflation = _inflation(cross_fitted)
+    between = estimate_of(
+        first.estimate - last.estimate, inflation * math.hypot(first.error, last.error), level=level
+    )
+    steps = [
+        estimate_of(after - before, inflation * math.hypot(a, b), level=level / (len(means) - 1))
+        for before, after, a, b in zip(
+            means[:-1], means[1:], np.sqrt(variances[:-1]), np.sqrt(variances[1:]), strict=True
+        )
+    ]
+    same = _same(means, inflation**2 * variances)
+    return GroupEffects(effects, between, same, not any(one.above_zero for one in steps))
+
+
+def _same(means: Floats, variances: Floats) -> float:
+    """Return the p-value that independent means have one expectation."""
+    if not (variances > 0).all():
+        return 1.0
+    weights = 1 / variances
+    common = float(weights @ means) / float(weights.sum())
+    return float(chdtrc(len(means) - 1, float(weights @ (means - common) ** 2)))

@@ -1,0 +1,229 @@
+"""Judges predicted effects by a trial: their order, their size, who is who, and whether choosing by them pays."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.effects.deciles import effects_by_decile
+from experiments.effects.definitions import definitions
+from experiments.effects.equivalents import equivalents
+from experiments.errors import AnalysisError
+from experiments.number_format import count_of
+from experiments.uplift.bands import bootstrap_areas, contrast_areas, outcome_areas
+from experiments.uplift.calibration import Calibration, apply_all, calibrate_arms, group_effects
+from experiments.uplift.curves import arm_weights
+from experiments.uplift.estimate import mean_estimate
+from experiments.uplift.groups import effect_groups
+from experiments.uplift.policies import policy_value
+from experiments.uplift.result import (
+    ArmResult,
+    Evaluation,
+    PredictionResult,
+    RankingDifference,
+    RankingResult,
+    Unit,
+)
+from experiments.uplift.trial import Floats, Trial
+
+_FEWEST = 2
+
+
+def evaluate_effects(
+    trial: Trial,
+    outcome: str,
+    scores: Floats,
+    predictions: Mapping[str, Floats],
+    *,
+    unit: Unit,
+    baselines: Mapping[str, Floats] | None = None,
+    untreated: Floats | None = None,
+    costs: Floats | None = None,
+    level: float = 0.05,
+    draws: int = 0,
+    seed: int = 0,
+) -> Evaluation:
+    """Return everything that a trial says about predicted effects on one of its outcomes.
+
+    Args:
+        trial: Members with their arms, propensities and outcomes; features describe groups.
+        outcome: Which outcome.
+        scores: float64[n, arms], doubly robust, by models that did not see the member's own outcome.
+        predictions: Predicted effects against the control by model, float64[n, arms - 1], by such models.
+        unit: How effects are written.
+        baselines: Other ways to rank members, float64[n] each: a response model, the marketer's own rule.
+        untreated: float64[n], predicted outcomes without treatment; without them sure things and lost causes are never told
+            apart.
+        costs: float64[arms - 1], of giving each arm to a member, in the outcome's unit; free without.
+        level: The accepted error of each interval, and of each model's gates and of its group claims together.
+        draws: Of the bootstrap; 0 takes influence functions, which say the same without draws.
+        seed: Of the bootstrap.
+
+    Raises:
+        AnalysisError: There is no such outcome or no prediction, a name is taken twice, an arm has fewer than two members, shapes do not fit, or a number is not finite.
+    """
+    given = _Given(
+        trial=trial,
+        outcome=outcome,
+        scores=scores,
+        predictions=predictions,
+        baselines=dict(baselines or {}),
+        untreated=np.full(len(trial), float(scores[:, 0].mean())) if untreated is None else untreated,
+        costs=np.zeros(len(trial.arms) - 1) if costs is None else costs,
+        level=level,
+        draws=draws,
+        seed=seed,
+    )
+    _check(given)
+    calibrations = {name: calibrate_arms(scores, found, level=level) for name, found in predictions.items()}
+    policies = tuple(
+        policy_value(
+            name,
+            apply_all(calibrations[name], predicted),
+            scores,
+            arms=trial.arms,
+            costs=given.costs,
+            rankings=given.baselines,
+            level=level,
+        )
+        for name, predicted in predictions.items()
+    )
+    return Evaluation(
+        outcome=outcome,
+        unit=unit,
+        members=len(trial),
+        control=trial.arms[0],
+        costs=dict(zip(trial.arms[1:], given.costs.tolist(), strict=True)),
+        level=level,
+        draws=draws,
+        seed=seed,
+        arms=tuple(
+            _arm(given, arm, {name: found[arm - 1] for name, found in calibrations.items()})
+            for arm in range(1, len(trial.arms))
+        ),
+        policies=policies,
+        definitions=definitions(level=level, draws=draws, seed=seed),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """The arguments of an evaluation, with nothing left out."""
+
+    trial: Trial
+    outcome: str
+    scores: Floats
+    predictions: Mapping[str, Floats]
+    baselines: Mapping[str, Floats]
+    untreated: Floats
+    costs: Floats
+    level: float
+    draws: int
+    seed: int
+
+    def contrasts(self, arm: int) -> Floats:
+        """Return an arm's scores minus the control's."""
+        return self.scores[:, arm] - self.scores[:, 0]
+
+
+def _arm(given: _Given, arm: int, calibrations: Mapping[str, Calibration]) -> ArmResult:
+    rankings, differences = _ranked(given, arm)
+    return ArmResult(
+        arm=given.trial.arms[arm],
+        treated=int(given.trial.counts[arm]),
+        untreated=int(given.trial.counts[0]),
+        average=mean_estimate(given.contrasts(arm), level=given.level),
+        rankings=rankings,
+        differences=differences,
+        predictions=tuple(_prediction(given, arm, name, one) for name, one in calibrations.items()),
+    )
+
+
+def _ranked(given: _Given, arm: int) -> tuple[tuple[RankingResult, ...], tuple[RankingDifference, ...]]:
+    """Return how good all rankings are for one arm, and how the learned ones compare."""
+    trial = given.trial
+    learned = {name: found[:, arm - 1] for name, found in given.predictions.items()}
+    rankings = {**learned, **given.baselines}
+    rows = np.flatnonzero((trial.arm == 0) | (trial.arm == arm))
+    treated, value = trial.arm[rows] == arm, trial.outcomes[given.outcome][rows]
+    weight = arm_weights(treated, trial.propensity[rows])
+    here = {name: ranking[rows] for name, ranking in rankings.items()}
+    if given.draws:
+        plain = bootstrap_areas(
+            here, treated, value, weight, draws=given.draws, seed=given.seed, level=given.level
+        )
+    else:
+        plain = outcome_areas(here, treated, value, weight, level=given.level)
+    robust = contrast_areas(rankings, given.contrasts(arm), level=given.level)
+    results = []
+    for name in rankings:
+        qini, effect = plain.qini(name), plain.curves[name].average_effect
+        results.append(
+            RankingResult(
+                name=name,
+                learned=name in learned,
+                qini=qini,
+                auuc=plain.auuc(name),
+                qini_per_effect=qini.estimate / abs(effect) if effect else None,
+                robust_qini=robust.qini(name),
+                equivalents=equivalents(here[name], treated, value),
+                curve=plain.band(name),
+            )
+        )
+    order = list(rankings)
+    differences = tuple(
+        RankingDifference(name, other, plain.difference(name, other), robust.difference(name, other))
+        for place, name in enumerate(learned)
+        for other in order[place + 1 :]
+    )
+    return tuple(results), differences
+
+
+def _prediction(given: _Given, arm: int, name: str, calibration: Calibration) -> PredictionResult:
+    contrasts, predicted = given.contrasts(arm), given.predictions[name][:, arm - 1]
+    return PredictionResult(
+        name=name,
+        calibration=calibration,
+        deciles=effects_by_decile(contrasts, predicted, level=given.level),
+        quintiles=group_effects(contrasts, predicted, level=given.level),
+        groups=effect_groups(
+            given.scores[:, 0],
+            contrasts,
+            predicted,
+            given.untreated,
+            given.trial.features,
+            worth=float(given.costs[arm - 1]),
+            level=given.level,
+            tests=len(given.trial.arms) - 1,
+        ),
+    )
+
+
+def _check(given: _Given) -> None:
+    trial = given.trial
+    n, arms = len(trial), len(trial.arms)
+    if given.outcome not in trial.outcomes:
+        raise AnalysisError(f"there is no outcome {given.outcome!r}; there are {', '.join(trial.outcomes)}")
+    if not given.predictions:
+        raise AnalysisError("there are no predicted effects to judge")
+    for arm, count in zip(trial.arms, trial.counts, strict=True):
+        if count < _FEWEST:
+            raise AnalysisError(
+                f"arm {arm!r} has {count_of(int(count), 'member')}; at least {_FEWEST} are needed"
+            )
+    if both := given.predictions.keys() & given.baselines.keys():
+        raise AnalysisError(f"{min(both)!r} names a prediction and a baseline; give them different names")
+    shapes = {
+        "the scores": (given.scores, (n, arms)),
+        "the costs": (given.costs, (arms - 1,)),
+        "the outcomes without treatment": (given.untreated, (n,)),
+    }
+    shapes |= {
+        f"the effects of {name!r}": (found, (n, arms - 1)) for name, found in given.predictions.items()
+    }
+    shapes |= {f"the ranking {name!r}": (found, (n,)) for name, found in given.baselines.items()}
+    for what, (found, shape) in shapes.items():
+        if found.shape != shape:
+            raise AnalysisError(f"{what} have the shape {found.shape}; {shape} fits the trial")
+        if not np.isfinite(found).all():
+            raise AnalysisError(f"{what} have numbers that are not finite")

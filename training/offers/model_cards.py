@@ -1,0 +1,131 @@
+"""What a run says about itself in words: a short card per model and a comparison."""
+
+import math
+from collections.abc import Mapping
+
+from training.evaluation import Estimate, paired_difference
+from training.offers.result import COUNTING, JobInfo, TrainedModel, TrainOffersResult
+
+_ABBREVIATIONS = {"ndcg", "map", "mrr"}
+
+
+def metric_title(metric: str) -> str:
+    """Return the name of a metric for people: ``ndcg@10`` is NDCG@10, ``hit_rate@10`` is hit rate@10."""
+    name, at, k = metric.partition("@")
+    return (name.upper() if name in _ABBREVIATIONS else name.replace("_", " ")) + at + k
+
+
+def model_card(trained: TrainedModel, job: JobInfo, counting: TrainedModel | None) -> str:
+    """Return a model's card in Markdown.
+
+    Args:
+        trained: The model.
+        job: What all models of the job have in common.
+        counting: The model that every other must beat; ``None`` for itself, or where the job has none.
+    """
+    lines = [f"## {trained.name} for {job.task}", trained.summary, ""]
+    if counting is not None:
+        delta = paired_difference(trained.judged, counting.judged, job.metric)
+        lines += [f"{metric_title(job.metric)} against {COUNTING}: **{shown_difference(delta)}**.", ""]
+    lines += _metric_table(trained)
+    lines += _slice_table(trained, job.metric)
+    settings = ", ".join(f"{name} {value}" for name, value in trained.parameters.items()) or "none"
+    lines += [
+        "",
+        f"Settings: {settings}; chosen on validation among {max(len(trained.trials), 1)}.",
+        f"Fit: {trained.fit_seconds:.1f} s, at most {trained.peak_memory_mib:,.0f} MiB of memory.",
+        f"Data: {job.dataset}, members as of {job.feature_time}.",
+        f"Split: {job.split}. Judged on {job.judged_on}.",
+        *job.notes,
+        "Intervals are over members (delta method).",
+        "Members nothing is known of get popular offers.",
+        "The model predicts what members do, not what an offer changes: only a randomised experiment can tell that.",
+        "Loading the model needs Troth to be installed; the bundle inside holds plain arrays.",
+    ]
+    return "\n".join(lines)
+
+
+def comparison_note(result: TrainOffersResult) -> str:
+    """Return the comparison of all models of a job in Markdown."""
+    job = result.job
+    ordered = sorted(result.models, key=lambda model: -model.judged.metrics[job.metric].value)
+    listed = [name for name in headline_metrics(job) if name in ordered[0].judged.metrics]
+    lines = [
+        f"## Offers to {job.task} for programme {job.programme}",
+        verdict(result),
+        "",
+        f"| model | {' | '.join(metric_title(name) for name in listed)} | {metric_title(job.metric)} against {COUNTING} |",
+        f"| --- |{' --- |' * (len(listed) + 1)}",
+    ]
+    for model in ordered:
+        cells = " | ".join(shown_estimate(model.judged.metrics[name]) for name in listed)
+        difference = result.differences.get(model.name)
+        shown = "" if difference is None or model.name == COUNTING else shown_difference(difference)
+        lines.append(f"| {model.name} | {cells} | {shown} |")
+    lines += [
+        "",
+        "± is the standard error over members.",
+        f"Data: {job.dataset}, fingerprint {job.fingerprint[:12]}.",
+        f"Split: {job.split}. Judged on {job.judged_on}.",
+        *job.notes,
+    ]
+    return "\n".join(lines)
+
+
+def verdict(result: TrainOffersResult) -> str:
+    """Return one sentence on which model did best, and say it plainly when counting did."""
+    metric = result.job.metric
+    estimate = result.model(result.best).judged.metrics[metric]
+    shown = f"{metric_title(metric)} {shown_estimate(estimate)} on {result.job.judged_on}"
+    if result.best == COUNTING:
+        return f"Counting what members bought before does best: {COUNTING}, {shown}."
+    return f"{result.best} does best on validation: {shown}."
+
+
+def headline_metrics(job: JobInfo) -> tuple[str, ...]:
+    """Return the metrics that tables show: the deciding one first."""
+    k = job.metric.partition("@")[2]
+    others = ("ndcg", "recall", "map", "hit_rate", "coverage")
+    return tuple(dict.fromkeys((job.metric, *(f"{name}@{k}" for name in others))))
+
+
+def shown_estimate(estimate: Estimate) -> str:
+    """Return an estimate with its standard error, where that is known."""
+    error = "" if math.isnan(estimate.standard_error) else f" ± {estimate.standard_error:.4f}"
+    return f"{estimate.value:.4f}{error}"
+
+
+def shown_interval(estimate: Estimate) -> str:
+    """Return the 95 % interval of a difference in words."""
+    if math.isnan(estimate.standard_error):
+        return "interval unknown"
+    low, high = estimate.interval
+    return f"95 % {low:+.4f} to {high:+.4f}"
+
+
+def shown_difference(estimate: Estimate) -> str:
+    """Return a difference with its sign and interval."""
+    return f"{estimate.value:+.4f} ({shown_interval(estimate)})"
+
+
+def _metric_table(trained: TrainedModel) -> list[str]:
+    if trained.test is None:
+        lines = ["| metric | validation |", "| --- | --- |"]
+    else:
+        lines = ["| metric | validation | test |", "| --- | --- | --- |"]
+    test: Mapping[str, Estimate] = {} if trained.test is None else trained.test.metrics
+    for name, estimate in trained.validation.metrics.items():
+        cells = [metric_title(name), shown_estimate(estimate)]
+        if trained.test is not None:
+            cells.append(shown_estimate(test[name]) if name in test else "")
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _slice_table(trained: TrainedModel, metric: str) -> list[str]:
+    rows = [
+        f"| {name.replace('_', ' ')} | {shown_estimate(estimates[metric])} |"
+        for name, estimates in trained.slices.items()
+        if metric in estimates
+    ]
+    return ["", f"| slice | {metric_title(metric)} |", "| --- | --- |", *rows] if rows else []

@@ -1,0 +1,87 @@
+"""What is asked of a training job for offers, and how its time is shared out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.errors import TrainingError
+from training.offers.tuning import Budget
+from training.recommenders import RECOMMENDERS
+from training.second_stage import TreeSettings
+from training.tracking import registered_model_name
+
+DEFAULT_SEED = 20171204
+DEFAULT_KS = (10, 20)
+MIXTURE, RANKER = "mixture", "ranker"
+MODELS = (*RECOMMENDERS, MIXTURE, RANKER)
+SUMMARIES = {
+    MIXTURE: "The other models' scores on one scale, added up with weights learned on validation.",
+    RANKER: "Boosted trees over the other models' scores and what is known of member and offer, calibrated.",
+}
+QUICK_TRIALS, RANKER_TRIALS = 6, 2
+_FIRST_STAGE_SHARE, _SECOND_STAGE_SHARE = 0.6, 0.2
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What is asked of a job.
+
+    Attributes:
+        store: Folder of the MLflow store; made where it does not exist.
+        programme: Loyalty programme.
+        models: Names out of ``MODELS``; all by default, of which those that the data is too large for are left out.
+        ks: Lengths of lists; the first decides.
+        seed: Seed of everything random.
+        time_budget: Seconds for trying settings; 0 for a fixed number of trials.
+        promote: Whether the best goes through the promotion gate at the end.
+        recommendations: Where to write every member's best offers by the best model, if anywhere.
+    """
+
+    store: Path
+    programme: str = "default"
+    models: Sequence[str] | None = None
+    ks: Sequence[int] = DEFAULT_KS
+    seed: int = DEFAULT_SEED
+    time_budget: float = 0.0
+    promote: bool = True
+    recommendations: Path | None = None
+
+    def check(self) -> tuple[str, ...]:
+        """Return the names of the models.
+
+        Raises:
+            TrainingError: A model is not known, a length of a list is none, or the programme cannot name a model.
+        """
+        names = tuple(dict.fromkeys(self.models)) if self.models is not None else MODELS
+        unknown = [name for name in names if name not in MODELS]
+        if unknown or not names:
+            asked = ", ".join(unknown) or "none"
+            raise TrainingError(f"Unknown models: {asked}. Choose from {', '.join(MODELS)}.", models=asked)
+        if not self.ks or min(self.ks) < 1:
+            raise TrainingError("The lengths of lists must be 1 or more.")
+        registered_model_name(self.programme, "replenish")
+        return names
+
+    def first_stage_budget(self, name: str, *, elapsed: float, still_to_choose: int) -> Budget:
+        """Return what may be tried for a recommender.
+
+        Args:
+            name: Of the recommender.
+            elapsed: Seconds since the job began to choose.
+            still_to_choose: Recommenders without settings, this one included.
+        """
+        if not self.time_budget:
+            kind = RECOMMENDERS[name]
+            return Budget(len(kind.starts()) if kind.slow else QUICK_TRIALS)
+        left = self.time_budget * _FIRST_STAGE_SHARE - elapsed
+        return Budget(1, max(left / max(still_to_choose, 1), 0.001))
+
+    def is_spent(self, elapsed: float) -> bool:
+        """Tell whether the time to choose recommenders is over, so many seconds after it began."""
+        return bool(self.time_budget) and elapsed > self.time_budget * _FIRST_STAGE_SHARE
+
+    def second_stage_budget(self, firsts: Sequence[TreeSettings]) -> Budget:
+        """Return what may be tried for the trees: at least the first settings, and no more where cases are few."""
+        if firsts[0].ensembles > 1:
+            return Budget(len(firsts))
+        return Budget(max(RANKER_TRIALS, len(firsts)), self.time_budget * _SECOND_STAGE_SHARE)

@@ -1,0 +1,137 @@
+"""Why a member gets what she gets, in two of her features."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from experiments.number_format import plain
+from experiments.send_plan import SendPlan, VerdictCode
+from experiments.uplift.trial import Floats, Ints
+from training.bundle.encoding import Encoding, NumberPart
+
+CHANCE = "left to chance"
+_FEATURES = 2
+_MOST_DECIMALS = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contributions:
+    """What each feature adds to the gain of each arm over the average one's.
+
+    Attributes:
+        names: F features.
+        values: float64[n, F, K], zero on average.
+    """
+
+    names: tuple[str, ...]
+    values: Floats
+
+
+def contributions(encoding: Encoding, matrix: Floats, gains: Floats) -> Contributions:
+    """Return what features add to gains, by the best straight line through them: exact where effects are weighted sums.
+
+    Args:
+        encoding: Says which numbers come from which feature.
+        matrix: float64[n, width], encoded members.
+        gains: float64[n, K].
+    """
+    centred = matrix - matrix.mean(axis=0)
+    weights = np.linalg.lstsq(centred, gains - gains.mean(axis=0), rcond=None)[0] if matrix.size else None
+    parts, at = [], 0
+    for part in encoding.parts:
+        rows = slice(at, at + part.width)
+        at += part.width
+        if weights is not None and part.width:
+            parts.append(centred[:, rows] @ weights[rows])
+    named = tuple(part.name for part in encoding.parts if part.width)
+    values = np.stack(parts, axis=1) if parts else np.zeros((len(matrix), 0, gains.shape[1]))
+    return Contributions(named, values)
+
+
+def reasons(plan: SendPlan, features: pl.DataFrame, encoding: Encoding, found: Contributions) -> pl.Series:
+    """Return a phrase for each member of the list.
+
+    Args:
+        plan: The plan.
+        features: Of the list's members.
+        encoding: Of the features.
+        found: Of the same members.
+    """
+    arms, listed = plan.problem.arms, plan.list
+    personal = plan.verdict.code is VerdictCode.PERSONALISE
+    if personal:
+        said = _personal(arms, listed.arm, features, encoding, found)
+    else:
+        sent, kept = _alike(plan)
+        said = np.where(listed.arm > 0, sent, kept).astype(object)
+    said[listed.random.random] = CHANCE
+    return pl.Series("reason", said.tolist(), dtype=pl.String)
+
+
+def _alike(plan: SendPlan) -> tuple[str, str]:
+    arm = plan.problem.arms[plan.verdict.arm]
+    match plan.verdict.code:
+        case VerdictCode.ONE_OFFER_FOR_ALL:
+            return f"{arm} is the best offer for all", "not drawn: the limits do not reach everybody"
+        case VerdictCode.SIMPLE_RULE if plan.verdict.rule == "rule":
+            return "your own rule", "your own rule, or not drawn: the limits do not reach everybody"
+        case VerdictCode.SIMPLE_RULE:
+            return f"among the likeliest to respond to {arm}", f"less likely to respond to {arm}"
+        case VerdictCode.SEND_NOTHING:
+            return "", "nothing is shown to earn its cost"
+        case VerdictCode.NOT_ENOUGH_DATA:
+            return "", "not enough data"
+        case _:
+            return "", "the trial is not to be trusted"
+
+
+def _personal(
+    arms: Sequence[str],
+    arm: Ints,
+    features: pl.DataFrame,
+    encoding: Encoding,
+    found: Contributions,
+) -> np.ndarray:
+    """Name the two features that speak most for what a member gets: for nobody, those that speak most against all arms."""
+    said = np.full(len(arm), "", dtype=object)
+    texts = [_texts(features, encoding, name) for name in found.names]
+    for place, name in enumerate(arms):
+        own = np.flatnonzero(arm == place)
+        if not len(own):
+            continue
+        speaks = found.values[own, :, place - 1] if place else -found.values[own].max(axis=2, initial=-np.inf)
+        order = np.argsort(-speaks, axis=1)[:, :_FEATURES]
+        for row, member in enumerate(own.tolist()):
+            named = [texts[feature][member] for feature in order[row].tolist() if speaks[row, feature] > 0]
+            said[member] = _phrase(named, name if place else "")
+    return said
+
+
+def _phrase(named: list[str], arm: str) -> str:
+    if not named:
+        return (
+            f"{arm} is worth it for members like everybody" if arm else "no arm is worth it within the limits"
+        )
+    joined = " and ".join(named)
+    verb = "speaks" if len(named) == 1 else "speak"
+    return f"{joined} {verb} for {arm}" if arm else f"{joined} {verb} against every arm"
+
+
+def _texts(features: pl.DataFrame, encoding: Encoding, name: str) -> list[str]:
+    column = features[name]
+    part = next(part for part in encoding.parts if part.name == name)
+    if not isinstance(part, NumberPart):
+        return [f"{name} {value}" if value else f"no {name}" for value in column.cast(pl.String).to_list()]
+    if column.dtype == pl.Boolean:
+        return [name if value else f"no {name}" for value in column.to_list()]
+    if not column.dtype.is_numeric():
+        return [f"{name} {value}" for value in column.cast(pl.String).to_list()]
+    known = column.drop_nulls()
+    whole = column.dtype.is_integer() or bool((known == known.round()).all())
+    decimals = 0 if whole else _MOST_DECIMALS
+    return [
+        f"no {name}" if value is None else f"{name} {plain(value, decimals)}"
+        for value in column.cast(pl.Float64).to_list()
+    ]

@@ -1,0 +1,192 @@
+"""The training job for actions: a trial in, effects of its arms out, tracked in MLflow and ready to serve."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from experiments.effects.document import evaluation_document
+from experiments.pages.uplift_page import effects_page, evaluation_charts
+from experiments.uplift.evaluation import evaluate_effects
+from experiments.uplift.result import Evaluation, Unit
+from experiments.uplift.trial import Floats, Trial
+from training.actions.compiling import compile_effects
+from training.data.columns import fingerprint
+from training.data.writing import write_table
+from training.errors import DatasetError
+from training.offers.problem import one_thread_of_algebra
+from training.plots import as_png
+from training.uplift.learners import CHALLENGERS, DEFAULT_LEARNER, LINEAR_LEARNERS
+from training.uplift.learning import FOLDS, LearnedEffects, learn_effects
+from training.uplift.reading import ReadTrial, TrialColumns, read_trial
+from training.uplift.result import TrainActionsResult
+from training.uplift.trust import check_trial
+
+Progress = Callable[[str, int, int], None]
+_STEPS = 4
+_KEPT_FOR_ORDER = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ActionsOptions:
+    """How the job runs.
+
+    Attributes:
+        store: Folder of the MLflow store.
+        programme: Loyalty programme.
+        learner: The default learner, one of ``LINEAR_LEARNERS``.
+        challengers: Whether boosted trees may replace it.
+        folds: Of the cross-fitting.
+        seed: Of everything random.
+        scores: Where to write out-of-fold effects; nowhere if not given.
+        shares: Planned share of members by arm, for the sample-ratio check.
+    """
+
+    store: Path = Path("mlflow")
+    programme: str = "default"
+    learner: str = DEFAULT_LEARNER
+    challengers: bool = True
+    folds: int = FOLDS
+    seed: int = 0
+    scores: Path | None = None
+    shares: dict[str, float] | None = None
+
+
+def train_actions(
+    path: Path, columns: TrialColumns, options: ActionsOptions, progress: Progress | None = None
+) -> TrainActionsResult:
+    """Learn what each arm of a trial changes for each member, evaluate that, record it and register the model.
+
+    Raises:
+        TrainingError: The table cannot be used, or something cannot be written.
+    """
+    say = progress or (lambda _text, _done, _total: None)
+    say("reading the trial", 0, _STEPS)
+    read = read_trial(path, columns)
+    if columns.member in read.trial.arms[1:] and options.scores is not None:
+        raise DatasetError(
+            f"The member column {columns.member!r} is named like an arm, whose effects would need the same column: rename one."
+        )
+    trust = check_trial(read.trial, options.shares)
+    say("learning effects", 1, _STEPS)
+    with one_thread_of_algebra():
+        learned = _learn(read, options)
+        say("evaluating them", 2, _STEPS)
+        evaluation = _evaluate(read.trial, learned)
+    if options.scores is not None:
+        write_scores(options.scores, read, learned[read.money])
+    say("recording the run", 3, _STEPS)
+    result = TrainActionsResult(
+        read=read, trust=trust, learned=learned, evaluation=evaluation, seed=options.seed, folds=options.folds
+    )
+    return _record(path, result, options)
+
+
+def _learn(read: ReadTrial, options: ActionsOptions) -> dict[str, LearnedEffects]:
+    """Return the effects on money by all learners, and on the outcome, where that is another one, by the default alone."""
+    challengers = tuple(CHALLENGERS) if options.challengers else ()
+    others = {read.outcome: (), read.money: (*LINEAR_LEARNERS, *challengers)}
+    return {
+        name: learn_effects(
+            read.trial,
+            name,
+            learner=options.learner,
+            others=others[name],
+            folds=options.folds,
+            seed=options.seed,
+        )
+        for name in dict.fromkeys((read.money, read.outcome))
+    }
+
+
+def _evaluate(trial: Trial, learned: dict[str, LearnedEffects]) -> dict[str, Evaluation]:
+    found = {}
+    for name, one in learned.items():
+        predictions = {learner: result.effects for learner, result in one.learners.items()}
+        found[name] = evaluate_effects(
+            trial,
+            name,
+            one.scores,
+            {one.chosen.name: predictions.pop(one.chosen.name), **predictions},
+            unit=Unit(name),
+            baselines={"response": one.predicted.mean(axis=1)},
+            untreated=one.predicted[:, 0],
+        )
+    return found
+
+
+def write_scores(path: Path, read: ReadTrial, learned: LearnedEffects) -> None:
+    """Write out-of-fold effects on what decides: one column per arm but the control, a row per member in the order of the table.
+
+    They are calibrated. Where effects are not shown to differ a twentieth of the predicted differences is kept all the same, so
+    that their order can be judged. The member's id comes first, if there is one.
+
+    Raises:
+        DatasetError: The file cannot be written.
+    """
+    columns: dict[str, pl.Series | Floats] = {}
+    if read.columns.member:
+        columns[read.columns.member] = read.trial.members
+    for place, (arm, calibration) in enumerate(
+        zip(read.trial.arms[1:], learned.chosen.calibrations, strict=True)
+    ):
+        share = max(calibration.shrinkage, _KEPT_FOR_ORDER)
+        away = learned.effects[:, place] - calibration.predicted_mean
+        columns[arm] = calibration.average.estimate + share * away
+    write_table(pl.DataFrame(columns), path)
+
+
+def _record(path: Path, result: TrainActionsResult, options: ActionsOptions) -> TrainActionsResult:
+    from training.tracking.job_run import job_run
+    from training.uplift.recording import register_actions
+
+    read, trial, money = result.read, result.read.trial, result.money
+    model = compile_effects(money.fitted, trial.arms, read.money)
+    data = fingerprint([_table(read)])
+    name = f"{read.money} {datetime.now(UTC):%Y-%m-%d %H:%M}"
+    with job_run(options.store, options.programme, "actions", name) as run:
+        run.log_data(path.name, data, str(path))
+        result = register_actions(run, model, options.programme, result.of_run(run), data)
+        document = json.dumps(result.to_json(), indent=2, ensure_ascii=False).encode()
+        files = {"result.json": document}
+        for outcome, one in result.evaluation.items():
+            slug = _slug(outcome)
+            page = effects_page(one, f"Effects on {outcome}", f"{path.name}, {len(trial):,} members")
+            files[f"effects_{slug}.html"] = page.encode()
+            files[f"evaluation_{slug}.json"] = json.dumps(
+                evaluation_document(one), indent=2, ensure_ascii=False
+            ).encode()
+            for title, chart in evaluation_charts(one).items():
+                files[f"plots/{_slug(f'{outcome} {title}')}.png"] = as_png(chart)
+        run.log_files(files)
+        run.log(
+            parameters={
+                "treatment": read.columns.treatment,
+                "control": read.columns.control,
+                "outcome": read.outcome,
+                "money": read.money,
+                "learner": money.chosen.name,
+                "folds": options.folds,
+                "seed": options.seed,
+                "features": ", ".join(trial.features.columns)[:500],
+            },
+            metrics=result.metrics(),
+            note=result.note(),
+        )
+    return result
+
+
+def _slug(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in name)
+
+
+def _table(read: ReadTrial) -> pl.DataFrame:
+    trial = read.trial
+    return trial.features.with_columns(
+        pl.Series("\x00arm", trial.arm),
+        pl.Series("\x00propensity", trial.propensity),
+        *(pl.Series(f"\x00outcome {name}", values) for name, values in trial.outcomes.items()),
+    )
