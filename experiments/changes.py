@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from experiments.definition import ExperimentDefinition, State
+from experiments.definition.model import ExperimentDefinition, State
 
 _DAYS = ("start_date", "end_date")
 _ETAG_LENGTH = 16

@@ -4,7 +4,6 @@
 (``judging``), decides (``verdict``) and writes the list (``lists``). ``plan_document`` and ``build_page`` say it.
 """
 
-from experiments.pages.send_plan_page import Receivers, build_page
 from experiments.send_plan.allocate import Allocation, allocate
 from experiments.send_plan.comparing import Scored
 from experiments.send_plan.document import plan_document
@@ -20,13 +19,11 @@ __all__ = [
     "Limits",
     "MemberList",
     "PlanProblem",
-    "Receivers",
     "Scored",
     "SendPlan",
     "Verdict",
     "VerdictCode",
     "allocate",
-    "build_page",
     "make_plan",
     "plan_document",
 ]

@@ -16,7 +16,6 @@ from server.catalogue.policy import (
     Placement,
     StandingArms,
 )
-from server.catalogue.start import StartingCatalogue, catalogue_to_serve
 
 __all__ = [
     "DECISION",
@@ -43,10 +42,8 @@ __all__ = [
     "QuietHours",
     "Segment",
     "StandingArms",
-    "StartingCatalogue",
     "catalogue_changes",
     "catalogue_problems",
-    "catalogue_to_serve",
     "dump_catalogue",
     "load_catalogue",
 ]

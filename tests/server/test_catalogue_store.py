@@ -13,7 +13,8 @@ import pytest
 
 from experiments.catalogue_changes import CatalogueChange, ChangeSource
 from experiments.errors import DefinitionError
-from server.catalogue import Catalogue, Offer, Placement, catalogue_changes, catalogue_to_serve
+from server.catalogue import Catalogue, Offer, Placement, catalogue_changes
+from server.catalogue.start import catalogue_to_serve
 from server.catalogue_opening import open_catalogue
 from server.errors import StoreUnavailableError
 from server.storage.catalogue_store import CatalogueFile

@@ -13,10 +13,11 @@ from training.bundle import AttributeCodes, Ids, OfferModel, Task
 from training.bundle.scorers import AnyScorer, Personal, Popular
 from training.evaluation import Evaluation, Fold, evaluate, paired_difference
 from training.offers.recipe import Kind, Known, Part, Recipe
+from training.offers.recording import OffersRecorder
 from training.offers.result import COUNTING, JobInfo, TrainedModel, TrainOffersResult, TrialRecord
 from training.recommenders.decayed_frequency import DecayedFrequency
 from training.recommenders.popularity import Popularity
-from training.tracking import OffersRecorder, experiment_name, tracking_uri
+from training.tracking import experiment_name, tracking_uri
 from training.tracking.store import DATABASE, using_store
 
 MEMBERS, OFFERS = 60, 30

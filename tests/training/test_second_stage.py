@@ -14,12 +14,12 @@ from training.data.tables import Tables
 from training.errors import TrainingError
 from training.first_stage import Chosen
 from training.offers.problem import Problem
-from training.offers.second_stage import direction
+from training.offers.second_stage import SecondStage
+from training.offers.second_stage_trees import direction
 from training.offers.sources import FEW_CASES, from_tables
 from training.offers.tuning import Budget
 from training.recommenders import DecayedFrequency
 from training.second_stage import FittedTrees, RankingRows, TreeSettings, fit_trees
-from training.second_stage.stage import SecondStage
 
 NAMES = ("trips", "days_since_last", "offer_products")
 CASES, CANDIDATES = 80, 20
@@ -151,7 +151,7 @@ def test_what_serves_learns_from_validation_too(tmp_path: Path, monkeypatch: pyt
         seen.append(len(rows.sizes))
         return fit_trees(rows, *arguments, **named)
 
-    monkeypatch.setattr("training.second_stage.stage.fit_trees", fit)
+    monkeypatch.setattr("training.offers.second_stage.fit_trees", fit)
     stage = SecondStage(problem, {counting.name: chosen}, lambda _: None)
     stage.prepare()
     learned = stage.choose(store=tmp_path, study="s", budget=Budget(1), done=lambda _: None)

@@ -26,16 +26,10 @@ from tests.training.small_jobs import (
 from training.bundle import Task, open_bundle
 from training.errors import RegistryError, TrainingError
 from training.evaluation import paired_difference
+from training.offers.recording import OffersRecorder
 from training.offers.result import COUNTING, TrainOffersResult
 from training.plots import calibration_chart, model_plots
-from training.tracking import (
-    ModelRegistry,
-    OffersRecorder,
-    compare_versions,
-    list_models,
-    pull_all,
-    pull_model,
-)
+from training.tracking import ModelRegistry, compare_versions, list_models, pull_all, pull_model
 from training.tracking.evidence import read_cases, read_parity
 from training.tracking.quiet import import_mlflow
 from training.tracking.runs import RunContext

@@ -14,11 +14,12 @@ from training.offers.champion import evaluate_champion
 from training.offers.learning import Learning
 from training.offers.options import DEFAULT_SEED, MIXTURE, MODELS, RANKER, JobOptions
 from training.offers.problem import Problem, one_thread_of_algebra
+from training.offers.recording import OffersRecorder
 from training.offers.result import COUNTING, JobInfo, TrainOffersResult
 from training.offers.sources import Source
 from training.recommendations import write_recommendations
 from training.slices import measure_slices
-from training.tracking import OffersRecorder, experiment_name, registered_model_name, tracking_uri
+from training.tracking import experiment_name, registered_model_name, tracking_uri
 
 __all__ = ["DEFAULT_SEED", "MODELS", "JobOptions", "Progress", "train_offers"]
 

@@ -15,11 +15,11 @@ from training.mixing import MixtureStage
 from training.offers.options import MIXTURE, RANKER, SUMMARIES, JobOptions
 from training.offers.problem import MOST_TEST_CASES, MOST_VALIDATION_CASES, Problem
 from training.offers.recipe import Kind, Known, Part, recipe_of
+from training.offers.recording import OffersRecorder
 from training.offers.result import COUNTING, TrainedModel
+from training.offers.second_stage import SecondStage
 from training.offers.tuning import StudyRecord
 from training.recommenders import RECOMMENDERS
-from training.second_stage.stage import SecondStage
-from training.tracking import OffersRecorder
 
 MOST_SLOW_FITS = 4
 """Folds that a recommender is fitted on although it learns by gradient descent, unless models were named."""

@@ -17,7 +17,7 @@ from training.data.fit_data import FitData
 from training.data.purchases import Purchases
 from training.evaluation import Evaluation, Fold, Split, evaluate
 from training.evaluation.folds import fit_data
-from training.offers.second_stage import TreeSettings
+from training.offers.second_stage_trees import TreeSettings
 
 THREADS = 2
 MOST_VALIDATION_CASES = 5_000

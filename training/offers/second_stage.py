@@ -1,217 +1,193 @@
-"""Fitting the trees, and turning their scores into probabilities."""
+"""Learns the second stage of a job."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from training.bundle.feature_names import FALLING, RELATIVE_FEATURES, RISING
+from training.bundle import OfferModel
+from training.bundle.features import feature_names, offer_table
 from training.bundle.ranker import Calibration
-from training.bundle.trees import MOST_LEAVES, Trees, compile_trees
-from training.errors import TrainingError
-from training.offers.second_stage_rows import RankingRows
-from training.recommenders.base import Parameter, Trial
+from training.bundle.scorers import AnyScorer
+from training.data.fit_data import FitData
+from training.evaluation import Estimate, Fold
+from training.first_stage import Chosen
+from training.measuring import measured
+from training.offers.problem import THREADS, Problem
+from training.offers.second_stage_rows import RankingRows, build_rows, join_rows
+from training.offers.second_stage_trees import FittedTrees, TreeSettings, calibrate, fit_trees
+from training.offers.tuning import Budget, StudyRecord, Tried, run_study
+from training.recommenders.base import Trial
+from training.second_stage.components import default_components, fit_components
+from training.second_stage.ranker import make_ranker
 
-RELATIVE = frozenset(RELATIVE_FEATURES)
-_CHECKPOINTS = (25, 50, 75, 100, 125, 150, 200)
+MOST_RANKING_CASES = 4_000
 
-
-@dataclass(frozen=True)
-class TreeSettings:
-    """Settings of the trees.
-
-    Attributes:
-        objective: ``lambdarank`` (Burges, *From RankNet to LambdaRank to LambdaMART*, 2010), ``rank_xendcg`` (Bruch,
-            *An Alternative Cross Entropy Loss for Learning-to-Rank*, 2021) or ``binary``.
-        leaves: Most leaves of a tree, up to 32.
-        learning_rate: Shrinkage.
-        rounds: Number of trees.
-        min_rows: Fewest rows in a leaf.
-        column_share: Share of the features that each tree may look at.
-        row_share: Share of the rows that each tree sees.
-        l2: Ridge on leaf values.
-        truncation: Ranks that the lambdas look at.
-        normalise: Whether lambdas are normalised per case.
-        ensembles: How many fits with seeds of their own are averaged; more than one where cases are few.
-        monotone: Whether the score may only rise with what speaks for an offer (``RISING``), and only fall with what
-            speaks against it; keeps trees from learning noise where cases are few.
-        cold: Whether to learn also from the cases that are seen as if the member were unknown, or nearly so. Where cases
-            are few, these teach popularity at the cost of what the others have to say.
-        relative: Whether trees look at shares among the candidates (``RELATIVE_FEATURES``). Few cases learn much from
-            them; many cases learn the same from the rest.
-    """
-
-    objective: str = "lambdarank"
-    leaves: int = 31
-    learning_rate: float = 0.06
-    rounds: int = 150
-    min_rows: int = 200
-    column_share: float = 0.5
-    row_share: float = 0.7
-    l2: float = 5.0
-    truncation: int = 20
-    normalise: bool = True
-    ensembles: int = 1
-    monotone: bool = False
-    cold: bool = True
-    relative: bool = False
-
-    @classmethod
-    def suggest(cls, trial: Trial) -> Self:
-        """Return settings that a study proposes."""
-        return cls(
-            objective=trial.suggest_categorical("objective", ["lambdarank", "rank_xendcg", "binary"]),
-            leaves=trial.suggest_int("leaves", 4, MOST_LEAVES, log=True),
-            learning_rate=trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
-            rounds=_CHECKPOINTS[-1],
-            min_rows=trial.suggest_int("min_rows", 20, 1000, log=True),
-            column_share=trial.suggest_float("column_share", 0.2, 0.9),
-            row_share=trial.suggest_float("row_share", 0.4, 0.9),
-            l2=trial.suggest_float("l2", 0.1, 50.0, log=True),
-            truncation=trial.suggest_int("truncation", 10, 60),
-            normalise=trial.suggest_categorical("normalise", [True, False]),
-            monotone=trial.suggest_categorical("monotone", [True, False]),
-            cold=trial.suggest_categorical("cold", [True, False]),
-            relative=trial.suggest_categorical("relative", [True, False]),
-        )
-
-    @property
-    def parameters(self) -> dict[str, Parameter]:
-        """Return the settings by name."""
-        settings: Any = self
-        return asdict(settings)
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
-class FittedTrees:
-    """Trees with what is known of their fit.
+class Learned:
+    """What was learned with the validation folds held out.
 
     Attributes:
-        trees: Compiled.
-        boosters: As LightGBM keeps them, one for each ensemble.
-        gains: Share of the gain by feature.
-        cold: Whether they learned what members without a history do.
+        settings: The best that were tried.
+        trials: Everything that was tried.
+        fitted: Trees of the best settings, fitted on the training folds alone.
+        curve: NDCG on validation by number of trees.
+        calibration: From their scores to probabilities.
     """
 
-    trees: Trees
-    boosters: tuple[Any, ...]
-    gains: dict[str, float]
-    cold: bool = True
-
-    def learning_curve(self, rows: RankingRows, k: int) -> list[tuple[int, float]]:
-        """Return NDCG on rows the trees were not fitted on, by number of trees."""
-        total = max(booster.num_trees() for booster in self.boosters)
-        numbers = [number for number in _CHECKPOINTS if number < total] + [total]
-        return [(number, rows.ndcg(self.predict(rows, number), k)) for number in numbers]
-
-    def predict(self, rows: RankingRows, rounds: int) -> npt.NDArray[np.float64]:
-        """Return float64[rows], the mean over the ensembles with so many trees each."""
-        scores = [
-            booster.predict(rows.features, num_iteration=rounds, raw_score=True) for booster in self.boosters
-        ]
-        mean: npt.NDArray[np.float64] = np.mean(scores, axis=0)
-        return mean
+    settings: TreeSettings
+    trials: tuple[StudyRecord, ...]
+    fitted: FittedTrees
+    curve: tuple[tuple[int, float], ...]
+    calibration: Calibration
 
 
-def fit_trees(
-    rows: RankingRows, settings: TreeSettings, names: Sequence[str], *, seed: int, threads: int
-) -> FittedTrees:
-    """Fit and compile trees; the same rows, settings and seed give the same trees.
+class SecondStage:
+    """Learns the second stage of a job.
 
-    Raises:
-        TrainingError: There is nothing to learn from.
+    Args:
+        problem: What the job works on.
+        chosen: The recommenders that take part, with their settings.
+        say: Called with what is being done.
     """
-    import lightgbm
 
-    if not settings.cold:
-        rows = _seen_whole(rows)
-    if not len(rows.sizes):
-        raise TrainingError(
-            "No case has a relevant offer on its shortlist, so the second stage cannot learn."
+    def __init__(self, problem: Problem, chosen: Mapping[str, Chosen], say: Say) -> None:
+        self._problem = problem
+        self._say = say
+        purchases = problem.purchases
+        self.components = default_components(
+            {name: one.recommender for name, one in chosen.items()},
+            with_categories=bool((purchases.product_categories >= 0).any()),
         )
-    parameters: dict[str, Any] = {
-        "objective": settings.objective,
-        "num_leaves": settings.leaves,
-        "learning_rate": settings.learning_rate,
-        "min_data_in_leaf": min(settings.min_rows, max(len(rows.relevant) // 50, 1)),
-        "feature_fraction": settings.column_share,
-        "bagging_fraction": settings.row_share,
-        "bagging_freq": 1,
-        "lambda_l2": settings.l2,
-        "max_bin": 127,
-        "use_missing": False,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": threads,
-        "verbose": -1,
-    }
-    if settings.objective == "lambdarank":
-        parameters |= {
-            "lambdarank_truncation_level": settings.truncation,
-            "lambdarank_norm": settings.normalise,
-            # With its default, long shortlists of one case would be refused.
-            "label_gain": [0, 1],
-        }
-    if settings.monotone:
-        parameters["monotone_constraints"] = [direction(name) for name in names]
-    if not settings.relative and not RELATIVE.isdisjoint(names):
-        # A gain of 0 is never worth a split.
-        parameters["feature_contri"] = [0.0 if name in RELATIVE else 1.0 for name in names]
-    table = lightgbm.Dataset(
-        rows.features,
-        rows.relevant.astype(np.int8),
-        group=None if settings.objective == "binary" else rows.sizes,
-        feature_name=list(names),
-        params={"max_bin": 127, "use_missing": False, "verbose": -1},
-        free_raw_data=False,
-    )
-    boosters = tuple(
-        lightgbm.train(parameters | {"seed": (seed + number) % (2**31)}, table, settings.rounds)
-        for number in range(settings.ensembles)
-    )
-    gain = np.sum([booster.feature_importance("gain") for booster in boosters], axis=0)
-    shares = gain / max(float(gain.sum()), 1e-12)
-    order = np.argsort(-shares, kind="stable")
-    roots = [tree["tree_structure"] for booster in boosters for tree in booster.dump_model()["tree_info"]]
-    return FittedTrees(
-        trees=compile_trees(roots, scale=1.0 / settings.ensembles),
-        boosters=boosters,
-        gains={names[index]: float(shares[index]) for index in order if shares[index] > 0},
-        cold=settings.cold,
-    )
+        self.names = feature_names(
+            [component.name for component in self.components], purchases.members.codes.names
+        )
+        self._validation_fitted = [
+            {name: one.scorers[number] for name, one in chosen.items()}
+            for number in range(len(problem.validation))
+        ]
+        self._rows: list[tuple[float, RankingRows]] = []
+        self._validation_rows: list[tuple[float, RankingRows]] = []
+        self._all_rows: list[tuple[float, RankingRows]] = []
 
+    def prepare(self) -> None:
+        """Build the tables of the training and validation folds, and of those that are learned from later."""
+        problem = self._problem
+        for number, make in enumerate(problem.split.train):
+            fold = make()
+            self._say(f"second stage: {fold.name}")
+            self._rows.append((fold.cutoff, self._build(fold, {}, problem.seed + number)))
+        for fold, fitted in zip(problem.validation, self._validation_fitted, strict=True):
+            self._say(f"second stage: {fold.name}")
+            self._validation_rows.append((fold.cutoff, self._build(fold, fitted, problem.seed + 1000)))
+        later = self._validation_rows
+        if problem.split.learn is not None:
+            later = []
+            for number, make in enumerate(problem.split.learn, start=len(self._rows)):
+                fold = make()
+                self._say(f"second stage: {fold.name}")
+                later.append((fold.cutoff, self._build(fold, {}, problem.seed + number)))
+        self._all_rows = [*self._rows, *later]
 
-def direction(name: str) -> int:
-    """Return which way the score may go as a feature rises: 1 up, -1 down, 0 both."""
-    return int(name in RISING) - int(name in FALLING)
+    def choose(
+        self, *, store: Path, study: str, budget: Budget, done: Callable[[StudyRecord], None]
+    ) -> Learned:
+        """Try settings of the trees, fitted on the training folds and measured on validation."""
+        problem, k = self._problem, int(self._problem.metric.split("@")[1])
+        held_out = join_rows([rows for _, rows in self._validation_rows])
+        start = min(cutoff for cutoff, _ in self._validation_rows)
+        rows = self._known_by(self._rows, start)
+        best: list[tuple[float, TreeSettings, FittedTrees, list[tuple[int, float]]]] = []
 
+        def attempt(settings: TreeSettings) -> Tried:
+            with measured() as fitting:
+                fitted = fit_trees(rows, settings, self.names, seed=problem.seed, threads=THREADS)
+            curve = fitted.learning_curve(held_out, k)
+            # Where cases are so few that ensembles are averaged, the highest point of the curve is luck.
+            rounds, value = (
+                curve[-1] if settings.ensembles > 1 else max(curve, key=lambda point: (point[1], -point[0]))
+            )
+            if not best or value > best[0][0]:
+                best[:] = [(value, replace(settings, rounds=rounds), fitted, curve)]
+            estimate = Estimate(value, float("nan"))
+            return Tried({problem.metric: estimate}, fitting.seconds, 0.0, {"rounds": rounds})
 
-def _seen_whole(rows: RankingRows) -> RankingRows:
-    """Return the cases that are seen with the whole history."""
-    inside = np.repeat(rows.warm, rows.sizes)
-    return RankingRows(
-        rows.features[inside],
-        rows.relevant[inside],
-        rows.sizes[rows.warm],
-        rows.truth_counts[rows.warm],
-        rows.activity[rows.warm],
-        rows.warm[rows.warm],
-        rows.label_times[inside],
-    )
+        def propose(trial: Trial) -> TreeSettings:
+            first, proposed = problem.first_trees[0], TreeSettings.suggest(trial)
+            if first.ensembles == 1:
+                return proposed
+            return replace(proposed, ensembles=first.ensembles, rounds=first.rounds)
 
+        records = run_study(
+            propose,
+            problem.first_trees,
+            attempt,
+            metric=problem.metric,
+            store=store,
+            name=study,
+            seed=problem.seed,
+            budget=budget,
+            done=done,
+        )
+        top = max(records, key=lambda record: (record.tried.metrics[problem.metric].value, -record.number))
+        if not best or top.tried.metrics[problem.metric].value > best[0][0]:
+            attempt(TreeSettings(**top.parameters))  # type: ignore[arg-type]  # as they were written
+        _, settings, fitted, curve = best[0]
+        if settings.rounds != fitted.boosters[0].num_trees():
+            fitted = fit_trees(rows, settings, self.names, seed=problem.seed, threads=THREADS)
+        calibration = calibrate(fitted.predict(held_out, settings.rounds), held_out)
+        return Learned(settings, tuple(records), fitted, tuple(curve), calibration)
 
-def calibrate(scores: npt.NDArray[np.float64], rows: RankingRows) -> Calibration:
-    """Fit probabilities to tree scores of rows that the trees were not fitted on (Platt, 1999, with the member's activity)."""
-    from sklearn.linear_model import LogisticRegression
+    def validation_models(self, fitted: FittedTrees, calibration: Calibration) -> list[OfferModel]:
+        """Return the models of the validation folds, their trees fitted on the training folds."""
+        return [
+            self.model_on(fold.data, fitted, calibration, scorers)
+            for fold, scorers in zip(self._problem.validation, self._validation_fitted, strict=True)
+        ]
 
-    if not len(scores) or rows.relevant.all() or not rows.relevant.any():
-        return Calibration(np.array([0.0, 1.0, 0.0, 0.0, 0.0]))
-    design = np.column_stack([scores, np.repeat(rows.activity, rows.sizes, axis=0)])
-    # Scaled, or the solver would stop early on columns of different size.
-    scale = np.maximum(design.std(axis=0), 1e-9)
-    fitted = LogisticRegression(C=1e6, max_iter=500).fit(design / scale, rows.relevant)
-    weights = fitted.coef_[0] / scale
-    weights[0] = max(weights[0], 1e-6)
-    return Calibration(np.concatenate([fitted.intercept_, weights]).astype(np.float64))
+    def refit(self, settings: TreeSettings, moment: float) -> FittedTrees:
+        """Fit the trees on everything known at a moment."""
+        rows = self._known_by(self._all_rows, moment)
+        return fit_trees(rows, settings, self.names, seed=self._problem.seed, threads=THREADS)
+
+    def model_on(
+        self, data: FitData, trees: FittedTrees, calibration: Calibration, fitted: Mapping[str, AnyScorer]
+    ) -> OfferModel:
+        """Return the model of a moment; components that are not in ``fitted`` are fitted on the data."""
+        purchases = self._problem.purchases
+        scorers = fit_components(
+            self.components, data, seed=self._problem.seed, threads=THREADS, fitted=fitted
+        )
+        ranker = make_ranker(
+            self.components,
+            scorers,
+            trees.trees,
+            calibration,
+            data,
+            purchases.categories,
+            purchases.members.table,
+            cold=trees.cold,
+        )
+        return self._problem.model(data, ranker)
+
+    def _build(self, fold: Fold, fitted: Mapping[str, AnyScorer], seed: int) -> RankingRows:
+        purchases = self._problem.purchases
+        scorers = fit_components(
+            self.components, fold.data, seed=self._problem.seed, threads=THREADS, fitted=fitted
+        )
+        return build_rows(
+            fold,
+            self._problem.split.task,
+            scorers,
+            tuple(component.quota for component in self.components),
+            offer_table(fold.data.history, fold.data.covers, purchases.categories),
+            purchases.members.table,
+            most_cases=MOST_RANKING_CASES,
+            seed=seed,
+        )
+
+    @staticmethod
+    def _known_by(parts: Sequence[tuple[float, RankingRows]], moment: float) -> RankingRows:
+        return join_rows([rows.known_by(moment) for cutoff, rows in parts if cutoff <= moment])

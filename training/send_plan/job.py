@@ -11,17 +11,9 @@ import polars as pl
 from experiments.effects.description import describe, in_words
 from experiments.effects.scores import weighted_scores
 from experiments.number_format import count_of
+from experiments.pages.send_plan_page import Receivers, build_page
 from experiments.pages.uplift_page import effects_section
-from experiments.send_plan import (
-    Limits,
-    PlanProblem,
-    Receivers,
-    Scored,
-    SendPlan,
-    build_page,
-    make_plan,
-    plan_document,
-)
+from experiments.send_plan import Limits, PlanProblem, Scored, SendPlan, make_plan, plan_document
 from experiments.uplift.evaluation import evaluate_effects
 from experiments.uplift.result import Unit
 from experiments.uplift.trial import Floats, Trial

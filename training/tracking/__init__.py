@@ -4,10 +4,8 @@ The only package that imports mlflow, and only inside functions: importing it ta
 prints its help should not pay. Plain values go in and come out.
 """
 
-from training.offers.recording import OffersRecorder
 from training.tracking.comparing import ComparedVersion, VersionComparison, compare_versions
 from training.tracking.listing import list_models
-from training.tracking.model_run import ModelRun
 from training.tracking.pulling import PulledModel, pull_all, pull_model
 from training.tracking.records import RecordedModel
 from training.tracking.registry import ModelRegistry, RegisteredVersion
@@ -16,8 +14,6 @@ from training.tracking.store import experiment_name, registered_model_name, trac
 __all__ = [
     "ComparedVersion",
     "ModelRegistry",
-    "ModelRun",
-    "OffersRecorder",
     "PulledModel",
     "RecordedModel",
     "RegisteredVersion",

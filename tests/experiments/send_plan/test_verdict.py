@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import norm
 
 from experiments.errors import AnalysisError
-from experiments.pages.send_plan_page import Receivers
-from experiments.send_plan import Limits, build_page, make_plan, plan_document
+from experiments.pages.send_plan_page import Receivers, build_page
+from experiments.send_plan import Limits, make_plan, plan_document
 from experiments.send_plan.comparing import Comparison
 from experiments.send_plan.judging import Candidate, Findings, judge
 from experiments.send_plan.needed import members_needed, members_to_personalise
