@@ -16,7 +16,7 @@ from scipy.sparse import csr_array, kron, vstack
 
 from experiments.send_plan.allocate import allocate
 from experiments.send_plan.hull import Numbers
-from experiments.send_plan.limits import Limits
+from experiments.send_plan.problem import Limits
 
 MEMBERS, ARMS = 64_000, 2
 FEW, FEW_ARMS = 1_000, 3

@@ -21,8 +21,8 @@ import polars_hash  # noqa: F401 registers the expression namespaces
 from bench.peers import HINT, peer_python
 from experiments.assignment.assign import assign, assign_all
 from experiments.assignment.frame import assign_frame
+from experiments.assignment.plan import compile_plan
 from experiments.definition import ExperimentDefinition, parse_experiment
-from experiments.plan import compile_plan
 
 UNITS = 20_000
 TOGETHER = 20

@@ -16,12 +16,12 @@ import polars_hash  # noqa: F401 registers the expression namespaces
 
 from bench.scene import ranking_model
 from experiments.uplift.trial import Trial
-from server.decide.rank import best
-from training.actions.compiling import compile_effects
-from training.actions.encoding import encode
+from server.decide.slate import best
 from training.bundle import explain
 from training.bundle.features import candidate_features
 from training.bundle.ranker import Ranker
+from training.uplift.features import encode
+from training.uplift.job import compile_effects
 from training.uplift.learning import learn_effects
 
 IDS = 2_000_000

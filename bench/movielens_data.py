@@ -10,7 +10,7 @@ from scipy import sparse
 
 from training.bundle.history import COLUMNS, DECAYED, TRIPS, VALUE, History
 from training.bundle.scorers import Covers, Scorer
-from training.data.fit_data import FitData
+from training.data.purchases import FitData
 
 Floats = npt.NDArray[np.floating]
 Rows = npt.NDArray[np.bool]

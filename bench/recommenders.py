@@ -26,11 +26,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from training.bundle.scorers import AnyScorer, Covers
 from training.data.complete_journey import read_table
-from training.data.fit_data import FitData
 from training.data.histories import build_history
+from training.data.purchases import FitData
 from training.errors import DatasetError
 from training.recommenders import Als, Bpr, ItemItem, Lmf, Recommender, Warp
-from training.recommenders.lightfm_wheel import import_lightfm
+from training.recommenders.warp import import_lightfm
 
 RANKED = 10
 SEED = 1

@@ -96,7 +96,7 @@ def attributed_log(
         AnalysisError: The rule or a window makes no sense, or the log cannot be read.
         DefinitionError: The configuration or the catalogue cannot be used.
     """
-    from experiments.attribution import AttributionRules, Status, attribute, touches
+    from experiments.log.attribution import AttributionRules, Status, attribute, touches
     from experiments.log.frames import read_log
 
     of_catalogue: dict[str, float] = {}

@@ -1,4 +1,9 @@
-"""`troth experiment`: definitions, their analysis and their planning."""
+"""`troth experiment`: definitions, their analysis and their planning.
+
+`troth experiment assign`: the variants of a whole table of units.
+
+`troth experiment allocate`: tomorrow's weights of a bandit.
+"""
 
 from datetime import datetime
 from pathlib import Path
@@ -6,11 +11,87 @@ from typing import Annotated
 
 import typer
 
-from cli.experiment_allocate import allocate
-from cli.experiment_assign import assign
-from cli.experiment_planning import power
-from cli.experiment_simulate import simulate
-from cli.output import names, say
+from cli.experiment_planning import power, simulate
+from cli.output import names, say, table, write_json, write_text
+
+
+def assign(
+    definition: Annotated[Path, typer.Argument(help="YAML file with one experiment.")],
+    units: Annotated[Path, typer.Option(help="Table with one row per unit: .parquet or .csv.")],
+    out: Annotated[Path, typer.Option(help="Write the assignments to this .parquet or .csv file.")],
+    unit_column: Annotated[
+        str,
+        typer.Option(help="Column with the units' ids; as in the definition if not given, else member_id."),
+    ] = "",
+    earlier_column: Annotated[
+        str, typer.Option(help="Column with the variant that a unit had before, for a sticky experiment.")
+    ] = "",
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Assign although the experiment does not run, as if it did.")
+    ] = False,
+) -> None:
+    """Assign all units of a table, from file to file; the same variants as the server answers."""
+    from experiments.assignment.plan import compile_plan
+    from experiments.assignment.table import NotRunningError, assign_table, open_units, write_assignments
+    from experiments.definition import State, load_experiments
+
+    found = load_experiments(definition)
+    if len(found) != 1:
+        raise typer.BadParameter(f"{definition} holds {len(found)} experiments; name a file with one.")
+    (experiment,) = found
+    if preview:
+        experiment = experiment.model_copy(update={"state": State.RUNNING})
+    if experiment.state is not State.RUNNING:
+        raise NotRunningError(
+            f"The experiment {experiment.experiment_id} is not running but {experiment.state}, so it assigns nobody; --preview shows"
+            " whom it would assign.",
+            experiment_id=experiment.experiment_id,
+        )
+    if out.exists() and units.exists() and out.samefile(units):
+        raise typer.BadParameter(f"{out} is the table of units itself; write to another file.")
+    column = unit_column or experiment.unit_column or "member_id"
+    plan = compile_plan([experiment], experiment.programme)
+    table = open_units(units, column, experiment.attributes)
+    assigned = assign_table(plan, experiment.experiment_id, table, column, earlier_column)
+    counted = write_assignments(assigned, out)
+    say(counted.sentence(variant.variant_id for variant in experiment.variants))
+
+
+def allocate(
+    definition: Annotated[Path, typer.Argument(help="YAML file with one experiment.")],
+    data: Annotated[Path | None, typer.Option(help="A table with one row per unit and its day.")] = None,
+    log: Annotated[Path, typer.Option(help="The server's event log, without --data.")] = Path("troth.db"),
+    out: Annotated[
+        Path | None, typer.Option(help="Write the definition with the new weights, as its next revision.")
+    ] = None,
+    json: Annotated[
+        str, typer.Option(help="Write the weights as JSON to this file, or to stdout for '-'.")
+    ] = "",
+) -> None:
+    """Work out the next weights of a bandit experiment: each variant's chance to be the best."""
+    import yaml
+
+    from cli.experiment_sources import Request, one_experiment, run_analysis
+    from experiments.analysis.allocation import next_weights
+
+    experiment = one_experiment(definition)
+    result = run_analysis(experiment, Request(data=data, log=log))
+    weights = next_weights(result)
+    if json:
+        write_json({"experiment_id": experiment.experiment_id, "weights": weights}, json)
+    if out is not None:
+        changed = experiment.model_dump(mode="json", exclude_defaults=True)
+        changed |= {"revision": experiment.revision + 1}
+        # A day in YAML is a day, not text.
+        changed |= {name: getattr(experiment, name) for name in ("start_date", "end_date") if name in changed}
+        for variant in changed["variants"]:
+            variant["weight"] = weights[variant["variant_id"]]
+        write_text(out, yaml.safe_dump(changed, sort_keys=False, allow_unicode=True))
+    if json != "-":
+        now = {variant.variant_id: str(variant.weight) for variant in experiment.variants}
+        rows = [[name, now[name], str(weight)] for name, weight in weights.items()]
+        say(table(["variant", "weight now", "next weight"], rows))
+
 
 app = typer.Typer(help="Definitions, assignment, analysis and planning.", no_args_is_help=True)
 
@@ -26,8 +107,8 @@ def validate(
     ] = None,
 ) -> None:
     """Check experiment definitions; every problem is named at once."""
+    from experiments.assignment.plan import compile_plan
     from experiments.definition import check_changes, load_experiments
-    from experiments.plan import compile_plan
 
     found = load_experiments(path)
     for programme in sorted({experiment.programme for experiment in found}):
@@ -119,9 +200,16 @@ def analyze(
     ] = None,
 ) -> None:
     """Analyse an experiment: a table of your own with --data, event tables, or the server's log."""
-    from cli.analysis_source import Request, one_experiment, run_analysis, write_result
-    from cli.experiment_sources import WhoOptions, tell_responders
-    from cli.standing_source import asks_for_standing_arms, standing_experiment
+    from cli.experiment_sources import (
+        Request,
+        WhoOptions,
+        asks_for_standing_arms,
+        one_experiment,
+        run_analysis,
+        standing_experiment,
+        tell_responders,
+        write_result,
+    )
 
     if (exposures is None) != (outcomes is None):
         raise typer.BadParameter("--exposures and --outcomes belong together.")

@@ -1,13 +1,91 @@
-"""Who responded in an experiment, from what the command line names to a result."""
+"""Who responded in an experiment, from what the command line names to a result.
+
+Where an analysis takes its data from, and where it puts its result.
+
+Standing arms by name: the catalogue of the configuration defines the experiment.
+"""
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from cli.analysis_source import Request
+from cli.options import read_programme
+from cli.output import read_json, write_json, write_text
 from experiments.errors import AnalysisError
+
+if TYPE_CHECKING:
+    from experiments.analysis import ExperimentResult
+    from experiments.definition import ExperimentDefinition
+    from training.uplift.responders import Responders
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line says about the data: a table, event tables, or the server's log."""
+
+    log: Path
+    data: Path | None = None
+    exposures: Path | None = None
+    outcomes: Path | None = None
+    identities: Path | None = None
+    saved: Path | None = None
+    as_of: date | None = None
+
+
+def one_experiment(path: Path, changes: dict[str, str] | None = None) -> "ExperimentDefinition":
+    """Return the one experiment of a file, with changes to its fields."""
+    from experiments.definition import load_experiments
+
+    found = load_experiments(path)
+    if len(found) != 1:
+        raise typer.BadParameter(f"{path} holds {len(found)} experiments; name a file with one.")
+    return found[0].model_copy(update=changes or {})
+
+
+def run_analysis(definition: "ExperimentDefinition", request: Request) -> "ExperimentResult":
+    """Return the analysis of the data that the request names."""
+    from experiments.aggregates import open_table
+    from experiments.analysis import analyze_events, analyze_log, analyze_table, reanalyze
+    from experiments.log.frames import read_log
+
+    if request.saved is not None:
+        return reanalyze(definition, read_json(request.saved), today=request.as_of)
+    if request.data is not None:
+        return analyze_table(definition, open_table(request.data), today=request.as_of)
+    if request.exposures is not None and request.outcomes is not None:
+        return analyze_events(
+            definition,
+            exposures=open_table(request.exposures),
+            outcomes=open_table(request.outcomes),
+            identities=None if request.identities is None else open_table(request.identities),
+            today=request.as_of,
+        )
+    return analyze_log(definition, read_log(request.log, definition.programme), today=request.as_of)
+
+
+def write_result(
+    result: "ExperimentResult", json: str, html: Path | None, responders: "Responders | None" = None
+) -> None:
+    """Write the result as JSON and as a report, where asked for, with who responded where that was told."""
+    if json:
+        who = {} if responders is None else {"who_responded": responders.to_json()}
+        write_json({**result.to_json(), **who}, json)
+    if html is None:
+        return
+    from experiments.pages import ReportContext, build_report
+
+    definition = result.definition
+    context = ReportContext(
+        title=definition.experiment_id,
+        subtitle=definition.hypothesis,
+        generated_time=datetime.now(UTC),
+        who_responded="" if responders is None else responders.section(),
+    )
+    write_text(html, build_report(result, context))
+
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,7 +124,7 @@ def tell_responders(
         if options.members is not None or options.features or options.trial is not None:
             raise typer.BadParameter("--members, --features and --trial belong to --who.")
         return None
-    from training.data.writing import write_table
+    from training.data.columns import write_table
 
     found = _find(definition, request, options.members, list(options.features))
     if options.trial is not None:
@@ -123,3 +201,59 @@ def _usable(features: "pl.DataFrame") -> "pl.DataFrame":
             column.n_unique() == features.height and (column.dtype == pl.String or column.dtype.is_integer())
         )
     )
+
+
+if TYPE_CHECKING:
+    from experiments.definition import ExperimentDefinition
+
+
+def asks_for_standing_arms(named: Path) -> bool:
+    """Tell whether the name is ``standing-arms`` or ``standing-arms.PERIOD``, and no file."""
+    return (
+        named.parts == (named.name,)
+        and named.name.partition(".")[0] == "standing-arms"
+        and not named.exists()
+    )
+
+
+def standing_experiment(
+    name: str, config: Path, programme: str, period: str, as_of: datetime | None
+) -> tuple["ExperimentDefinition", Path]:
+    """Return the experiment of the standing arms in a period, and the configuration's log.
+
+    Args:
+        name: ``standing-arms``, or with a period ``standing-arms.2026-11``.
+        config: The server's configuration.
+        programme: The programme; if empty the only one.
+        period: The period, if the name has none; that of ``as_of``, else the present one, if there is none either.
+        as_of: A day.
+
+    Raises:
+        AnalysisError: The period is none, or the catalogue has no standing arms.
+        DefinitionError: The configuration or the catalogue cannot be used.
+    """
+    from experiments.standing_arms import named_period, standing_definition
+
+    _, dot, named = name.partition(".")
+    if dot and period and period != named:
+        raise typer.BadParameter(f"{name!r} and --period {period} name two periods.")
+    source = read_programme(config, programme)
+    arms = source.catalogue.standing_arms
+    if not arms.traffic_ppm:
+        raise AnalysisError(
+            f"The catalogue of programme {source.programme!r} has no standing arms; name their members as"
+            " standing_arms.traffic_ppm.",
+            programme=source.programme,
+        )
+    kind, day = arms.period, (as_of or datetime.now(source.catalogue.zone)).date()
+    if dot or period:
+        kind, day = named_period(named if dot else period)
+    placements = [placement.placement_id for placement in source.catalogue.placements]
+    definition = standing_definition(
+        source.programme,
+        {str(arm): weight for arm, weight in arms.traffic_ppm.items()},
+        kind,
+        day,
+        placements,
+    )
+    return definition, source.log

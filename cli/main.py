@@ -1,13 +1,17 @@
-"""The command `troth`."""
+"""The command `troth`.
+
+`troth demo`: the whole loop on real data.
+"""
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from cli import (
     campaign,
     catalog,
-    demo_command,
     experiment,
     explain,
     member,
@@ -19,8 +23,25 @@ from cli import (
     serve,
     train,
 )
+from cli.output import names
 from experiments.errors import DomainError
 from training.bundle import BundleError
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--dir", help="Folder for everything the demo makes.")] = Path(
+        "demo"
+    ),
+    models: Annotated[
+        str, typer.Option(help="Train only these models, separated by commas; all if empty.")
+    ] = "",
+    trips: Annotated[int, typer.Option(min=0, help="Replay only the first so many trips; 0 for all.")] = 0,
+) -> None:
+    """Run the whole loop on real data: train, serve, randomise, log, analyse; ends with a report."""
+    from cli.demo.run import run_demo
+
+    run_demo(folder, names(models), trips)
+
 
 app = typer.Typer(
     name="troth",
@@ -29,7 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command("demo")(demo_command.demo)
+app.command("demo")(demo)
 app.command("serve")(serve.serve)
 app.command("explain")(explain.explain)
 app.command("replay")(replay.replay)

@@ -1,9 +1,12 @@
-"""What the server's configuration says of one programme."""
+"""What the server's configuration says of one programme.
+
+Options that the commands of `troth models` share.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,8 +36,8 @@ def read_programme(config: Path, programme: str = "") -> ProgrammeSource:
         DefinitionError: The configuration or the catalogue cannot be used.
         BadParameter: There is no such programme, or it must be named.
     """
-    from server.catalogue_opening import configured_catalogue
     from server.config import load_config
+    from server.programme.loading import configured_catalogue
 
     found = load_config(config)
     chosen = chosen_programme(config, found.programmes, programme)
@@ -59,3 +62,14 @@ def chosen_programme(config: Path, programmes: Collection[str], programme: str) 
     if chosen not in programmes:
         raise typer.BadParameter(f"{config} has no programme {chosen!r}; it has {listed}.")
     return chosen
+
+
+DEFAULT_TASK = "replenish"
+
+Store = Annotated[Path, typer.Option(help="Folder of the MLflow store.")]
+Programme = Annotated[str, typer.Option(help="Loyalty programme.")]
+OneTask = Annotated[
+    str, typer.Option(help="What the models are for: replenish, win_back, discover, redeem, or actions.")
+]
+AnyTask = Annotated[str, typer.Option(help="Only the models of this task; of all tasks if empty.")]
+Json = Annotated[str, typer.Option(help="Write one JSON document to this file, or to stdout for '-'.")]

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import names, say, table, write_json, write_text
-from cli.progress import progress_bar
-from cli.train_actions import (
+from cli.output import names, progress_bar, say, table, write_json, write_text
+from cli.train import (
     Control,
     Data,
     Features,
@@ -95,7 +94,7 @@ def plan(
     ] = "",
 ) -> None:
     """Plan whom to send what from a trial: the list, its cost, its value against simpler plans, and a verdict."""
-    from training.data.writing import write_table
+    from training.data.columns import write_table
     from training.send_plan import PlanOptions, plan_sends
     from training.uplift.reading import TrialColumns
 

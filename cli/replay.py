@@ -75,7 +75,7 @@ def _replay_one(log: "LogReplay", programme: str, decision_id: str, json: str) -
 
 
 def _replay_all(log: "LogReplay", since: datetime | None, sample: int, json: str) -> bool:
-    from cli.progress import progress_bar
+    from cli.output import progress_bar
 
     with progress_bar() as report:
         found = log.many(since=since, sample=sample, report=report)

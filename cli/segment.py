@@ -28,8 +28,7 @@ def size(
     """Count the members of a table that a segment or rule matches."""
     from experiments.rules import describe
     from server.catalogue import load_catalogue
-    from server.catalogue.rules import compiled, segment_attributes
-    from server.catalogue.sizing import open_members, size_in_table
+    from server.catalogue.rules import compiled, open_members, segment_attributes, size_in_table
 
     known = load_catalogue(catalogue)
     attributes = segment_attributes(known)

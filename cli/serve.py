@@ -30,8 +30,8 @@ def serve(
     """Serve recommendations, assignments and outcome logging until SIGTERM or Ctrl-C."""
     # Before gRPC is loaded: its own complaints about a port in use would stand beside our sentence.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from server.app import serve as run
     from server.config import load_config, with_overrides
-    from server.lifecycle import serve as run
 
     settings = with_overrides(
         load_config(config), host=host, port=port, metrics_port=metrics_port, replay=replay or None

@@ -9,21 +9,18 @@ from experiments.errors import DomainError
 from experiments.log.events import Outcome
 from server.budgets import Accounts, Books, BudgetFollower, Totals
 from server.config import Config
-from server.handlers.assignments import AssignmentHandler
+from server.handlers.assignments import AssignmentHandler, People
 from server.handlers.campaign import CampaignHandler
-from server.handlers.catalogue import CatalogueHandler
+from server.handlers.catalogue import CatalogueHandler, SegmentHandler
 from server.handlers.decisions import DecisionMaker
 from server.handlers.experiments import ExperimentHandler
 from server.handlers.members import MemberHandler
 from server.handlers.outcomes import EventHandler
-from server.handlers.people import People
 from server.handlers.replay import ReplayHandler
 from server.handlers.request_checks import Clock
 from server.handlers.results import ResultsHandler
-from server.handlers.segments import SegmentHandler
-from server.housekeeping import Housekeeping
 from server.metrics import Metrics
-from server.programme.background import Responses
+from server.programme.background import Housekeeping, Responses
 from server.programme.loading import StartError, open_parts, snapshot
 from server.programme.models import (
     ACTIONS,

@@ -8,18 +8,24 @@ from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
 from training.offers.model_cards import shown_difference
 from training.offers.result import COUNTING
-from training.promotion_actions import check_actions, judge_action_model
 from training.promotion_checks import (
     CheckError,
+    Judgement,
+    Rival,
+    check_actions,
     check_latency,
     check_parity,
     check_smoke,
+    counting_rival,
+    inherited,
+    judge,
+    judge_action_model,
     measure_latency,
+    refusal,
 )
-from training.promotion_rules import Judgement, Rival, counting_rival, inherited, judge, refusal
 from training.tracking import ModelRegistry, RegisteredVersion
-from training.tracking.records import metric_key
 from training.tracking.registry import CHALLENGER_ALIAS, CHAMPION_ALIAS, PREVIOUS_ALIAS, STATUS_TAG
+from training.tracking.runs import metric_key
 
 DEFAULT_LATENCY_LIMIT_MS = 20.0
 """Most that scoring one member on all offers may take, as the median over members, in ms."""

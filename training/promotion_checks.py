@@ -1,5 +1,12 @@
-"""Whether a stored bundle works, says what training said, and answers in time."""
+"""Whether a stored bundle works, says what training said, and answers in time.
 
+Whether a model's numbers are good enough to serve: pure rules on estimates, with a sentence that says why.
+
+What it takes for an action model to become champion: its bundle works, and its trial can be trusted.
+"""
+
+import math
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +14,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from training.bundle import Bundle, BundleError, OfferModel, open_bundle
+from training.bundle import Bundle, BundleError, OfferModel, open_action_bundle, open_bundle
+from training.errors import RegistryError
+from training.evaluation import Estimate
+from training.offers.model_cards import metric_title, shown_interval
+from training.offers.result import COUNTING
+from training.tracking import ModelRegistry, RegisteredVersion
 from training.tracking.evidence import Parity
+from training.tracking.registry import DISTRUST_TAG, TRUSTED
 
 _KNOWN_MEMBERS = 3
 _TIMED_MEMBERS = 50
@@ -136,3 +149,143 @@ def _scores(
 
 def _same_bits(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> bool:
     return first.dtype == second.dtype and first.tobytes() == second.tobytes()
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What a candidate is compared with.
+
+    Attributes:
+        name: How people call it, such as ``als, version 3``.
+        difference: Paired difference of the deciding metric, candidate minus rival, on the same cases.
+    """
+
+    name: str
+    difference: Estimate
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the rules say.
+
+    Attributes:
+        approved: Whether the candidate may serve.
+        reason: Why, in one line with numbers.
+    """
+
+    approved: bool
+    reason: str
+
+
+def judge(
+    model: str, metric: str, value: float, *, counting: Rival | None, champion: Rival | None
+) -> Judgement:
+    """Judge a candidate by the metric that decides.
+
+    A model must beat counting for sure: the lower end of the 95 % interval of the paired difference lies above 0. It must
+    not lose to the champion: the difference is above 0, though its interval may include 0. So many small steps are
+    allowed between models that all beat counting; a step that looks like a loss is not. Counting itself, the simplest
+    thing that works, may always take over unless it loses to the champion for sure.
+
+    Args:
+        model: Name of the candidate's recommender.
+        metric: The metric that decides, such as ``ndcg@10``.
+        value: What the candidate reached.
+        counting: How it did against counting; ``None`` for counting itself.
+        champion: How it did against the champion; ``None`` when nothing serves yet.
+    """
+    reached = f"{metric_title(metric)} {value:.4f}"
+    if counting is None:
+        return _judge_counting(model, reached, champion)
+    if not _low(counting.difference) > 0:
+        chance = ", which may be chance" if counting.difference.value > 0 else ""
+        return _refused(model, f"{reached} is {_apart(counting)}{chance}")
+    if champion is None:
+        return Judgement(True, f"{reached} is {_apart(counting)}; nothing served before")
+    if not champion.difference.value > 0:
+        return _refused(model, f"{reached} is {_apart(champion)}")
+    return Judgement(True, f"{reached} is {_apart(counting)} and {_apart(champion)}")
+
+
+def inherited(metric: str, value: float | None, *, origin: str, evidence: str) -> Judgement:
+    """Approve a champion that was refreshed: nothing is known that it could be measured on and has not seen.
+
+    Args:
+        metric: The metric that decides.
+        value: What the version that was measured reached, where that is known.
+        origin: The version that purchases were added to.
+        evidence: The version that was measured.
+    """
+    reached = (
+        f"; {metric_title(metric)} {value:.4f} is what version {evidence} reached"
+        if value is not None
+        else ""
+    )
+    return Judgement(True, f"it is version {origin} with the purchases made since{reached}")
+
+
+def refusal(model: str, why: str) -> str:
+    """Return the sentence that refuses a model."""
+    return f"{model} cannot become champion: {why}."
+
+
+def _judge_counting(model: str, reached: str, champion: Rival | None) -> Judgement:
+    if champion is None:
+        return Judgement(True, f"{reached}; it is what others must beat, and nothing served before")
+    high = champion.difference.interval[1]
+    if high >= 0 or (math.isnan(high) and champion.difference.value >= 0):
+        return Judgement(True, f"{reached} is {_apart(champion)}, no certain loss, and counting is simpler")
+    return _refused(model, f"{reached} is {_apart(champion)}")
+
+
+def _refused(model: str, why: str) -> Judgement:
+    return Judgement(False, refusal(model, why))
+
+
+def _low(difference: Estimate) -> float:
+    return difference.interval[0]
+
+
+def _apart(rival: Rival) -> str:
+    value = rival.difference.value
+    if value == 0:
+        return f"equal to {rival.name} ({shown_interval(rival.difference)})"
+    return f"{abs(value):.4f} {'above' if value > 0 else 'below'} {rival.name} ({shown_interval(rival.difference)})"
+
+
+def counting_rival(difference: Estimate) -> Rival:
+    """Return counting as a rival."""
+    return Rival(COUNTING, difference)
+
+
+def check_actions(path: Path) -> None:
+    """Open a bundle, checksums included, and ask for the effects on somebody of whom nothing is known.
+
+    Raises:
+        CheckError: It does not open, or an effect is not finite.
+    """
+    try:
+        model = open_action_bundle(path).model
+    except BundleError as error:
+        raise CheckError(error.message.replace(f"bundle {path}", "bundle").rstrip(".")) from error
+    if not np.isfinite(model.effects({})).all():
+        raise CheckError("An effect on somebody unknown is not finite")
+
+
+def judge_action_model(registry: ModelRegistry, candidate: RegisteredVersion) -> Judgement:
+    """Judge a version by its bundle and by the checks of its trial.
+
+    Effects are calibrated on members that their model did not see, so that no model is worse than the averages of its own trial; whether
+    another trial still holds is for people to say, by naming its version.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="troth-") as temporary:
+            check_actions(registry.bundle(candidate, Path(temporary)))
+    except (CheckError, RegistryError) as error:
+        why = str(error).rstrip(".")
+        return Judgement(False, refusal(candidate.model, why[:1].lower() + why[1:]))
+    distrust = candidate.tags.get(DISTRUST_TAG, "")
+    if distrust != TRUSTED:
+        why = distrust.rstrip(".") or "whether its trial can be trusted was not kept: train again"
+        return Judgement(False, refusal(candidate.model, why[:1].lower() + why[1:]))
+    return Judgement(True, "its bundle works and its trial passed all checks")

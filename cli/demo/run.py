@@ -1,32 +1,83 @@
-"""`troth demo`: train, register, pull, serve, replay, analyse, report."""
+"""`troth demo`: train, register, pull, serve, replay, analyse, report.
 
+The real server, as a process of its own.
+"""
+
+import re
 import shutil
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli.comparison import comparison
-from cli.demo.replay import PLACEMENT, ReplayCounts, replay
+from cli.demo.replay import PLACEMENT, ReplayCounts, covered_products, replay, trips_of_weeks
 from cli.demo.report import report_context
-from cli.demo.server_process import serving
-from cli.demo.trips import covered_products, trips_of_weeks
 from cli.demo.workspace import Workspace, open_workspace, write_definitions
-from cli.output import say, write_json
-from cli.progress import Report, progress_bar
+from cli.output import Report, progress_bar, say, write_json
+from cli.train import comparison
 from experiments.analysis import ExperimentResult, analyze_log
 from experiments.definition import load_experiments
+from experiments.errors import DomainError
 from experiments.log.frames import read_log
 from experiments.pages import build_report
 from training.data import OfferDataset
-from training.data.complete_journey import MAX_PRODUCTS
-from training.data.named import load_dataset
+from training.data.complete_journey import MAX_PRODUCTS, load_dataset
 from training.offers.job import train_offers
 from training.offers.options import JobOptions
 from training.offers.result import TrainOffersResult
 from training.offers.sources import from_coupons_until
 from training.tracking import pull_model
+
+_LONGEST_STOP_S = 30.0
+_LINES_SHOWN = 3
+
+
+class ServerProcessError(DomainError):
+    """The server did not start or stopped by itself."""
+
+    reason = "SERVER_FAILED"
+
+
+@contextmanager
+def serving(config: Path, log: Path) -> Iterator[str]:
+    """Run `troth serve --replay` on free ports and give its address; drain it in the end.
+
+    Args:
+        config: The configuration.
+        log: File for the server's structured log.
+
+    Raises:
+        ServerProcessError: It did not start.
+    """
+    command = [
+        sys.executable, "-m", "cli.main", "serve", "--config", str(config), "--replay",
+        "--port", "0", "--metrics-port", "0",
+    ]  # fmt: skip
+    with (
+        log.open("wb") as lines,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=lines, text=True) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            said = process.stdout.readline()
+            found = re.search(r"answers on (\S+),", said)
+            if found is None:
+                process.wait(timeout=_LONGEST_STOP_S)
+                last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LINES_SHOWN:]
+                raise ServerProcessError(
+                    f"The server did not start: {' '.join(last)} (see {log})", log=str(log)
+                )
+            yield found.group(1)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=_LONGEST_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
 
 PROGRAMME = "default"
 TASK = "redeem"

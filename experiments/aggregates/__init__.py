@@ -2,12 +2,11 @@
 
 from experiments.aggregates.cells import MIXED, NO_VALUE, Bounds, Cell, MetricStatistics
 from experiments.aggregates.collect import collect
+from experiments.aggregates.event_columns import Aggregate, EventColumn, EventNames, EventSpec
 from experiments.aggregates.events import EventDiagnostics, UnitTable, unit_table
 from experiments.aggregates.layout import MetricColumns, Source, TableLayout, Winsor
-from experiments.aggregates.statistics import Statistics
+from experiments.aggregates.statistics import Diagnostics, Statistics
 from experiments.aggregates.tables import open_table
-from experiments.sufficient.diagnostics import Diagnostics
-from experiments.sufficient.event_spec import Aggregate, EventColumn, EventNames, EventSpec
 
 __all__ = [
     "MIXED",

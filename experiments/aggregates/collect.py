@@ -6,35 +6,35 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from experiments.aggregates.cells import Cell, MetricStatistics
-from experiments.aggregates.checks import refuse_duplicates
-from experiments.aggregates.layout import MetricColumns, TableLayout, check_metrics
-from experiments.aggregates.rows import DAY, Plan, segment_name
-from experiments.aggregates.statistics import Statistics
-from experiments.aggregates.sums import Sums
-from experiments.errors import AnalysisError
-from experiments.sufficient.caps import metric_bounds
-from experiments.sufficient.checks import check_columns, text_refusal, type_refusal
-from experiments.sufficient.diagnostics import MOST_EXAMPLES, Diagnostics
-from experiments.sufficient.findings import (
+from experiments.aggregates.cells import Cell, MetricStatistics, refuse_many_cells, refuse_many_segments
+from experiments.aggregates.checks import (
     ValueCounts,
     binary_refusal,
+    check_columns,
     count_values,
     infinity_refusal,
+    refuse_duplicates,
     size_refusal,
+    text_refusal,
+    type_refusal,
 )
-from experiments.sufficient.passes import settled_sums
-from experiments.sufficient.segments import refuse_many_cells, refuse_many_segments
-from experiments.sufficient.times import refuse_unreadable
-from experiments.sufficient.variants import (
+from experiments.aggregates.layout import (
     CODE,
     NO_CLUSTER,
     NO_VARIANT,
     NOT_TRIGGERED,
     SEVERAL_VARIANTS,
     UNKNOWN_VARIANT,
+    MetricColumns,
+    TableLayout,
+    check_metrics,
     variant_code,
 )
+from experiments.aggregates.rows import DAY, Plan, metric_bounds, segment_name
+from experiments.aggregates.statistics import MOST_EXAMPLES, Diagnostics, Statistics
+from experiments.aggregates.sums import Sums, settled_sums
+from experiments.aggregates.tables import refuse_unreadable
+from experiments.errors import AnalysisError
 
 
 def collect(

@@ -13,13 +13,15 @@ from experiments.aggregates.event_columns import (
     UNIT,
     VALUE,
     VARIANT,
+    Aggregate,
+    EventColumn,
+    EventSpec,
     counted_once,
     prepared_exposures,
     prepared_outcomes,
 )
 from experiments.aggregates.layout import TableLayout
 from experiments.errors import AnalysisError
-from experiments.sufficient.event_spec import Aggregate, EventColumn, EventSpec
 
 FIRST = "first_expose_time"
 """Name of the column with the time of first exposure."""

@@ -1,14 +1,77 @@
-"""What one pass over a table leaves: moments in cells that partition the units, and what was left out."""
+"""What one pass over a table leaves: moments in cells that partition the units, and what was left out.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+What was left out of the figures, counted.
+
+Statistics as a JSON document, exact to the bit: every figure can be recomputed from the file.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import date
-from typing import Self
+from typing import Any, Self
 
-from experiments.aggregates.cells import Cell, MetricStatistics, cells_of, check_same, merged_metric, pooled
+from experiments.aggregates.cells import (
+    Bounds,
+    Cell,
+    MetricStatistics,
+    cells_of,
+    check_same,
+    merged_metric,
+    pooled,
+)
 from experiments.errors import AnalysisError
 from experiments.stats.moments import Moments
-from experiments.sufficient.diagnostics import Diagnostics
+
+MOST_EXAMPLES = 5
+"""Most values of unknown variants that are kept as examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostics:
+    """What was found in the table besides the figures; all are counts of rows, added up on merging.
+
+    Attributes:
+        rows: Rows of the table.
+        without_variant: Rows without a value in the variant column.
+        in_unknown_variants: Rows whose variant the experiment does not have.
+        not_triggered: Rows of known variants that did not meet the trigger.
+        without_cluster: Rows of known variants without a value in the cluster column.
+        clusters_in_several_variants: Clusters that are left out because their members differ in variant.
+        members_of_those_clusters: Rows of these clusters.
+        without_day: Counted units (clusters) that have no time; they are in the totals and in no day.
+        missing: Per metric, counted units (clusters) that lack a value in one of its columns.
+        nulls: Per column, rows of known variants with null, for metrics that miss values.
+        nans: Per column, rows of known variants with NaN, for metrics that miss values.
+        unknown_examples: Some of the unknown values of the variant column, sorted.
+    """
+
+    rows: int = 0
+    without_variant: int = 0
+    in_unknown_variants: int = 0
+    not_triggered: int = 0
+    without_cluster: int = 0
+    clusters_in_several_variants: int = 0
+    members_of_those_clusters: int = 0
+    without_day: int = 0
+    missing: Mapping[str, int] = field(default_factory=dict)
+    nulls: Mapping[str, int] = field(default_factory=dict)
+    nans: Mapping[str, int] = field(default_factory=dict)
+    unknown_examples: tuple[str, ...] = ()
+
+    def merge(self, other: Self) -> Self:
+        """Return the counts of both parts together."""
+        merged: dict[str, object] = {}
+        for one in fields(self):
+            ours, theirs = getattr(self, one.name), getattr(other, one.name)
+            if isinstance(ours, Mapping):
+                keys = dict.fromkeys((*ours, *theirs))
+                merged[one.name] = {key: ours.get(key, 0) + theirs.get(key, 0) for key in keys}
+            elif isinstance(ours, tuple):
+                merged[one.name] = tuple(sorted({*ours, *theirs}))[:MOST_EXAMPLES]
+            else:
+                merged[one.name] = ours + theirs
+        return type(self)(**merged)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +194,6 @@ class Statistics:
 
     def to_json(self) -> str:
         """Return the statistics as a JSON document that ``from_json`` reads back to the same bits."""
-        from experiments.sufficient.encoding import encode
-
         return encode(self)
 
     @staticmethod
@@ -142,8 +203,6 @@ class Statistics:
         Raises:
             AnalysisError: The text is not such a document, or of a version that is not known.
         """
-        from experiments.sufficient.encoding import decode
-
         return decode(text)
 
     def _metric(self, metric_id: str, variant_id: str) -> MetricStatistics:
@@ -163,3 +222,121 @@ class Statistics:
         if column not in self.segment_columns:
             raise AnalysisError(f"Column {column} is no segment column of the statistics.", column=column)
         return self.segment_columns.index(column)
+
+
+FORMAT = "troth-statistics"
+"""What the document says it is."""
+
+FORMAT_VERSION = 1
+"""Version of the document's shape."""
+
+
+def encode(statistics: Statistics) -> str:
+    """Return the JSON document. Numbers are written with as many digits as their bits need."""
+    cells = list(statistics.cell_units)
+    places = {cell: place for place, cell in enumerate(cells)}
+    document = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "variant_ids": statistics.variant_ids,
+        "segment_columns": statistics.segment_columns,
+        "clustered": statistics.clustered,
+        "cells": [
+            {
+                "variant_id": cell.variant_id,
+                "day": None if cell.day is None else cell.day.isoformat(),
+                "segments": cell.segments,
+                "units": statistics.cell_units[cell],
+            }
+            for cell in cells
+        ],
+        "metrics": [_metric_document(metric, places) for metric in statistics.metrics.values()],
+        "diagnostics": asdict(statistics.diagnostics),
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def decode(text: str) -> Statistics:
+    """Return the statistics of a document.
+
+    Raises:
+        AnalysisError: The text is no such document, or one of an unknown version.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise AnalysisError(f"The statistics are not JSON: {error}.") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise AnalysisError(f"The JSON document holds no statistics; its format should be {FORMAT}.")
+    if document.get("version") != FORMAT_VERSION:
+        raise AnalysisError(
+            f"The statistics have version {document.get('version')}; this Troth reads version {FORMAT_VERSION}."
+        )
+    try:
+        return _statistics(document)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise AnalysisError(f"The statistics are damaged: {type(error).__name__} {error}.") from error
+
+
+def _metric_document(metric: MetricStatistics, places: Mapping[Cell, int]) -> dict[str, Any]:
+    return {
+        "metric_id": metric.metric_id,
+        "columns": metric.columns,
+        "bounds": None if metric.bounds is None else metric.bounds._asdict(),
+        "refused": metric.refused,
+        "moments": [
+            {
+                "cell": places[cell],
+                "count": moments.count,
+                "means": moments.means,
+                # The matrix is symmetric: its lower triangle, row by row, is all of it.
+                "products": [row[: place + 1] for place, row in enumerate(moments.products)],
+            }
+            for cell, moments in metric.cells.items()
+        ],
+    }
+
+
+def _statistics(document: Mapping[str, Any]) -> Statistics:
+    cell_units = {
+        Cell(
+            one["variant_id"],
+            None if one["day"] is None else date.fromisoformat(one["day"]),
+            tuple(one["segments"]),
+        ): int(one["units"])
+        for one in document["cells"]
+    }
+    cells = list(cell_units)
+    found = dict(document["diagnostics"])
+    found["unknown_examples"] = tuple(found["unknown_examples"])
+    return Statistics(
+        variant_ids=tuple(document["variant_ids"]),
+        segment_columns=tuple(document["segment_columns"]),
+        clustered=document["clustered"],
+        cell_units=cell_units,
+        metrics={one["metric_id"]: _metric(one, cells) for one in document["metrics"]},
+        diagnostics=Diagnostics(**found),
+    )
+
+
+def _metric(document: Mapping[str, Any], cells: Sequence[Cell]) -> MetricStatistics:
+    bounds = document["bounds"]
+    return MetricStatistics(
+        metric_id=document["metric_id"],
+        columns=tuple(document["columns"]),
+        cells={cells[one["cell"]]: _moments(one) for one in document["moments"]},
+        bounds=None if bounds is None else Bounds(**bounds),
+        refused=document["refused"],
+    )
+
+
+def _moments(document: Mapping[str, Any]) -> Moments:
+    rows = document["products"]
+    size = len(rows)
+    if len(document["means"]) != size or any(len(row) != place + 1 for place, row in enumerate(rows)):
+        raise ValueError("means and products differ in size")
+    return Moments(
+        int(document["count"]),
+        tuple(document["means"]),
+        tuple(tuple(rows[max(i, j)][min(i, j)] for j in range(size)) for i in range(size)),
+    )

@@ -9,14 +9,12 @@ import polars as pl
 
 from experiments.aggregates import Statistics, TableLayout, collect
 from experiments.aggregates.rows import MEMBERS
-from experiments.analysis.columns import metric_columns, table_layout, variants_by_value
-from experiments.analysis.computed import ComputedFigures, compute, is_computed
 from experiments.analysis.diagnostics import Diagnostics, table_diagnostics
-from experiments.analysis.events import event_units
-from experiments.analysis.evidence import Evidence
+from experiments.analysis.evidence import ComputedFigures, Evidence, compute, is_computed
 from experiments.analysis.judge import judge
+from experiments.analysis.measures import metric_columns, table_layout, variants_by_value
 from experiments.analysis.result import ExperimentResult
-from experiments.analysis.unit_table import build_member_table
+from experiments.analysis.unit_table import build_member_table, event_units
 from experiments.definition import Attribution, ExperimentDefinition
 from experiments.errors import AnalysisError
 from experiments.log.frames import EventFrames, as_members

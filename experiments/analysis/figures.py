@@ -5,23 +5,15 @@ from datetime import date
 from scipy.special import stdtrit
 
 from experiments.analysis.comparison import Arms
-from experiments.analysis.computed import is_computed
-from experiments.analysis.evidence import Evidence
+from experiments.analysis.evidence import Evidence, is_computed
 from experiments.analysis.measures import covariate_shapes
 from experiments.analysis.result import VariantFigure
 from experiments.definition import Metric
 from experiments.errors import AnalysisError
 from experiments.stats import Moments, PairEstimate, arm_figure, estimate_pair
 from experiments.stats.bandit import batched_effect
-from experiments.stats.batches import within
-from experiments.stats.figure import FEWEST_UNITS_FOR_MEAN
-from experiments.stats.imbalance import (
-    CovariateDifference,
-    ImbalanceCheck,
-    check_imbalance,
-    corrected_imbalance,
-)
-from experiments.stats.independent import independent_pair
+from experiments.stats.figure import FEWEST_UNITS_FOR_MEAN, independent_pair, within
+from experiments.stats.srm import CovariateDifference, ImbalanceCheck, check_imbalance, corrected_imbalance
 
 _FEWEST_UNITS_A_DAY = 30
 MOVED = "the allocation moved from day to day"

@@ -5,19 +5,16 @@ from datetime import date
 
 from experiments.analysis.breakdowns import daily_effects, factor_effects, novelty_results, segment_results
 from experiments.analysis.comparison import Comparison, compare_arms, correct, planned_pair_units
-from experiments.analysis.decision import decide
+from experiments.analysis.decision import decide, progress_of
 from experiments.analysis.diagnostics import Diagnostics, MultipleExposures, multiple_exposures
 from experiments.analysis.evidence import Evidence
 from experiments.analysis.figures import arms_of, imbalance_of, variant_figures
 from experiments.analysis.money import money_effects
-from experiments.analysis.progress import progress_of
-from experiments.analysis.result import ExperimentResult
-from experiments.analysis.sentence import mismatch_sentence
+from experiments.analysis.result import ExperimentResult, mismatch_sentence
 from experiments.definition import ExperimentDefinition, MetricRole
 from experiments.number_format import count_of
 from experiments.stats import SrmCheck, check_sample_ratio
-from experiments.stats.imbalance import ImbalanceCheck
-from experiments.stats.srm import WARNING_BELOW
+from experiments.stats.srm import WARNING_BELOW, ImbalanceCheck
 
 SUCCESS = frozenset({MetricRole.SUCCESS})
 

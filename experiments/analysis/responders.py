@@ -6,10 +6,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from experiments.analysis.columns import table_layout
-from experiments.analysis.events import event_units
-from experiments.analysis.measures import metric_sources
-from experiments.analysis.unit_table import build_member_table
+from experiments.analysis.measures import metric_sources, table_layout
+from experiments.analysis.unit_table import build_member_table, event_units
 from experiments.definition import Attribution, ExperimentDefinition, Metric, MetricKind, Source
 from experiments.errors import AnalysisError
 from experiments.log.frames import EventFrames, as_members

@@ -1,0 +1,1 @@
+"""Assignment: who is in which variant, a pure function of the compiled plan."""

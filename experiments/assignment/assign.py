@@ -5,11 +5,9 @@ from collections.abc import Mapping
 
 import xxhash
 
-from experiments.answers import Assignment, AssignmentReason
 from experiments.assignment.frame import assign_frame
 from experiments.assignment.hashing import netstring
-from experiments.assignment.plan import CompiledExperiment, Share
-from experiments.plan import Plan
+from experiments.assignment.plan import Assignment, AssignmentReason, CompiledExperiment, Plan, Share
 from experiments.rules import RuleOutcome
 
 __all__ = ["Assignment", "AssignmentReason", "assign", "assign_all", "assign_frame"]

@@ -5,10 +5,8 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 import polars_hash  # noqa: F401 registers the expression namespace "nchash"
 
-from experiments.answers import Assignment
 from experiments.assignment.hashing import POINTS
-from experiments.assignment.plan import CompiledExperiment, Share, Split
-from experiments.plan import Plan
+from experiments.assignment.plan import Assignment, CompiledExperiment, Plan, Share, Split
 from experiments.rules import RuleOutcome
 
 _ANSWER = pl.Struct({"variant_id": pl.String, "reason": pl.String})

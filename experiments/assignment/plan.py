@@ -1,10 +1,19 @@
-"""Turns a definition into what assignment reads: prefixes of hashes, bounds of points, and finished answers."""
+"""Turns a definition into what assignment reads: prefixes of hashes, bounds of points, and finished answers.
 
+The answers of assignment: which variant, and why.
+
+The compiled plan: what assignment needs to know, worked out once and never changed.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
-from experiments.answers import NO_PARAMETERS, Assignment, AssignmentReason, Parameters
 from experiments.assignment.hashing import (
     PARTS_PER_MILLION,
     Purpose,
@@ -13,8 +22,61 @@ from experiments.assignment.hashing import (
     share_bounds,
 )
 from experiments.definition import ExperimentDefinition, LayerSlots, State
-from experiments.errors import DefinitionError, Problem
+from experiments.errors import DefinitionError, DomainError, Problem
 from experiments.rules import AttributeType, Rule, RuleError, compile_rule
+
+Parameters = Mapping[str, str | int | float | bool]
+NO_PARAMETERS: Parameters = MappingProxyType({})
+
+
+class AssignmentReason(StrEnum):
+    """Why a unit has the variant it has, or none; in the order in which the rules are asked.
+
+    ``NOT_RUNNING`` the experiment does not run. ``OVERRIDDEN`` the definition names this unit. ``HELD_OUT`` no experiment
+    touches it. ``NOT_IN_SLOT`` its slot of the layer is not lent to this experiment. ``STICKY`` it keeps the variant it
+    had. ``TARGETING_ERROR`` the rule cannot tell, for example because an attribute is missing; ``NOT_TARGETED`` it says
+    no. ``NOT_ENROLLED`` outside the traffic. ``ASSIGNED`` by its hash.
+    """
+
+    NOT_RUNNING = "NOT_RUNNING"
+    OVERRIDDEN = "OVERRIDDEN"
+    HELD_OUT = "HELD_OUT"
+    NOT_IN_SLOT = "NOT_IN_SLOT"
+    STICKY = "STICKY"
+    TARGETING_ERROR = "TARGETING_ERROR"
+    NOT_TARGETED = "NOT_TARGETED"
+    NOT_ENROLLED = "NOT_ENROLLED"
+    ASSIGNED = "ASSIGNED"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The answer for one unit and one experiment.
+
+    Attributes:
+        experiment_id: The experiment.
+        variant_id: The variant; none unless the reason is ``ASSIGNED``, ``STICKY`` or ``OVERRIDDEN``.
+        reason: Why.
+        plan_revision: The plan that gave the answer; with the same unit, attributes and earlier variant it gives the same
+            answer for ever.
+        experiment_revision: The definition's revision in that plan.
+        parameters: Of the variant; read-only; empty without one.
+        uniform: Whether the unit is in the slice of a bandit that is always spread evenly.
+    """
+
+    experiment_id: str
+    variant_id: str | None
+    reason: AssignmentReason
+    plan_revision: str
+    experiment_revision: int
+    parameters: Parameters
+    uniform: bool = False
+
+    @property
+    def counted(self) -> bool:
+        """Whether the unit takes part in the analysis; an overridden one has a variant and does not."""
+        return self.reason is AssignmentReason.ASSIGNED or self.reason is AssignmentReason.STICKY
+
 
 _PPM_PER_SLOT = 1_000
 
@@ -205,3 +267,97 @@ def _split(answers: _Answers, weights: Mapping[str, int], *, uniform: bool) -> S
             ends.append(lowest_point(upper))
             lower = upper
     return Split(tuple(ends[:-1]), tuple(arms))
+
+
+__all__ = ["CompiledExperiment", "Plan", "UnknownExperimentError", "compile_plan"]
+
+
+class UnknownExperimentError(DomainError):
+    """The plan has no experiment of that id."""
+
+    reason = "EXPERIMENT_NOT_FOUND"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All experiments of a programme, compiled.
+
+    Attributes:
+        programme: The loyalty programme.
+        revision: ``plan-`` and 12 hexadecimal digits; equal exactly if the plans assign and say the same.
+        experiments: By experiment id, in the order of ids; read-only.
+        placed: The running experiments of each placement, in the order of ids; read-only.
+    """
+
+    programme: str
+    revision: str
+    experiments: Mapping[str, CompiledExperiment]
+    placed: Mapping[str, tuple[CompiledExperiment, ...]]
+
+    def experiment(self, experiment_id: str) -> CompiledExperiment:
+        """Return an experiment.
+
+        Raises:
+            UnknownExperimentError: The plan has none of that id.
+        """
+        try:
+            return self.experiments[experiment_id]
+        except KeyError:
+            message = f"There is no experiment {experiment_id!r} in programme {self.programme!r}."
+            raise UnknownExperimentError(
+                message, experiment_id=experiment_id, programme=self.programme
+            ) from None
+
+
+def compile_plan(definitions: Iterable[ExperimentDefinition], programme: str) -> Plan:
+    """Compile the experiments of one programme; those of others are left out.
+
+    Raises:
+        DefinitionError: A targeting rule cannot be read.
+    """
+    own = sorted(
+        (definition for definition in definitions if definition.programme == programme),
+        key=lambda definition: definition.experiment_id,
+    )
+    revision = _revision(programme, own)
+    experiments = {one.experiment_id: compile_experiment(one, revision) for one in own}
+    placed: dict[str, list[CompiledExperiment]] = defaultdict(list)
+    for experiment in experiments.values():
+        for placement_id in experiment.placements if experiment.running else ():
+            placed[placement_id].append(experiment)
+    return Plan(
+        programme=programme,
+        revision=revision,
+        experiments=MappingProxyType(experiments),
+        placed=MappingProxyType({placement_id: tuple(found) for placement_id, found in placed.items()}),
+    )
+
+
+def _revision(programme: str, definitions: list[ExperimentDefinition]) -> str:
+    content = {"programme": programme, "experiments": [_deciding(definition) for definition in definitions]}
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"plan-{hashlib.sha256(canonical.encode()).hexdigest()[:12]}"
+
+
+def _deciding(definition: ExperimentDefinition) -> dict[str, Any]:
+    # Texts for people and the analysis are left out: they change no answer of the plan.
+    layer, holdout = definition.layer, definition.holdout
+    return {
+        "experiment_id": definition.experiment_id,
+        "revision": definition.revision,
+        "unit": definition.unit,
+        "state": definition.state,
+        "placements": sorted(definition.placements),
+        "salt": definition.salt,
+        "holdout": holdout and [holdout.holdout_id, holdout.traffic_ppm],
+        "layer": layer and [layer.layer_id, layer.ranges],
+        "targeting": definition.targeting and [definition.targeting, definition.attributes],
+        "traffic_ppm": definition.traffic_ppm,
+        "overrides": definition.overrides,
+        "sticky": definition.sticky,
+        "allocation": [definition.allocation.kind, definition.allocation.uniform_ppm],
+        "variants": [
+            {"variant_id": variant.variant_id, "weight": variant.weight, "parameters": variant.parameters}
+            for variant in definition.variants
+        ],
+    }

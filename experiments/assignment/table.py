@@ -7,10 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from experiments.answers import AssignmentReason
 from experiments.assignment.frame import assign_frame
+from experiments.assignment.plan import AssignmentReason, Plan
 from experiments.errors import AnalysisError, DomainError
-from experiments.plan import Plan
 
 _FORMATS = (".parquet", ".csv")
 _CSV_KINDS: Mapping[str, pl.DataType] = {

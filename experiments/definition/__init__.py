@@ -14,7 +14,7 @@ from experiments.definition.metric import (
     Term,
     Winsorize,
 )
-from experiments.definition.model import ExperimentDefinition, State
+from experiments.definition.model import ExperimentDefinition, Factor, Level, State, Variant
 from experiments.definition.settings import (
     Allocation,
     Analysis,
@@ -26,7 +26,6 @@ from experiments.definition.settings import (
     Money,
     Prior,
 )
-from experiments.definition.variants import Factor, Level, Variant
 
 __all__ = [
     "Allocation",

@@ -1,8 +1,11 @@
-"""The types of names and texts in definitions, and what their patterns ask for in words."""
+"""The types of names and texts in definitions, and what their patterns ask for in words.
+
+What all parts of a definition have in common.
+"""
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 LABEL_PATTERN = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,126}[^\s\x00-\x1f\x7f])?$"
@@ -22,3 +25,10 @@ PATTERN_WORDS = {
     ),
     LABEL_PATTERN: "must have 1 to 128 characters, no control characters and no space at either end",
 }
+
+
+class Part(BaseModel):
+    """A part of a definition: frozen, strict, without unknown fields."""
+
+    # Strict, so that no text becomes a number; enumerations and tuples alone accept what YAML has for them.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

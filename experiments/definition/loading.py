@@ -9,9 +9,8 @@ from pydantic import ValidationError
 from experiments.definition.checks import cross_problems
 from experiments.definition.fields import PATTERN_WORDS
 from experiments.definition.model import ExperimentDefinition, State
-from experiments.definition.reading import definition_files, read_document
 from experiments.definition.shorthand import written_out
-from experiments.definition.yaml_documents import problems_of
+from experiments.definition.yaml_documents import definition_files, problems_of, read_document
 from experiments.errors import DefinitionError, Problem
 
 

@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from experiments.definition.base import Part
-from experiments.definition.fields import Identifier, Label, Ppm
+from experiments.definition.fields import Identifier, Label, Part, Ppm
 from experiments.definition.metric import Number
 
 SLOTS = 1_000

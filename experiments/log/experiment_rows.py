@@ -7,8 +7,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.changes import ChangeAction, ExperimentChange, definition_from_json, definition_to_json
 from experiments.definition import State
+from experiments.definition.lifecycle import (
+    ChangeAction,
+    ExperimentChange,
+    definition_from_json,
+    definition_to_json,
+)
 from experiments.log.events import from_micros, to_micros
 
 CHANGE_COLUMNS = {

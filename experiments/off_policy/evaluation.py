@@ -1,16 +1,100 @@
-"""What a policy would have earned, beside what the logging one did, and whether the difference can be believed."""
+"""What a policy would have earned, beside what the logging one did, and whether the difference can be believed.
+
+How much a log says of another policy: its weights, and when that is too little.
+
+An evaluation of a policy as a JSON document, and as lines for a terminal.
+"""
 
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
+from scipy.special import ndtr
 
 from experiments.number_format import confidence
-from experiments.off_policy.estimators import Value, estimate_values
-from experiments.off_policy.logged import Logged, Predicted
-from experiments.off_policy.overlap import Overlap, overlap_of
+from experiments.off_policy.estimators import Logged, Predicted, Value, estimate_values
 from experiments.uplift.estimate import Estimate, mean_estimate
+from experiments.uplift.result import estimate_json
+
+FEWEST_EFFECTIVE = 100.0
+"""Rows that a mean must effectively rest on: with fewer, normal intervals of skewed rewards do not hold."""
+FEWEST_EFFECTIVE_SHARE = 0.01
+"""Below a hundredth of the log a handful of large weights decides."""
+FEWEST_REWARDS = 50
+"""Rows with a reward and a weight above 0: with fewer, a rate is not known to a quarter of itself."""
+_MEAN_WEIGHT_CHANCE = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What the weights of an evaluation look like.
+
+    Attributes:
+        rows: In the log.
+        mean_weight: Which is 1 on average if propensities are right and every choice of the policy could be logged.
+        mean_weight_p: Chance of a mean that far from 1.
+        effective_rows: Kish (1965): (Σ w)² / Σ w².
+        largest_weight: Of a row.
+        agreeing_share: Rows where the policy could have chosen what was chosen.
+        rewarded: Rows with a reward that is not 0 among them.
+        refusal: Why no value is believed, in a sentence; empty if one is.
+        warning: What else is wrong; empty if nothing.
+    """
+
+    rows: int
+    mean_weight: float
+    mean_weight_p: float
+    effective_rows: float
+    largest_weight: float
+    agreeing_share: float
+    rewarded: int
+    refusal: str
+    warning: str
+
+
+def overlap_of(logged: Logged) -> Overlap:
+    """Return what a log's weights say."""
+    weights, n = logged.weights, len(logged)
+    total, squares = float(weights.sum()), float(weights @ weights)
+    effective = total**2 / squares if squares else 0.0
+    mean = total / n
+    spread = float(weights.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
+    p = 2 * float(ndtr(-abs(mean - 1) / spread)) if spread else float(abs(mean - 1) < 1e-9)
+    agreeing = weights > 0
+    rewarded = int((agreeing & (logged.reward != 0)).sum())
+    warning = ""
+    if p < _MEAN_WEIGHT_CHANCE:
+        warning = (
+            f"The mean weight is {mean:.3g}, which should be 1 (chance {p:.1g}): propensities are wrong, or the policy chooses what was never"
+            " logged."
+        )
+    return Overlap(
+        n,
+        mean,
+        p,
+        effective,
+        float(weights.max()),
+        float(agreeing.mean()),
+        rewarded,
+        _refusal(effective, rewarded, n, agreeing_share=float(agreeing.mean())),
+        warning,
+    )
+
+
+def _refusal(effective: float, rewarded: int, rows: int, *, agreeing_share: float) -> str:
+    if agreeing_share == 0:
+        return "The policy never chooses what was logged, so the log says nothing of it."
+    floor = max(FEWEST_EFFECTIVE, FEWEST_EFFECTIVE_SHARE * rows)
+    if effective < floor:
+        return (
+            f"The log says too little of this policy: {rows:,} rows count as {effective:,.0f}, at least {np.ceil(floor):,.0f} are needed"
+            f" ({100 * agreeing_share:.3g} % of the choices could have been its own)."
+        )
+    if rewarded < FEWEST_REWARDS:
+        return f"The value rests on {rewarded} rewards; at least {FEWEST_REWARDS} are needed to compare policies."
+    return ""
 
 
 class Verdict(StrEnum):
@@ -152,3 +236,83 @@ def _positions(logged: Logged, level: float) -> tuple[PositionValue, ...]:
             )
         )
     return tuple(found)
+
+
+DEFINITIONS = {
+    "weight": "probability of the evaluated policy for the logged action / propensity of the logging policy",
+    "effective_rows": "(sum of weights)^2 / sum of squared weights (Kish)",
+    "ips": "mean(weight * reward)",
+    "clipped_ips": "mean(min(weight, sqrt(rows)) * reward)",
+    "snips": "sum(weight * reward) / sum(weight)",
+    "dm": "mean of predicted rewards under the policy; never with an interval",
+    "dr": "mean(predicted under the policy + weight * (reward - predicted))",
+    "sndr": "mean(predicted under the policy) + sum(weight * (reward - predicted)) / sum(weight)",
+    "switch_dr": "as dr, but weights above a threshold are left to the model",
+    "refused_below": f"{FEWEST_EFFECTIVE:g} effective rows, {FEWEST_EFFECTIVE_SHARE:.0%} of the rows, or {FEWEST_REWARDS} rewards",
+}
+
+
+def policy_document(found: PolicyEvaluation) -> dict[str, Any]:
+    """Return an evaluation as plain values."""
+    overlap = found.overlap
+    return {
+        "policy": found.policy,
+        "verdict": found.verdict.value,
+        "sentence": found.sentence,
+        "estimator": found.chosen_value.estimator,
+        "value": estimate_json(found.value),
+        "on_policy": estimate_json(found.on_policy),
+        "relative_value": found.relative_of(found.chosen_value),
+        "difference": estimate_json(found.difference),
+        "estimators": {
+            one.estimator: (
+                {"estimate": one.value.estimate, "note": one.note}
+                if one.influence is None
+                else {**estimate_json(one.value), "relative_value": found.relative_of(one), "note": one.note}
+            )
+            for one in found.values
+        },
+        "weights": {
+            "rows": overlap.rows,
+            "mean": overlap.mean_weight,
+            "mean_p_value": overlap.mean_weight_p,
+            "largest": overlap.largest_weight,
+            "effective_rows": overlap.effective_rows,
+            "agreeing_share": overlap.agreeing_share,
+            "rewarded_rows": overlap.rewarded,
+        },
+        "positions": [
+            {
+                "position": one.position,
+                "rows": one.rows,
+                "on_policy": estimate_json(one.on_policy),
+                "ips": estimate_json(one.value),
+            }
+            for one in found.positions
+        ],
+        "level": found.level,
+        "definitions": dict(DEFINITIONS),
+    }
+
+
+def policy_lines(found: PolicyEvaluation) -> str:
+    """Return an evaluation for a terminal: the verdict, then the figures that it rests on."""
+    overlap = found.overlap
+    lines = [f"{found.verdict.value.replace('_', ' ')}: {found.sentence}"]
+    lines.append(
+        f"The log earned {found.on_policy.estimate:.4g} a row ({found.on_policy.lower:.4g} to {found.on_policy.upper:.4g});"
+        f" {overlap.rows:,} rows count as {overlap.effective_rows:,.0f}, mean weight {overlap.mean_weight:.3f}, largest"
+        f" {overlap.largest_weight:.3g}, {100 * overlap.agreeing_share:.3g} % could have been the policy's own."
+    )
+    for one in found.values:
+        interval = "" if one.influence is None else f" ({one.value.lower:.4g} to {one.value.upper:.4g})"
+        mark = "*" if one is found.chosen_value else " "
+        lines.append(
+            f" {mark}{one.estimator:<12}{one.value.estimate:.5g}{interval}{f'; {one.note}' if one.note else ''}"
+        )
+    lines += [
+        f"  position {one.position}: log {one.on_policy.estimate:.4g}, policy {one.value.estimate:.4g}"
+        f" ({one.value.lower:.4g} to {one.value.upper:.4g})"
+        for one in found.positions
+    ]
+    return "\n".join(lines)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from experiments.analysis import Comparison, ExperimentResult
-from experiments.analysis.ingredients import ingredients, method_words
+from experiments.analysis.document import ingredients, method_words
 from experiments.definition import Metric, MetricKind, Source
+from experiments.pages.experiment_verdict import BAYES_PEEKING, measured_rate
 from experiments.pages.experiment_words import many
-from experiments.report.peeking import BAYES_PEEKING, measured_rate
 from experiments.stats import Interval
 
 _NONE = "—"

@@ -9,7 +9,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from experiments.number_format import confidence, plain, signed
-from experiments.send_plan.pictures import (
+from experiments.pages.charts import (
     HIGHER_COLOUR,
     LOWER_COLOUR,
     UNDECIDED_COLOUR,
@@ -18,8 +18,8 @@ from experiments.send_plan.pictures import (
     budget_chart,
     differences_chart,
 )
+from experiments.send_plan.plan import VerdictCode
 from experiments.send_plan.sentences import amount, money_decimals
-from experiments.send_plan.verdict import VerdictCode
 
 _TONES = {
     VerdictCode.PERSONALISE: "good",

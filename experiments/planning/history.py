@@ -7,13 +7,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from experiments.aggregates import MetricColumns, Statistics, TableLayout, collect
+from experiments.aggregates.layout import CODE, variant_code
 from experiments.aggregates.rows import Plan, complete_name, unit_rows, value_name
-from experiments.analysis.columns import metric_columns, table_layout
-from experiments.analysis.measures import metric_shape
+from experiments.analysis.measures import metric_columns, metric_shape, table_layout
 from experiments.definition import ExperimentDefinition, Metric
 from experiments.errors import AnalysisError
 from experiments.stats import MetricShape, Moments
-from experiments.sufficient.variants import CODE, variant_code
 
 _EVERYBODY = "everybody"
 # In place of a table's own variants; no table of a user has such a column.

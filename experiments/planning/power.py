@@ -6,8 +6,17 @@ from typing import Any
 from experiments.definition import Correction, Direction, ExperimentDefinition, Metric, MetricRole
 from experiments.errors import AnalysisError
 from experiments.stats import Alternative, Margin, Spending
-from experiments.stats.power import achieved_power, expected_days, minimal_detectable_effect, required_units
-from experiments.stats.power_plan import NO_EFFECT, Baseline, PowerMethod, PowerPlan, TargetEffect
+from experiments.stats.power import (
+    NO_EFFECT,
+    Baseline,
+    PowerMethod,
+    PowerPlan,
+    TargetEffect,
+    achieved_power,
+    expected_days,
+    minimal_detectable_effect,
+    required_units,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from experiments.rules import parse
+from experiments.rules import cel
 from experiments.rules.attributes import AttributeType
 from experiments.rules.cel import Form, Syntax
 from experiments.rules.faults import ATTRIBUTES, RuleError, fault_at, unknown_attribute
@@ -196,7 +196,7 @@ class Lowering:
         place = syntax.operands[1]
         if not isinstance(pattern, Literal):
             raise self._refusal(place, "the pattern of matches() must be written out in quotes")
-        fault = parse.pattern_fault(str(pattern.value))
+        fault = cel.pattern_fault(str(pattern.value))
         if fault:
             raise self._refusal(place, f"this is no regular expression: {fault}")
         try:
@@ -210,7 +210,7 @@ class Lowering:
             return operand
         if not isinstance(operand, Literal) or not isinstance(operand.value, str):
             raise self._refusal(syntax, 'timestamp() needs a time in quotes, such as "2026-01-31T00:00:00Z"')
-        moment: datetime | None = parse.timestamp(operand.value)
+        moment: datetime | None = cel.timestamp(operand.value)
         if moment is None:
             raise self._refusal(
                 syntax.operands[0], "this is no time; write date, time and zone: 2026-01-31T00:00:00Z"

@@ -7,10 +7,10 @@ from enum import StrEnum
 import polars as pl
 
 from experiments.rules.attributes import AttributeType
+from experiments.rules.cel import check
 from experiments.rules.closures import Closure, closure
 from experiments.rules.frames import frame_expression
 from experiments.rules.lower import Lowering
-from experiments.rules.parse import check
 from experiments.rules.tree import Node, names_of
 from experiments.rules.words import in_words
 

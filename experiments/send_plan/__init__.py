@@ -5,13 +5,10 @@
 """
 
 from experiments.send_plan.allocate import Allocation, allocate
-from experiments.send_plan.comparing import Scored
 from experiments.send_plan.document import plan_document
-from experiments.send_plan.limits import Limits
 from experiments.send_plan.lists import MemberList
-from experiments.send_plan.plan import SendPlan, make_plan
-from experiments.send_plan.problem import Audience, PlanProblem
-from experiments.send_plan.verdict import Verdict, VerdictCode
+from experiments.send_plan.plan import SendPlan, Verdict, VerdictCode, make_plan
+from experiments.send_plan.problem import Audience, Limits, PlanProblem, Scored
 
 __all__ = [
     "Allocation",

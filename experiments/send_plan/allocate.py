@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.errors import AnalysisError
-from experiments.send_plan.curve import CurvePoint, compressed
-from experiments.send_plan.hull import Numbers, Steps, hull_steps
-from experiments.send_plan.limits import Limits
+from experiments.send_plan.hull import CurvePoint, Numbers, Steps, compressed, hull_steps
 from experiments.send_plan.prices import Prices, priced_allocation, sampled_curve
+from experiments.send_plan.problem import Limits
 from experiments.uplift.trial import Ints
 
 TOLERANCE = 1e-9

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.send_plan.comparing import FEWEST_EFFECTIVE, Comparison
 from experiments.send_plan.judging import Candidate
-from experiments.send_plan.plan import SendPlan
+from experiments.send_plan.plan import SendPlan, VerdictCode
 from experiments.send_plan.policies import BEST_ARM, NOBODY
+from experiments.send_plan.problem import FEWEST_EFFECTIVE, Comparison
 from experiments.send_plan.sentences import (
     TITLES,
     alternative,
@@ -16,7 +16,6 @@ from experiments.send_plan.sentences import (
     refused,
     steps,
 )
-from experiments.send_plan.verdict import VerdictCode
 from experiments.uplift.estimate import Estimate
 
 DEFINITIONS = {

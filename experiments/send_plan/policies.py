@@ -6,7 +6,7 @@ money does not reach everybody gives its arms to a random share, so that its val
 
 import numpy as np
 
-from experiments.send_plan.limits import Limits
+from experiments.send_plan.problem import Limits
 from experiments.uplift.trial import Floats, Ints
 
 NOBODY = "nobody"

@@ -15,9 +15,8 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_array, csr_array, hstack, vstack
 
-from experiments.send_plan.curve import CurvePoint
-from experiments.send_plan.hull import Numbers
-from experiments.send_plan.limits import Limits
+from experiments.send_plan.hull import CurvePoint, Numbers
+from experiments.send_plan.problem import Limits
 from experiments.uplift.trial import Bools, Floats, Ints
 
 CORE = 3_000

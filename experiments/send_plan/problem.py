@@ -1,15 +1,197 @@
-"""What a plan is made from."""
+"""What a plan is made from.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+What a plan may use: money, sends, sends of one arm, and the return that it must bring.
+
+What a policy is worth, and what it earns more than another one, with what the trial can say of it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 
 from experiments.errors import AnalysisError
-from experiments.send_plan.comparing import Scored
-from experiments.send_plan.limits import Limits
+from experiments.uplift.estimate import Estimate, estimate_of, mean_estimate
 from experiments.uplift.trial import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a plan may use.
+
+    Attributes:
+        budget: Money, at least 0; infinite without a limit. It limits the expected cost.
+        sends: Most members who get an arm; none without a limit.
+        caps: Most members who get one arm, by the arm's position among the arms other than the control, from 0.
+        min_roi: Least net gain per 1 of cost of the whole plan, at least 0; none without a limit.
+    """
+
+    budget: float = math.inf
+    sends: int | None = None
+    caps: Mapping[int, int] = field(default_factory=dict)
+    min_roi: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check that each limit can be kept.
+
+        Raises:
+            AnalysisError: A limit is negative or not a number.
+        """
+        if not self.budget >= 0:
+            raise AnalysisError(f"The budget is {self.budget:g}; give an amount of at least 0.")
+        if self.sends is not None and self.sends < 0:
+            raise AnalysisError(f"The number of sends is {self.sends}; give at least 0.")
+        for count in self.caps.values():
+            if count < 0:
+                raise AnalysisError(f"The cap of an arm is {count}; give at least 0.")
+        if self.min_roi is not None and not 0 <= self.min_roi < math.inf:
+            raise AnalysisError(f"The minimum return is {self.min_roi:g}; give a number of at least 0.")
+
+    @property
+    def counted(self) -> bool:
+        """Whether members are counted, not only money."""
+        return self.sends is not None or bool(self.caps)
+
+    def less(self, cost: float, sends_by_arm: Mapping[int, int]) -> "Limits":
+        """Return what is left after some sends; nothing is left below 0.
+
+        Args:
+            cost: What they cost.
+            sends_by_arm: How many there were of each arm other than the control, from 0.
+        """
+        sent = sum(sends_by_arm.values())
+        return replace(
+            self,
+            budget=max(self.budget - cost, 0.0),
+            sends=None if self.sends is None else max(self.sends - sent, 0),
+            caps={arm: max(cap - sends_by_arm.get(arm, 0), 0) for arm, cap in self.caps.items()},
+        )
+
+    def share(self, part: float) -> "Limits":
+        """Return the limits of a part of the members: each amount and count in proportion, counts rounded down."""
+        return replace(
+            self,
+            budget=self.budget * part,
+            sends=None if self.sends is None else int(self.sends * part),
+            caps={arm: int(cap * part) for arm, cap in self.caps.items()},
+        )
+
+
+FEWEST_EFFECTIVE = 100
+"""Members, counted at equal weights, that must have had the arms that a policy gives; below, its value is not judged."""
+
+
+PAIRS_MET_TWICE = math.sqrt(2)
+"""What the error of a cross-fitted policy is multiplied by where effects do not differ. What a fold is given then rests on the noise of the
+other folds alone, so that the noises of two members of different folds meet twice, and the variance of such a sum of pairs is
+twice the formula's. Measured with the product's learner on 100 trials without any effect: intervals of 95 % held the truth in 84 %
+without this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a policy earns more than another one, per member of the list.
+
+    Attributes:
+        robust: Net margin per member by doubly robust scores.
+        weighted: The same by inverse-propensity scores alone, which use no model.
+        effective: Members of the trial at equal weights that speak for the other policy (``effective_members``).
+    """
+
+    robust: Estimate
+    weighted: Estimate
+    effective: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """A trial whose arms are scored in net margin.
+
+    Attributes:
+        robust: float64[n, arms], doubly robust scores, the control first.
+        weighted: float64[n, arms], inverse-propensity scores.
+        arm: int64[n], the arm each member had.
+        propensity: float64[n], the probability with which she had it.
+    """
+
+    robust: Floats
+    weighted: Floats
+    arm: Ints
+    propensity: Floats
+
+
+def effective_members(chances: Floats, arm: Ints, propensity: Floats) -> float:
+    """Return how many equally weighted members a policy's weights are worth; 0 where nobody had what it gives.
+
+    Kish (1965), *Survey Sampling*, section 11.7: the squared sum of weights over the sum of their squares, a weight being the policy's
+    chance of the arm that the member had over the trial's.
+
+    Args:
+        chances: float64[n, arms].
+        arm: int64[n].
+        propensity: float64[n], in (0, 1].
+    """
+    weights = chances[np.arange(len(arm)), arm] / propensity
+    squares = float(weights @ weights)
+    return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
+
+
+def compare(
+    policy: Floats, other: Floats, scored: Scored, *, level: float = 0.05, inflation: float = 1.0
+) -> Comparison:
+    """Return what a policy earns more than another, member by member, so that what they agree on makes no noise.
+
+    The value of a policy is the mean over members of its chances times the scores (Dudík, Langford & Li 2011); the error of a
+    difference is that of the mean of the members' own differences.
+
+    Args:
+        policy: float64[n, arms].
+        other: float64[n, arms].
+        scored: The trial that both are valued on.
+        level: The accepted error of each interval.
+        inflation: What errors are multiplied by.
+    """
+    more = policy - other
+    return Comparison(
+        robust=inflated_mean((more * scored.robust).sum(axis=1), level, inflation),
+        weighted=inflated_mean((more * scored.weighted).sum(axis=1), level, inflation),
+        effective=effective_members(other, scored.arm, scored.propensity),
+    )
+
+
+def compare_with_trial(
+    policy: Floats, net: Floats, scored: Scored, *, level: float = 0.05, inflation: float = 1.0
+) -> Comparison:
+    """Return what a policy earns more than the trial did: than what its members really brought.
+
+    Args:
+        policy: float64[n, arms].
+        net: float64[n], net margin that each member brought.
+        scored: The trial.
+        level: The accepted error of each interval.
+        inflation: What errors are multiplied by.
+    """
+    return Comparison(
+        robust=inflated_mean((policy * scored.robust).sum(axis=1) - net, level, inflation),
+        weighted=inflated_mean((policy * scored.weighted).sum(axis=1) - net, level, inflation),
+        effective=float(len(net)),
+    )
+
+
+def inflated_mean(values: Floats, level: float, inflation: float) -> Estimate:
+    """Return the mean of one number per member, its error multiplied.
+
+    Args:
+        values: float64[n].
+        level: The accepted error.
+        inflation: The factor; 1 leaves the error as it is.
+    """
+    plain = mean_estimate(values, level=level)
+    if inflation == 1 or not plain.error > 0:
+        return plain
+    return estimate_of(plain.estimate, inflation * plain.error, level=level, degrees=len(values) - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,10 +1,9 @@
 """The plan in plain words."""
 
 from experiments.number_format import confidence, count_of, decimals_for, interval_decimals, plain, signed
-from experiments.send_plan.comparing import FEWEST_EFFECTIVE
-from experiments.send_plan.plan import SendPlan
+from experiments.send_plan.plan import SendPlan, VerdictCode
 from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
-from experiments.send_plan.verdict import VerdictCode
+from experiments.send_plan.problem import FEWEST_EFFECTIVE
 from experiments.uplift.estimate import Estimate
 
 TITLES = {

@@ -18,7 +18,6 @@ from experiments.stats.confidence_sequence import (
 )
 from experiments.stats.corrections import Adjusted, benjamini_hochberg, holm, uncorrected
 from experiments.stats.factorial import Cells, Contrast, adjusted_cells, contrast, interaction, main_effect
-from experiments.stats.fieller import relative_estimate, relative_interval
 from experiments.stats.figure import (
     ArmEstimate,
     Column,
@@ -27,39 +26,51 @@ from experiments.stats.figure import (
     Quantity,
     arm_figure,
     estimate_pair,
+    independent_pair,
 )
 from experiments.stats.fixed_horizon import fixed_effect
 from experiments.stats.group_sequential import (
     RESERVE,
     GroupSequentialLook,
     SequentialPlan,
+    Spending,
+    crossing_probabilities,
     group_sequential_interval,
+    spending_bounds,
+    spent_share,
 )
-from experiments.stats.imbalance import CovariateDifference, ImbalanceCheck, check_imbalance
-from experiments.stats.independent import independent_pair
-from experiments.stats.interval import Alternative, Interval, no_interval
+from experiments.stats.interval import (
+    Alternative,
+    Interval,
+    no_interval,
+    relative_estimate,
+    relative_interval,
+)
 from experiments.stats.moments import Moments
 from experiments.stats.non_inferiority import Margin, NonInferiority, non_inferiority
 from experiments.stats.novelty import Novelty, novelty
 from experiments.stats.outlook import Outlook, days_to_go
 from experiments.stats.power import (
+    NO_EFFECT,
+    Baseline,
     ExpectedDays,
+    PowerMethod,
+    PowerPlan,
+    TargetEffect,
     achieved_power,
+    baseline_of,
     expected_days,
     minimal_detectable_effect,
     required_units,
 )
-from experiments.stats.power_plan import (
-    NO_EFFECT,
-    Baseline,
-    PowerMethod,
-    PowerPlan,
-    TargetEffect,
-    baseline_of,
-)
 from experiments.stats.quantile import quantile_estimate
-from experiments.stats.spending import Spending, crossing_probabilities, spending_bounds, spent_share
-from experiments.stats.srm import SrmCheck, check_sample_ratio
+from experiments.stats.srm import (
+    CovariateDifference,
+    ImbalanceCheck,
+    SrmCheck,
+    check_imbalance,
+    check_sample_ratio,
+)
 
 __all__ = [
     "DEFAULT_TUNING_UNITS",

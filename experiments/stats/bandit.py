@@ -7,8 +7,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from experiments.errors import AnalysisError
-from experiments.stats.batches import arm_units, pooled_unit_variances
-from experiments.stats.figure import PairEstimate
+from experiments.stats.figure import PairEstimate, arm_units, pooled_unit_variances
 
 # An arm's distribution is integrated over this many standard deviations on each side, in panels between the
 # points at which any arm's distribution function bends.

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from scipy.special import ndtr, ndtri
 
 from experiments.errors import AnalysisError
-from experiments.stats.fieller import relative_estimate
 from experiments.stats.figure import PairEstimate
-from experiments.stats.interval import NOTHING_VARIES, Alternative, check_level
+from experiments.stats.interval import NOTHING_VARIES, Alternative, check_level, relative_estimate
 
 
 @dataclass(frozen=True, slots=True)

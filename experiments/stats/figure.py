@@ -2,9 +2,14 @@
 
 A figure is a mean or a ratio of two means, with or without covariates. The unit of analysis is the unit of
 randomisation; a figure per order is therefore a ratio of sums by unit.
+
+Pairs of figures that were each computed from one variant alone.
+
+What several batches (days) of one experiment know together about their variances.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -300,3 +305,49 @@ def _slopes(merged: Moments, shape: MetricShape) -> _Array:
         return with_metric * scale
     solution: _Array = np.linalg.pinv(within, rcond=_COLLINEAR, hermitian=True) @ with_metric * scale
     return solution
+
+
+def independent_pair(control: ArmEstimate, treatment: ArmEstimate) -> PairEstimate:
+    """Return two variants' own figures as a pair: quantiles, bootstrapped figures, whatever has no covariates."""
+    return PairEstimate(
+        control_mean=control.mean,
+        treatment_mean=treatment.mean,
+        control_variance=control.variance,
+        treatment_variance=treatment.variance,
+        covariance=0.0,
+        own_variances=(control.variance, treatment.variance),
+        control_units=control.members,
+        treatment_units=treatment.members,
+    )
+
+
+Array = NDArray[np.float64]
+
+
+def within(parts: Sequence[Moments]) -> Moments:
+    """Return how columns vary together within the parts: moments of all units, each part moved to the common means.
+
+    Args:
+        parts: Moments of the same columns over different units; at least one.
+    """
+    counts = np.array([part.count for part in parts], dtype=np.float64)
+    means = counts @ np.array([part.means for part in parts]) / counts.sum()
+    products = np.sum([part.products for part in parts], axis=0)
+    return Moments(int(counts.sum()), tuple(means.tolist()), tuple(tuple(row) for row in products.tolist()))
+
+
+def arm_units(batches: Sequence[PairEstimate]) -> Array:
+    """Return the units of control and treatment, one row per batch."""
+    return np.array([(b.control_units, b.treatment_units) for b in batches], dtype=np.float64)
+
+
+def pooled_unit_variances(batches: Sequence[PairEstimate]) -> Array:
+    """Return each arm's variance per unit, pooled over the batches.
+
+    A batch's own estimate moves with its mean where values are skewed: a day on which a small arm has not converted
+    once has no variance, and weighted by that it would count as certain.
+    """
+    units = arm_units(batches)
+    own = np.array([b.own_variances for b in batches])
+    pooled: Array = ((units - 1) * units * own).sum(axis=0) / (units - 1).sum(axis=0)
+    return pooled

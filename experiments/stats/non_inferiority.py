@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from experiments.stats.confidence_sequence import confidence_sequence
-from experiments.stats.fieller import relative_estimate, relative_interval
 from experiments.stats.figure import PairEstimate
 from experiments.stats.fixed_horizon import fixed_effect
-from experiments.stats.interval import Alternative, Interval
+from experiments.stats.interval import Alternative, Interval, relative_estimate, relative_interval
 
 Method = Callable[[PairEstimate, float, Alternative], Interval]
 """A test of a difference against zero: pair, alpha and alternative in, interval out."""

@@ -8,8 +8,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from experiments.errors import AnalysisError
-from experiments.stats.batches import Array, arm_units, pooled_unit_variances
-from experiments.stats.figure import PairEstimate
+from experiments.stats.figure import Array, PairEstimate, arm_units, pooled_unit_variances
 
 FEWEST_DAYS = 4
 """Two early days and two late ones; fewer show no trend."""

@@ -9,22 +9,181 @@ covariates that of the residuals (``baseline_of``). Both arms are taken to have 
 * Always valid: the same integration over ``ALWAYS_VALID_LOOKS`` evenly spaced looks up to the horizon, with the
   boundary of the confidence sequence.
 * Non-inferiority: the one-sided test of the difference from the shifted control.
+
+What a planned experiment is like: the metric, the effect hoped for, and the test.
+
+The noncentral t distribution: how a t statistic varies if there is an effect.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
-from scipy.special import ndtri, stdtrit
+import numpy as np
+from scipy.special import gammainccinv, gammaincinv, gammaln, ndtr, ndtri, stdtrit
 
 from experiments.errors import AnalysisError
 from experiments.stats.confidence_sequence import FEWEST_UNITS, sequence_boundary
-from experiments.stats.group_sequential import RESERVE
-from experiments.stats.interval import Alternative
+from experiments.stats.figure import MetricShape, estimate_pair
+from experiments.stats.group_sequential import RESERVE, Spending, crossing_probabilities, spending_bounds
+from experiments.stats.interval import Alternative, check_level
+from experiments.stats.moments import Moments
 from experiments.stats.non_inferiority import Margin
-from experiments.stats.noncentral import noncentral_t_above
-from experiments.stats.power_plan import NO_EFFECT, Baseline, PowerMethod, PowerPlan, TargetEffect
-from experiments.stats.spending import crossing_probabilities, spending_bounds
+
+
+class PowerMethod(StrEnum):
+    """The tests that can be planned."""
+
+    FIXED = "fixed"
+    GROUP_SEQUENTIAL = "group-sequential"
+    ALWAYS_VALID = "always-valid"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What is known of the metric before the experiment.
+
+    Attributes:
+        mean: The metric without treatment.
+        variance: Per unit, positive.
+        units_per_day: Units of the whole experiment that come per day; none if unknown.
+    """
+
+    mean: float
+    variance: float
+    units_per_day: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.mean) and 0 < self.variance < math.inf):
+            raise AnalysisError(
+                f"the metric's mean is {self.mean:g} and its variance {self.variance:g}; a plan needs a finite mean"
+                " and a positive variance"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TargetEffect:
+    """The true effect that is planned for.
+
+    Attributes:
+        size: Treatment minus control, or relative to the control (0.02 is 2 % more); negative for a fall.
+        relative: Whether the size is relative.
+    """
+
+    size: float
+    relative: bool = False
+
+
+NO_EFFECT = TargetEffect(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPlan:
+    """The test that is planned.
+
+    Attributes:
+        alpha: Accepted error of all comparisons together, in (0, 1).
+        power: Wanted chance to find the effect, in (0, 1).
+        control_share: Share of the experiment's units under control.
+        treatment_share: Share under the treatment.
+        alternative: Which effects are looked for; ignored with a margin.
+        comparisons: Metrics times treatments that share alpha: each is planned at the first step of Holm's
+            correction, ``alpha / comparisons``.
+        method: The test.
+        looks: Group sequential: planned looks as shares of the units, the last 1.
+        spending: Group sequential: the spending function.
+        phi: Group sequential: exponent of the power spending function.
+        tuned_units: Always valid: units of both arms that the sequence is tuned to; none for those of the horizon.
+        margin: With it, non-inferiority is tested.
+        higher_is_better: With a margin: whether a fall of the metric is the deterioration.
+    """
+
+    alpha: float = 0.05
+    power: float = 0.8
+    control_share: float = 0.5
+    treatment_share: float = 0.5
+    alternative: Alternative = Alternative.TWO_SIDED
+    comparisons: int = 1
+    method: PowerMethod = PowerMethod.FIXED
+    looks: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    spending: Spending = Spending.OBRIEN_FLEMING
+    phi: float = 2.0
+    tuned_units: int | None = None
+    margin: Margin | None = None
+    higher_is_better: bool = True
+
+    def __post_init__(self) -> None:
+        check_level(self.alpha, self.direction)
+        if not 0 < self.power < 1:
+            raise ValueError(f"power is {self.power:g}; it must lie between 0 and 1")
+        if min(self.control_share, self.treatment_share) <= 0 or self.both_shares > 1 + 1e-9:
+            raise ValueError(
+                f"the arms' shares are {self.control_share:g} and {self.treatment_share:g}; both must be positive,"
+                " and together at most 1"
+            )
+        if self.comparisons < 1:
+            raise ValueError(f"comparisons is {self.comparisons}; there is at least one")
+
+    @property
+    def direction(self) -> Alternative:
+        """The alternative that is tested."""
+        if self.margin is None:
+            return self.alternative
+        return Alternative.GREATER if self.higher_is_better else Alternative.LESS
+
+    @property
+    def both_shares(self) -> float:
+        """Share of the units that are in either of the two arms."""
+        return self.control_share + self.treatment_share
+
+
+def baseline_of(moments: Moments, shape: MetricShape, units_per_day: float | None = None) -> Baseline:
+    """Return the baseline that units of the past give: residual variance with covariates, delta method for ratios.
+
+    Raises:
+        AnalysisError: The moments give no figure, or nothing varies.
+    """
+    # Taken as both arms, the units have the slopes of one.
+    pair = estimate_pair(moments, moments, shape)
+    return Baseline(pair.control_mean, pair.own_variances[0] * moments.count, units_per_day)
+
+
+_TAIL = 1e-18
+
+
+def noncentral_t_above(freedom: float, drift: float, quantile: float) -> float:
+    """Return the chance that a t statistic is above a quantile.
+
+    The mean of the normal chance ``Phi(drift - quantile * s)`` over the estimated standard deviation s, whose square
+    times the degrees of freedom is chi-squared, by quadrature (``scipy.special.nctdtr`` gives no number in far tails).
+
+    Args:
+        freedom: Degrees of freedom, positive.
+        drift: Mean of the statistic if the variance were known.
+        quantile: The bar.
+    """
+    half = freedom / 2
+    lowest, highest = (
+        math.sqrt(2 * float(end(half, _TAIL)) / freedom) for end in (gammaincinv, gammainccinv)
+    )
+    # The normal chance falls from one to zero within a few inverse quantiles around drift over quantile, and the
+    # density of s is a peak around one: panels end where either bends. On the logarithm of s, for near zero its
+    # density is a power.
+    turns = [] if quantile == 0 else [(drift + k) / quantile for k in (-9, -3, 0, 3, 9)]
+    peak = [1 + k / math.sqrt(2 * freedom) for k in (-6, -3, 0, 3, 6)]
+    bends = np.log(np.clip([lowest, *turns, *peak, highest], lowest, highest))
+    ends = np.unique([*bends, *np.arange(bends[0], bends[-1], 3.0)])
+    points, weights = np.polynomial.legendre.leggauss(40)
+    widths = np.diff(ends) / 2
+    log_s = (ends[:-1, None] + widths[:, None] * (1 + points)).ravel()
+    s = np.exp(log_s)
+    log_density = math.log(2) + half * math.log(half) - float(gammaln(half))
+    density = np.exp(log_density + freedom * log_s - half * s * s)
+    masses = (widths[:, None] * weights).ravel() * density
+    # Taken over their sum, the masses lose what rounding did to a large density.
+    return float(masses @ ndtr(drift - quantile * s) / masses.sum())
+
 
 ALWAYS_VALID_LOOKS = 50
 """Looks that power is computed for. At 71 % power, 14 looks have 2 percentage points less, 400 have 2 more."""

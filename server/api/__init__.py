@@ -1,10 +1,10 @@
 """The gRPC classes: convert, call the handler, convert."""
 
-from server.servicers.catalog import CatalogServicer
-from server.servicers.experiment import ExperimentServicer
-from server.servicers.member import MemberServicer
-from server.servicers.outcome import OutcomeServicer
-from server.servicers.recommendation import RecommendationServicer
+from server.api.catalog import CatalogServicer
+from server.api.experiment import ExperimentServicer
+from server.api.member import MemberServicer
+from server.api.outcome import OutcomeServicer
+from server.api.recommendation import RecommendationServicer
 
 __all__ = [
     "CatalogServicer",

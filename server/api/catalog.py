@@ -1,25 +1,28 @@
-"""Messages that change and read catalogues."""
+"""Messages that change and read catalogues.
+
+The servicer of catalogues. Each method converts, calls one handler and converts back.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
+import grpc
 from google.protobuf.message import Message
 
-from experiments.catalogue_changes import CatalogueChange, Change, ChangeKind, ChangeSource
-from server.api.catalogue_parts import part_fields, part_message
+from experiments.rules import describe
+from server.api.catalogue_parts import in_message_words, part_fields, part_message
 from server.api.checks import DEFAULT_PROGRAMME, Checker
 from server.api.definition import enum_number, enum_word
-from server.api.fields import Page, next_page_token, page
+from server.api.fields import Page, next_page_token, page, provenance, seconds_left, set_time
 from server.catalogue import Catalogue
 from server.catalogue.base import Part
+from server.catalogue.diff import CatalogueChange, Change, ChangeKind, ChangeSource
 from server.catalogue.load import parse_catalogue
-from server.catalogue.sizing import SegmentSize
-from server.convert.provenance import provenance
-from server.convert.times import set_time
-from server.handlers.catalogue import Item
+from server.catalogue.rules import SegmentSize
+from server.handlers.catalogue import CatalogueHandler, Item, SegmentHandler
 from server.handlers.catalogue_runner import Edit
-from troth.v1 import catalog_pb2
+from troth.v1 import catalog_pb2, catalog_service_pb2_grpc
 from troth.v1 import catalog_service_pb2 as pb
 
 _LARGEST_PAGE = 2 * 1024 * 1024
@@ -293,3 +296,135 @@ def change_values(message: pb.CatalogueChange) -> tuple[Change, ...]:
         )
         for one in message.items
     )
+
+
+class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
+    """``troth.v1.CatalogService``."""
+
+    def __init__(self, catalogues: CatalogueHandler, segments: SegmentHandler) -> None:
+        self._catalogues = catalogues
+        self._segments = segments
+
+    def GetCatalogue(  # noqa: N802 the proto's name
+        self,
+        request: pb.GetCatalogueRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
+    ) -> pb.GetCatalogueResponse:
+        """Return a catalogue."""
+        return get_response(self._catalogues.get(*get_request(request)))
+
+    def ApplyCatalogue(  # noqa: N802 the proto's name
+        self, request: pb.ApplyCatalogueRequest, context: grpc.ServicerContext
+    ) -> pb.ApplyCatalogueResponse:
+        """Replace the whole catalogue."""
+        wanted = apply_request(request)
+        with in_message_words():
+            change = self._catalogues.apply(wanted.edit, wanted.fields, seconds_left(context))
+        return pb.ApplyCatalogueResponse(change=change_message(change))
+
+    def UpsertOffer(  # noqa: N802 the proto's name
+        self, request: pb.UpsertOfferRequest, context: grpc.ServicerContext
+    ) -> pb.UpsertOfferResponse:
+        """Put an offer in."""
+        return pb.UpsertOfferResponse(change=self._upsert(Item.OFFER, request, context))
+
+    def DeleteOffer(  # noqa: N802 the proto's name
+        self, request: pb.DeleteOfferRequest, context: grpc.ServicerContext
+    ) -> pb.DeleteOfferResponse:
+        """Take an offer out."""
+        return pb.DeleteOfferResponse(change=self._delete(Item.OFFER, request, context))
+
+    def UpsertAction(  # noqa: N802 the proto's name
+        self, request: pb.UpsertActionRequest, context: grpc.ServicerContext
+    ) -> pb.UpsertActionResponse:
+        """Put an action in."""
+        return pb.UpsertActionResponse(change=self._upsert(Item.ACTION, request, context))
+
+    def DeleteAction(  # noqa: N802 the proto's name
+        self, request: pb.DeleteActionRequest, context: grpc.ServicerContext
+    ) -> pb.DeleteActionResponse:
+        """Take an action out."""
+        return pb.DeleteActionResponse(change=self._delete(Item.ACTION, request, context))
+
+    def UpsertSegment(  # noqa: N802 the proto's name
+        self, request: pb.UpsertSegmentRequest, context: grpc.ServicerContext
+    ) -> pb.UpsertSegmentResponse:
+        """Put a segment in."""
+        return pb.UpsertSegmentResponse(change=self._upsert(Item.SEGMENT, request, context))
+
+    def DeleteSegment(  # noqa: N802 the proto's name
+        self, request: pb.DeleteSegmentRequest, context: grpc.ServicerContext
+    ) -> pb.DeleteSegmentResponse:
+        """Take a segment out."""
+        return pb.DeleteSegmentResponse(change=self._delete(Item.SEGMENT, request, context))
+
+    def ListOffers(  # noqa: N802 the proto's name
+        self,
+        request: pb.ListOffersRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
+    ) -> pb.ListOffersResponse:
+        """Return a page of offers."""
+        programme, page = list_request(request, Item.OFFER.listing)
+        found = self._catalogues.listing(programme, Item.OFFER, page.after, page.size + 1)
+        return items_response(pb.ListOffersResponse(), Item.OFFER, programme, page, found)
+
+    def ListActions(  # noqa: N802 the proto's name
+        self,
+        request: pb.ListActionsRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
+    ) -> pb.ListActionsResponse:
+        """Return a page of actions."""
+        programme, page = list_request(request, Item.ACTION.listing)
+        found = self._catalogues.listing(programme, Item.ACTION, page.after, page.size + 1)
+        return items_response(pb.ListActionsResponse(), Item.ACTION, programme, page, found)
+
+    def ListSegments(  # noqa: N802 the proto's name
+        self,
+        request: pb.ListSegmentsRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
+    ) -> pb.ListSegmentsResponse:
+        """Return a page of segments."""
+        programme, page = list_request(request, Item.SEGMENT.listing)
+        found = self._catalogues.listing(programme, Item.SEGMENT, page.after, page.size + 1)
+        return items_response(pb.ListSegmentsResponse(), Item.SEGMENT, programme, page, found)
+
+    def ListCatalogueChanges(  # noqa: N802 the proto's name
+        self,
+        request: pb.ListCatalogueChangesRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
+    ) -> pb.ListCatalogueChangesResponse:
+        """Return a page of the audit trail."""
+        programme, page = list_request(request, "changes")
+        found = self._catalogues.changes(programme, int(page.after or 0), page.size + 1)
+        return changes_response(programme, page, found)
+
+    def MeasureSegment(  # noqa: N802 the proto's name
+        self,
+        request: pb.MeasureSegmentRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
+    ) -> pb.MeasureSegmentResponse:
+        """Count members."""
+        size, rule = self._segments.measure(*measure_request(request))
+        return measure_response(size, describe(rule))
+
+    def _upsert(
+        self,
+        item: Item,
+        request: pb.UpsertOfferRequest | pb.UpsertActionRequest | pb.UpsertSegmentRequest,
+        context: grpc.ServicerContext,
+    ) -> pb.CatalogueChange:
+        wanted = upsert_request(request, item)
+        with in_message_words():
+            change = self._catalogues.upsert(wanted.edit, item, wanted.fields, seconds_left(context))
+        return change_message(change)
+
+    def _delete(
+        self,
+        item: Item,
+        request: pb.DeleteOfferRequest | pb.DeleteActionRequest | pb.DeleteSegmentRequest,
+        context: grpc.ServicerContext,
+    ) -> pb.CatalogueChange:
+        edit, item_id = delete_request(request, item)
+        with in_message_words():
+            change: CatalogueChange = self._catalogues.delete(edit, item, item_id, seconds_left(context))
+        return change_message(change)

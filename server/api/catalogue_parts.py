@@ -17,11 +17,11 @@ from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money as MoneyMessage
 
 from experiments.errors import Problem
+from server.api.assignments import parameter_message, parameter_value
 from server.api.checks import Checker
 from server.api.definition import enum_number, enum_word
 from server.catalogue import Money
 from server.catalogue.base import Part
-from server.convert.assignment import parameter_message, parameter_value
 from server.errors import InvalidRequestError
 from troth.v1 import assignment_pb2
 

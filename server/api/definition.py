@@ -13,9 +13,9 @@ from google.protobuf.message import Message
 from google.type.date_pb2 import Date
 
 from experiments.definition import ExperimentDefinition
-from experiments.definition.base import Part
+from experiments.definition.fields import Part
+from server.api.assignments import parameter_message, parameter_value
 from server.api.checks import Checker
-from server.convert.assignment import parameter_message, parameter_value
 from troth.v1 import assignment_pb2, experiment_pb2
 
 OUTPUT_FIELDS = frozenset({"state", "create_time", "update_time", "etag", "read_only"})

@@ -1,21 +1,37 @@
-"""Messages that create, change, move and read experiments."""
+"""Messages that create, change, move and read experiments.
 
-from collections.abc import Sequence
+The analysis of an experiment, to the wire.
+
+The servicer of experiments. Each method converts, calls one handler and converts back.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+import grpc
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from experiments.changes import ExperimentChange
-from experiments.changes import etag as content_etag
+from experiments.definition.lifecycle import ChangeAction, ExperimentChange
+from experiments.definition.lifecycle import etag as content_etag
+from server.api import assignments as assignment_messages
 from server.api.checks import DEFAULT_PROGRAMME, Checker
 from server.api.definition import OUTPUT_FIELDS, definition_fields, enum_number, experiment_message
-from server.api.fields import Page, next_page_token, page
-from server.convert.provenance import provenance
-from server.convert.times import set_time
+from server.api.fields import Page, next_page_token, page, provenance, seconds_left, set_time
+from server.handlers.assignments import AssignmentHandler
 from server.handlers.change_runner import Provenance, Target
+from server.handlers.experiments import ExperimentHandler
+from server.handlers.results import Analysed, ResultsHandler
 from server.programme.snapshot import KnownExperiment
-from troth.v1 import experiment_change_pb2, experiment_pb2, experiment_service_pb2
+from troth.v1 import (
+    experiment_change_pb2,
+    experiment_pb2,
+    experiment_service_pb2,
+    experiment_service_pb2_grpc,
+)
+from troth.v1 import experiment_service_pb2 as pb
 
 _LARGEST_PAGE = 2 * 1024 * 1024
 """Bytes of a page, about; clients refuse messages above 4 MiB unless told otherwise."""
@@ -245,3 +261,181 @@ def _masked(check: Checker, paths: Sequence[str], fields: dict[str, Any]) -> tup
         elif path not in known:
             check.add(where, f"an experiment has no field {path[:64]!r}")
     return tuple(path for path in paths if path not in fixed)
+
+
+def results_response(analysed: Analysed) -> experiment_service_pb2.GetExperimentResultsResponse:
+    """Return the answer to ``GetExperimentResults``."""
+    response = experiment_service_pb2.GetExperimentResultsResponse()
+    fill(response.results, analysed.document)
+    set_time(response.results.analyze_time, analysed.analyze_time)
+    return response
+
+
+def fill(message: Message, document: Mapping[str, Any]) -> None:
+    """Set the fields of a message that the result's JSON document has under the same names; null stays unset.
+
+    The document may have more: the messages hold what clients decide by.
+    """
+    for field in cast(Descriptor, message.DESCRIPTOR).fields:
+        value = document.get(field.name)
+        if value is not None:
+            _set(message, field, value)
+
+
+def _set(message: Message, field: FieldDescriptor, value: Any) -> None:
+    target = getattr(message, field.name)
+    if isinstance(value, Mapping):
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            target.update({name: entry for name, entry in value.items() if entry is not None})
+        else:
+            target.SetInParent()
+            fill(target, value)
+    elif isinstance(value, list):
+        for entry in value:
+            if isinstance(entry, Mapping):
+                fill(target.add(), entry)
+            else:
+                target.append(entry)
+    elif field.enum_type is not None:
+        setattr(message, field.name, enum_number(field.enum_type, value))
+    elif field.type != FieldDescriptor.TYPE_DOUBLE or math.isfinite(value):
+        setattr(message, field.name, value)
+
+
+DEFAULT_ANALYSIS_TIMEOUT_S = 60.0
+"""How long an analysis may take where the client set no deadline."""
+
+
+class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
+    """``troth.v1.ExperimentService``."""
+
+    def __init__(
+        self, assignments: AssignmentHandler, experiments: ExperimentHandler, results: ResultsHandler
+    ) -> None:
+        self._assignments = assignments
+        self._experiments = experiments
+        self._results = results
+
+    def GetAssignments(  # noqa: N802 the proto's name
+        self,
+        request: pb.GetAssignmentsRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
+    ) -> pb.GetAssignmentsResponse:
+        """Tell the variants of one member."""
+        question = assignment_messages.assignments_request(request)
+        members = self._assignments.members(question.programme, question.experiment_ids)
+        (person,) = question.people
+        return assignment_messages.assignments_response(members.assign(person), members.plan_revision)
+
+    def StreamAssignments(  # noqa: N802 the proto's name
+        self,
+        request_iterator: Iterator[pb.StreamAssignmentsRequest],
+        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
+    ) -> Iterator[pb.StreamAssignmentsResponse]:
+        """Tell the variants of many members, part by part; the next part is read once the answers are on their way."""
+        with self._assignments.stream():
+            first = members = answers = None
+            for part in request_iterator:
+                question = assignment_messages.members_request(part, first)
+                if members is None or answers is None:
+                    first = question
+                    members = self._assignments.members(question.programme, question.experiment_ids)
+                    answers = assignment_messages.MemberResponses(members.plan_revision)
+                assign = members.assign
+                yield from answers.responses((person, assign(person)) for person in question.people)
+
+    def LinkIdentities(  # noqa: N802 the proto's name
+        self, request: pb.LinkIdentitiesRequest, context: grpc.ServicerContext
+    ) -> pb.LinkIdentitiesResponse:
+        """Keep links, then acknowledge."""
+        programme, links = assignment_messages.links(request)
+        result = self._assignments.link(programme, links, seconds_left(context))
+        return assignment_messages.links_response(result)
+
+    def CreateExperiment(  # noqa: N802 the proto's name
+        self, request: pb.CreateExperimentRequest, context: grpc.ServicerContext
+    ) -> pb.CreateExperimentResponse:
+        """Create a draft."""
+        wanted = create_request(request)
+        known = self._experiments.create(
+            wanted.target.programme, wanted.fields, wanted.provenance, seconds_left(context)
+        )
+        return pb.CreateExperimentResponse(experiment=known_message(known))
+
+    def UpdateExperiment(  # noqa: N802 the proto's name
+        self, request: pb.UpdateExperimentRequest, context: grpc.ServicerContext
+    ) -> pb.UpdateExperimentResponse:
+        """Change fields."""
+        wanted = update_request(request)
+        known = self._experiments.update(
+            wanted.target, wanted.fields, wanted.names, wanted.provenance, seconds_left(context)
+        )
+        return pb.UpdateExperimentResponse(experiment=known_message(known))
+
+    def StartExperiment(  # noqa: N802 the proto's name
+        self, request: pb.StartExperimentRequest, context: grpc.ServicerContext
+    ) -> pb.StartExperimentResponse:
+        """Start a draft."""
+        known = self._move(ChangeAction.START, request, context)
+        return pb.StartExperimentResponse(experiment=known_message(known))
+
+    def StopExperiment(  # noqa: N802 the proto's name
+        self, request: pb.StopExperimentRequest, context: grpc.ServicerContext
+    ) -> pb.StopExperimentResponse:
+        """Stop a running experiment."""
+        known = self._move(ChangeAction.STOP, request, context)
+        return pb.StopExperimentResponse(experiment=known_message(known))
+
+    def ArchiveExperiment(  # noqa: N802 the proto's name
+        self, request: pb.ArchiveExperimentRequest, context: grpc.ServicerContext
+    ) -> pb.ArchiveExperimentResponse:
+        """Archive a draft or a stopped experiment."""
+        known = self._move(ChangeAction.ARCHIVE, request, context)
+        return pb.ArchiveExperimentResponse(experiment=known_message(known))
+
+    def GetExperiment(  # noqa: N802 the proto's name
+        self,
+        request: pb.GetExperimentRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
+    ) -> pb.GetExperimentResponse:
+        """Return one experiment."""
+        programme, experiment_id = read_request(request)
+        known = self._experiments.get(programme, experiment_id)
+        return pb.GetExperimentResponse(experiment=known_message(known))
+
+    def ListExperiments(  # noqa: N802 the proto's name
+        self,
+        request: pb.ListExperimentsRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
+    ) -> pb.ListExperimentsResponse:
+        """Return a page of experiments."""
+        programme, page = list_request(request)
+        found = self._experiments.listing(programme, page.after, page.size + 1)
+        return list_response(programme, page, found)
+
+    def ListExperimentChanges(  # noqa: N802 the proto's name
+        self,
+        request: pb.ListExperimentChangesRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
+    ) -> pb.ListExperimentChangesResponse:
+        """Return a page of the audit trail."""
+        programme, experiment_id, after, size = changes_request(request)
+        found = self._experiments.changes(programme, experiment_id, after, size + 1)
+        return changes_response(programme, experiment_id, size, found)
+
+    def GetExperimentResults(  # noqa: N802 the proto's name
+        self, request: pb.GetExperimentResultsRequest, context: grpc.ServicerContext
+    ) -> pb.GetExperimentResultsResponse:
+        """Return the analysis of an experiment."""
+        programme, experiment_id = read_request(request)
+        timeout = seconds_left(context, DEFAULT_ANALYSIS_TIMEOUT_S)
+        return results_response(self._results.results(programme, experiment_id, timeout))
+
+    def _move(
+        self,
+        action: ChangeAction,
+        request: pb.StartExperimentRequest | pb.StopExperimentRequest | pb.ArchiveExperimentRequest,
+        context: grpc.ServicerContext,
+    ) -> KnownExperiment:
+        wanted = move_request(request)
+        return self._experiments.move(wanted.target, action, wanted.provenance, seconds_left(context))

@@ -1,10 +1,23 @@
-"""The one table from domain errors to gRPC statuses, with the details that programs read."""
+"""The one table from domain errors to gRPC statuses, with the details that programs read.
 
-from collections.abc import Iterator, Sequence
+Wrapping calls, once for all interceptors.
 
+One structured line and one measurement for each request.
+
+From domain errors to statuses, in one place.
+"""
+
+import logging
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import grpc
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
 
 from experiments.errors import Problem
 from server.errors import (
@@ -32,6 +45,7 @@ from server.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
+from server.metrics import Metrics
 
 DOMAIN = "troth"
 _LONGEST_METADATA = 256
@@ -119,3 +133,186 @@ def _packed(message: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(message)
     return packed
+
+
+Behaviour = Callable[[Any, grpc.ServicerContext], Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+
+
+_OURS = "/troth."
+
+
+class CallInterceptor(grpc.ServerInterceptor):
+    """Base of interceptors that wrap each unary call and our own streams; health watch and reflection pass untouched."""
+
+    def __init__(self) -> None:
+        self._wrapped: dict[str, tuple[Behaviour, Handler]] = {}
+
+    @abstractmethod
+    def call(self, method: str, behaviour: Behaviour, request: Any, context: grpc.ServicerContext) -> Any:
+        """Run the unary call; ``method`` is its full name."""
+
+    @abstractmethod
+    def stream(
+        self, method: str, behaviour: Behaviour, requests: Any, context: grpc.ServicerContext
+    ) -> Iterator[Any]:
+        """Run the stream, yielding its answers. A method that takes one request gets it as the only part."""
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Handler],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """Return the handler with its behaviour wrapped. The wrapper of a method is made once."""
+        handler = continuation(handler_call_details)
+        method: str = handler_call_details.method
+        behaviour = _behaviour(handler, method)
+        if handler is None or behaviour is None:
+            return handler
+        kept = self._wrapped.get(method)
+        if kept is not None and kept[0] is behaviour:
+            return kept[1]
+        wrapped = self._wrap(handler, method, behaviour)
+        self._wrapped[method] = (behaviour, wrapped)
+        return wrapped
+
+    def _wrap(self, handler: Any, method: str, behaviour: Behaviour) -> Handler:
+        def run(request: Any, context: grpc.ServicerContext) -> Any:
+            return self.call(method, behaviour, request, context)
+
+        def run_stream(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            return self.stream(method, behaviour, requests, context)
+
+        def only(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+            answers: Iterator[Any] = behaviour(next(requests), context)
+            return answers
+
+        def run_one(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            return self.stream(method, only, iter((request,)), context)
+
+        serialisation = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(run, **serialisation)
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(run_one, **serialisation)
+        return grpc.stream_stream_rpc_method_handler(run_stream, **serialisation)
+
+
+def _behaviour(handler: Handler, method: str) -> Behaviour | None:
+    """Return what is wrapped of a handler, if anything."""
+    if handler is None:
+        return None
+    unary: Behaviour | None = handler.unary_unary
+    streaming: Behaviour | None = handler.stream_stream or handler.unary_stream
+    return unary or (streaming if method.startswith(_OURS) else None)
+
+
+_log = logging.getLogger("troth.requests")
+_LONGEST_DETAIL = 300
+_LONGEST_PROGRAMME = 128
+
+
+class RequestLogInterceptor(CallInterceptor):
+    """Logs method, code and duration of each call. Member ids stay out of the log.
+
+    Args:
+        metrics: Where calls are counted.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        super().__init__()
+        self._metrics = metrics
+
+    def call(self, method: str, behaviour: Behaviour, request: Any, context: grpc.ServicerContext) -> Any:
+        """Run the call and note how it went, whatever it raises."""
+        start = time.perf_counter()
+        try:
+            return behaviour(request, context)
+        finally:
+            self._note(method, context, start, getattr(request, "programme", ""))
+
+    def stream(
+        self, method: str, behaviour: Behaviour, requests: Any, context: grpc.ServicerContext
+    ) -> Iterator[Any]:
+        """Run the stream and note at its end how it went, whatever it raises."""
+        start = time.perf_counter()
+        programmes = [""]
+        try:
+            yield from behaviour(_noting(requests, programmes), context)
+        finally:
+            self._note(method, context, start, programmes[0])
+
+    def _note(self, method: str, context: grpc.ServicerContext, start: float, programme: str) -> None:
+        duration = time.perf_counter() - start
+        code = _code(context)
+        self._metrics.called(method, code, duration)
+        if _log.isEnabledFor(logging.INFO):
+            # A record made by hand: the logger would walk the stack to find a line number that nobody prints.
+            record = logging.LogRecord(_log.name, logging.INFO, __file__, 0, "request", None, None)
+            record.fields = {
+                "method": method,
+                "code": code,
+                "duration_ms": round(duration * 1e3, 3),
+                "programme": programme[:_LONGEST_PROGRAMME] or "default",
+                "detail": "" if code == "OK" else _details(context),
+            }
+            _log.handle(record)
+
+
+def _noting(requests: Iterator[Any], programmes: list[str]) -> Iterator[Any]:
+    """Yield the parts, and note the programme of the last one."""
+    for request in requests:
+        programmes[0] = getattr(request, "programme", "")
+        yield request
+
+
+def _code(context: Any) -> str:
+    # `code` and `details` of the context are missing from its type stubs.
+    code = context.code() or grpc.StatusCode.OK
+    if code is grpc.StatusCode.OK and not context.is_active():
+        return "CANCELLED"
+    return str(code.name)
+
+
+def _details(context: Any) -> str:
+    details = context.details() or b""
+    text = details.decode(errors="replace") if isinstance(details, bytes) else str(details)
+    return text[:_LONGEST_DETAIL]
+
+
+_error_log = logging.getLogger("troth.errors")
+
+
+class ErrorInterceptor(CallInterceptor):
+    """Answers request errors with their status, and anything else with INTERNAL and a fixed sentence."""
+
+    def call(self, method: str, behaviour: Behaviour, request: Any, context: grpc.ServicerContext) -> Any:
+        """Run the call and translate what it raises."""
+        try:
+            return behaviour(request, context)
+        except Exception as error:  # noqa: BLE001 the last border: nothing may leave it untranslated
+            return _abort(method, error, context)
+
+    def stream(
+        self, method: str, behaviour: Behaviour, requests: Any, context: grpc.ServicerContext
+    ) -> Iterator[Any]:
+        """Run the stream and translate what it raises."""
+        try:
+            yield from behaviour(requests, context)
+        except Exception as error:  # noqa: BLE001 the last border: nothing may leave it untranslated
+            if not context.is_active():
+                # The client has gone, and reading its next part failed for that.
+                return
+            _abort(method, error, context)
+
+
+def _abort(method: str, error: Exception, context: grpc.ServicerContext) -> Any:
+    if isinstance(error, RequestError):
+        status = status_of(error)
+    else:
+        _error_log.error("unforeseen failure in %s", method, exc_info=error)
+        status = internal_status()
+    return context.abort_with_status(rpc_status.to_status(status))

@@ -1,25 +1,73 @@
-"""Messages of ``MemberService``."""
+"""Messages of ``MemberService``.
+
+What is said of a member, to the wire.
+
+The servicer of members. Each method converts, calls the handler and converts back.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+import grpc
+
+from experiments.rules import AttributeValue
 from server.api.checks import DEFAULT_PROGRAMME, Checker
-from server.api.fields import Page, next_page_token, page
+from server.api.fields import Page, next_page_token, page, provenance, seconds_left, set_time
+from server.api.fields import attributes as attribute_values
 from server.catalogue.base import time_zones
 from server.catalogue.limits import DECISION
-from server.convert.member_profile import member_message
-from server.convert.people import attributes as attribute_values
-from server.convert.provenance import provenance
-from server.convert.times import set_time
 from server.handlers.change_runner import Provenance
-from server.handlers.members import KnownMember
-from server.members import MemberState
-from server.members.change import ProfileChange, ProfileUpdate
-from server.members.profile import MOST_ATTRIBUTES, MOST_CONSENTS
+from server.handlers.members import KnownMember, MemberHandler
+from server.members import MemberProfile, MemberState
+from server.members.profile import MOST_ATTRIBUTES, MOST_CONSENTS, ProfileChange, ProfileUpdate
 from server.members.state import NEVER, PURCHASE, REDEMPTION
 from server.storage import UpdateResult
-from troth.v1 import assignment_pb2, member_pb2, member_service_pb2
+from troth.v1 import assignment_pb2, member_pb2, member_service_pb2, member_service_pb2_grpc
+from troth.v1 import member_service_pb2 as pb
+
+
+def member_message(member_id: str, profile: MemberProfile) -> member_pb2.Member:
+    """Return the message of a member."""
+    message = member_pb2.Member(
+        member_id=member_id,
+        consents=[
+            member_pb2.Consent(channel_id=channel_id, purpose=purpose, granted=granted)
+            for (channel_id, purpose), granted in sorted(profile.consents.items())
+        ],
+        tier=profile.tier,
+        points_balance=profile.points_balance,
+        time_zone=profile.time_zone,
+    )
+    for name, value in profile.attributes.items():
+        _set_attribute(message.attributes[name], value)
+    if profile.points_expire_time is not None:
+        set_time(message.points_expire_time, profile.points_expire_time)
+    return message
+
+
+def _set_attribute(message: assignment_pb2.AttributeValue, value: AttributeValue) -> None:
+    if isinstance(value, bool):
+        message.bool_value = value
+    elif isinstance(value, str):
+        message.string_value = value
+    elif isinstance(value, int):
+        message.int_value = value
+    elif isinstance(value, float):
+        message.double_value = value
+    elif isinstance(value, datetime):
+        set_time(message.moment_time, value)
+    elif value is not None:
+        message.string_list.SetInParent()
+        message.string_list.texts.extend(value)
+
+
+def update_message(update: ProfileUpdate) -> member_service_pb2.MemberUpdate:
+    """Return the message of an update that gives values and takes none away."""
+    said = update.applied_to(MemberProfile())
+    return member_service_pb2.MemberUpdate(member=member_message(update.member_id, said))
+
 
 LARGEST_BATCH = 1000
 _LONGEST_TEXT = 1024
@@ -255,3 +303,38 @@ def _change(change: ProfileChange) -> member_pb2.MemberChange:
     if change.before is not None:
         message.before.CopyFrom(member_message(change.member_id, change.before))
     return message
+
+
+class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
+    """``troth.v1.MemberService``."""
+
+    def __init__(self, handler: MemberHandler) -> None:
+        self._handler = handler
+
+    def UpsertMembers(  # noqa: N802 the proto's name
+        self, request: pb.UpsertMembersRequest, context: grpc.ServicerContext
+    ) -> pb.UpsertMembersResponse:
+        """Change members, then acknowledge."""
+        wanted = upsert_request(request)
+        result = self._handler.upsert(
+            wanted.programme, wanted.updates, wanted.provenance, seconds_left(context)
+        )
+        return upsert_response(result)
+
+    def GetMember(  # noqa: N802 the proto's name
+        self,
+        request: pb.GetMemberRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
+    ) -> pb.GetMemberResponse:
+        """Tell what is known of a member."""
+        return get_response(self._handler.get(*get_request(request)))
+
+    def ListMemberChanges(  # noqa: N802 the proto's name
+        self,
+        request: pb.ListMemberChangesRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 gRPC passes it
+    ) -> pb.ListMemberChangesResponse:
+        """Return a page of the audit trail."""
+        programme, member_id, page = changes_request(request)
+        found = self._handler.changes(programme, member_id, int(page.after or 0), page.size + 1)
+        return changes_response(programme, member_id, page.size, found)

@@ -1,17 +1,29 @@
-"""Messages of ``OutcomeService``."""
+"""Messages of ``OutcomeService``.
+
+``OutcomeService``: each method converts, calls the handler and converts back.
+"""
 
 from datetime import datetime
 
+import grpc
+
 from experiments.log.events import Exposure, Outcome
 from server.api.checks import DEFAULT_PROGRAMME, Checker
-from server.handlers.request_checks import event_time_problem
+from server.api.fields import seconds_left
+from server.handlers.outcomes import EventHandler
+from server.handlers.request_checks import Clock, event_time_problem
 from server.storage import AppendResult
-from troth.v1 import outcome_service_pb2
+from troth.v1 import (
+    outcome_service_pb2,
+    outcome_service_pb2_grpc,
+)
 
 LARGEST_BATCH = 1000
 
 
-def exposures(message: outcome_service_pb2.LogExposuresRequest, now: datetime) -> tuple[str, list[Exposure]]:
+def parse_exposures(
+    message: outcome_service_pb2.LogExposuresRequest, now: datetime
+) -> tuple[str, list[Exposure]]:
     """Return the programme and the checked exposures.
 
     Raises:
@@ -30,7 +42,9 @@ def exposures(message: outcome_service_pb2.LogExposuresRequest, now: datetime) -
     return programme, read
 
 
-def outcomes(message: outcome_service_pb2.LogOutcomesRequest, now: datetime) -> tuple[str, list[Outcome]]:
+def parse_outcomes(
+    message: outcome_service_pb2.LogOutcomesRequest, now: datetime
+) -> tuple[str, list[Outcome]]:
     """Return the programme and the checked outcomes.
 
     Raises:
@@ -127,3 +141,27 @@ def _event_time(
     if problem := event_time_problem(prefix + field, time, now):
         check.problems.append(problem)
     return time or now
+
+
+class OutcomeServicer(outcome_service_pb2_grpc.OutcomeServiceServicer):
+    """``troth.v1.OutcomeService``."""
+
+    def __init__(self, handler: EventHandler, clock: Clock) -> None:
+        self._handler = handler
+        self._clock = clock
+
+    def LogExposures(  # noqa: N802 the proto's name
+        self, request: outcome_service_pb2.LogExposuresRequest, context: grpc.ServicerContext
+    ) -> outcome_service_pb2.LogExposuresResponse:
+        """Keep exposures, then acknowledge."""
+        programme, exposures = parse_exposures(request, self._clock())
+        result = self._handler.log_exposures(programme, exposures, seconds_left(context))
+        return exposures_response(result)
+
+    def LogOutcomes(  # noqa: N802 the proto's name
+        self, request: outcome_service_pb2.LogOutcomesRequest, context: grpc.ServicerContext
+    ) -> outcome_service_pb2.LogOutcomesResponse:
+        """Keep outcomes, then acknowledge."""
+        programme, outcomes = parse_outcomes(request, self._clock())
+        result = self._handler.log_outcomes(programme, outcomes, seconds_left(context))
+        return outcomes_response(result)

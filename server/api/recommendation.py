@@ -1,23 +1,30 @@
-"""Messages of ``RecommendationService``."""
+"""Messages of ``RecommendationService``.
 
-from collections.abc import Mapping
+Messages of ``ExplainDecision`` and ``ReplayDecision``.
+
+``RecommendationService``: each method converts, calls a handler and converts back.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+import grpc
 from google.type.money_pb2 import Money
 
 from experiments.log.events import ACTIONS, OFFERS, ActionChoice, AssignedVariant, Decision, OfferChoice
+from server.api.assignments import parameter_messages, reason_number
 from server.api.checks import DEFAULT_PROGRAMME, Checker
+from server.api.fields import attributes, seconds_left, set_time
 from server.catalogue import Catalogue, Offer
 from server.catalogue import Money as CatalogueMoney
-from server.convert.assignment import parameter_messages, reason_number
-from server.convert.people import attributes
-from server.convert.times import set_time
 from server.decide.gates import Gate
-from server.handlers.campaign import CampaignAnswer, CampaignRequest
-from server.handlers.decision_request import DecisionRequest
+from server.handlers.campaign import CampaignAnswer, CampaignHandler, CampaignRequest
+from server.handlers.decisions import DecisionMaker, DecisionRequest
+from server.handlers.replay import Replayed, ReplayHandler
 from training.bundle import ReasonCode
-from troth.v1 import assignment_pb2, decision_pb2, recommendation_service_pb2
+from troth.v1 import assignment_pb2, decision_pb2, recommendation_service_pb2, recommendation_service_pb2_grpc
+from troth.v1 import recommendation_service_pb2 as messages
 
 _RANKINGS = {
     "champion": decision_pb2.RANKING_CHAMPION,
@@ -247,3 +254,97 @@ def money(amount: CatalogueMoney) -> Money:
     units = int(amount.amount)
     nanos = int((amount.amount - units) * Decimal(1_000_000_000))
     return Money(currency_code=amount.currency_code, units=units, nanos=nanos)
+
+
+def decision_asked(
+    message: recommendation_service_pb2.ExplainDecisionRequest
+    | recommendation_service_pb2.ReplayDecisionRequest,
+) -> tuple[str, str]:
+    """Return the programme and the id of the decision that is asked about.
+
+    Raises:
+        InvalidRequestError: Fields break the rules that the proto states.
+    """
+    check = Checker()
+    check.require(message)
+    check.identifier("programme", message.programme)
+    check.identifier("decision_id", message.decision_id)
+    check.done()
+    return message.programme or DEFAULT_PROGRAMME, message.decision_id
+
+
+def explain_response(replayed: Replayed) -> recommendation_service_pb2.ExplainDecisionResponse:
+    """Return the answer to ``ExplainDecision``."""
+    response = recommendation_service_pb2.ExplainDecisionResponse(
+        member_version=(replayed.decision.member_version or 1) - 1
+    )
+    fill_decision(response.decision, replayed.decision, replayed.catalogue)
+    for one in replayed.candidates:
+        added = response.candidates.add(
+            candidate_id=one.candidate_id,
+            channel_id=one.channel_id,
+            rank=one.rank,
+            gate=decision_pb2.GATE_UNSPECIFIED if one.gate is Gate.OPEN else GATES[one.gate.name],
+            explanation=one.explanation,
+            score=one.score,
+        )
+        if one.factors is not None:
+            added.factors.CopyFrom(factors_message(one.factors))
+    return response
+
+
+def replay_response(replayed: Replayed) -> recommendation_service_pb2.ReplayDecisionResponse:
+    """Return the answer to ``ReplayDecision``."""
+    response = recommendation_service_pb2.ReplayDecisionResponse(identical=not replayed.differences)
+    for one in replayed.differences:
+        response.differences.add(field_path=one.path, logged=one.logged, replayed=one.replayed)
+    return response
+
+
+class RecommendationServicer(recommendation_service_pb2_grpc.RecommendationServiceServicer):
+    """``troth.v1.RecommendationService``."""
+
+    def __init__(self, maker: DecisionMaker, campaigns: CampaignHandler, replays: ReplayHandler) -> None:
+        self._maker = maker
+        self._campaigns = campaigns
+        self._replays = replays
+
+    def RecommendOffers(  # noqa: N802 the proto's name
+        self, request: messages.RecommendOffersRequest, context: grpc.ServicerContext
+    ) -> messages.RecommendOffersResponse:
+        """Decide, log, answer."""
+        asked = offer_request(request)
+        return offer_response(*self._maker.make(asked, seconds_left(context)))
+
+    def NextBestAction(  # noqa: N802 the proto's name
+        self, request: messages.NextBestActionRequest, context: grpc.ServicerContext
+    ) -> messages.NextBestActionResponse:
+        """Decide, log, answer."""
+        asked = action_request(request)
+        return action_response(*self._maker.make(asked, seconds_left(context)))
+
+    def DecideCampaign(  # noqa: N802 the proto's name
+        self, request: messages.DecideCampaignRequest, context: grpc.ServicerContext
+    ) -> Iterator[messages.DecideCampaignResponse]:
+        """Decide and log for one member after the other; answer as they come."""
+        answers, catalogue = self._campaigns.decide(campaign_request(request))
+        for answer in answers:
+            if not context.is_active():
+                return
+            yield campaign_response(answer, catalogue)
+
+    def ExplainDecision(  # noqa: N802 the proto's name
+        self,
+        request: messages.ExplainDecisionRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002
+    ) -> messages.ExplainDecisionResponse:
+        """Say why."""
+        return explain_response(self._replays.replay(*decision_asked(request)))
+
+    def ReplayDecision(  # noqa: N802 the proto's name
+        self,
+        request: messages.ReplayDecisionRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002
+    ) -> messages.ReplayDecisionResponse:
+        """Decide again and compare."""
+        return replay_response(self._replays.replay(*decision_asked(request)))

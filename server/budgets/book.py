@@ -2,19 +2,59 @@
 
 A call costs a comparison of times as long as nothing changed; a spend costs a look at the accounts it touched, and the
 candidates that it closed or opened. All accounts of a schedule are looked at only when its next hour or period begins.
+
+Which candidates budgets have closed, as a value that a decision names.
+
+The books of all programmes.
+
+What keeps the books true between decisions: reservations run out, and other processes spend.
 """
 
+import hashlib
+import json
 import threading
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from experiments.log.events import to_micros
-from server.budgets.accounts import Account, Accounts
-from server.budgets.closed import NOTHING_CLOSED, Closed
-from server.budgets.schedule import Schedule, Window
+from server.budgets.accounts import Account, Accounts, Schedule, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The candidates for which some account has not enough left for one more.
+
+    Attributes:
+        candidate_ids: The candidates.
+        sorted_ids: The same in the order of their ids.
+        state_id: Names the content; empty if nothing is closed.
+        document: The sorted ids as JSON text.
+    """
+
+    candidate_ids: frozenset[str]
+    sorted_ids: tuple[str, ...]
+    state_id: str
+    document: str
+
+    @classmethod
+    def of(cls, candidate_ids: Iterable[str]) -> "Closed":
+        """Return the value for some candidates."""
+        sorted_ids = tuple(sorted(candidate_ids))
+        document = json.dumps(sorted_ids, separators=(",", ":"), ensure_ascii=False)
+        digest = hashlib.sha256(document.encode()).hexdigest()[:16]
+        return cls(frozenset(sorted_ids), sorted_ids, f"budgets-{digest}" if sorted_ids else "", document)
+
+    @classmethod
+    def from_document(cls, document: str) -> "Closed":
+        """Return the value whose document this is."""
+        return cls.of(json.loads(document))
+
+
+NOTHING_CLOSED = Closed.of(())
+
 
 Spent = tuple[int, int]
 """Units and money, reserved and committed together; money in millionths of the catalogue's currency."""
@@ -200,3 +240,83 @@ def _pages(accounts: Accounts) -> Iterator[_Page]:
             candidates[account.account_id].append((accounts.cost_micros[candidate_id], candidate_id))
     for account_id, account in by_id.items():
         yield _Page(account, candidates[account_id])
+
+
+class Books:
+    """One book for each programme. Safe to share between threads.
+
+    Args:
+        read: Reads what is spent of the accounts of a programme that changed after a version.
+    """
+
+    def __init__(self, read: Callable[[str, int], Totals]) -> None:
+        self._read = read
+        self._books: dict[str, Book] = {}
+
+    def open(self, programme: str, accounts: Accounts) -> None:
+        """Open a new book on the accounts of the catalogue in force, with what the store knows is spent.
+
+        Raises:
+            StoreUnavailableError: The store cannot be read.
+        """
+        book = Book(accounts)
+        self._books[programme] = book
+        if book.limits_something:
+            # What is spent meanwhile reaches the new book too, and is in the store by the next look.
+            book.follow(self._read(programme, 0))
+
+    def of(self, programme: str) -> Book:
+        """Return the book of a programme that is served."""
+        return self._books[programme]
+
+    def all(self) -> Mapping[str, Book]:
+        """Return the books in force, by programme."""
+        return dict(self._books)
+
+    def spent(self, programme: str, changes: Changes) -> None:
+        """Note what is spent now."""
+        book = self._books.get(programme)
+        if book is not None:
+            book.spent(changes)
+
+
+MOST_RELEASED = 1000
+"""So many reservations are released in one transaction, so that decisions need not wait long for it."""
+_MOST_ROUNDS = 50
+
+
+class BudgetFollower:
+    """Brings the books of all programmes up to date. Called from one thread, about every second.
+
+    Args:
+        books: Returns the books in force, by programme.
+        release: Releases at most ``MOST_RELEASED`` reservations of a programme that have run out by a time, in microseconds
+            since the Unix epoch, and returns how many it released.
+        read: Reads what is spent of the accounts of a programme that changed after a version.
+    """
+
+    def __init__(
+        self,
+        books: Callable[[], Mapping[str, Book]],
+        release: Callable[[str, int], int],
+        read: Callable[[str, int], Totals],
+    ) -> None:
+        self._books = books
+        self._release = release
+        self._read = read
+
+    def follow(self, now: datetime) -> None:
+        """Release what has run out, and read what was spent.
+
+        Raises:
+            StoreUnavailableError: The store cannot be read or written.
+            StoreTimeoutError: It took too long; the next call tries again.
+        """
+        micros = to_micros(now)
+        for programme, book in self._books().items():
+            if book.limits_something:
+                for _ in range(_MOST_ROUNDS):
+                    if self._release(programme, micros) < MOST_RELEASED:
+                        break
+                # Also what this process spent itself: whatever order the news came in, the store's is right.
+                book.follow(self._read(programme, book.version))

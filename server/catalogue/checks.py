@@ -1,17 +1,171 @@
-"""Whether the parts of a catalogue fit together; every problem is named, with its path."""
+"""Whether the parts of a catalogue fit together; every problem is named, with its path.
+
+Walking over a catalogue: everything that has rules and limits, with its path.
+
+Whether the money of a catalogue adds up: one currency, nothing negative, a value where value counts.
+
+Whether the budgets of a catalogue can be paced as they say.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 
 from experiments.errors import Problem
 from experiments.rules import RuleError
-from server.catalogue.candidates import NO_ACTION, Action, Candidate
-from server.catalogue.limit_checks import limit_problems
+from server.catalogue.base import Money
+from server.catalogue.candidates import NO_ACTION, Action, Candidate, Limited, Offer
+from server.catalogue.limits import Budget
 from server.catalogue.model import MOMENT_ATTRIBUTES, PROFILE_ATTRIBUTES, Catalogue
-from server.catalogue.money_checks import currency_problems, value_problems
+from server.catalogue.policy import Arbitration, Placement
 from server.catalogue.rules import compiled, place_of, rule_attributes, segment_attributes, segments_asked
-from server.catalogue.walk import GATES, candidates, limited_parts
+
+GATES = ("eligible", "applicable", "suitable")
+"""The fields that hold the rules of a group or candidate, in the order in which they are asked."""
+
+
+def limited_parts(catalogue: Catalogue) -> Iterator[tuple[str, Limited]]:
+    """Yield the groups, offers and actions with their paths."""
+    for index, group in enumerate(catalogue.groups):
+        yield f"groups[{index}]", group
+    yield from candidates(catalogue)
+
+
+def candidates(catalogue: Catalogue) -> Iterator[tuple[str, Candidate]]:
+    """Yield the offers and actions with their paths."""
+    for index, offer in enumerate(catalogue.offers):
+        yield f"offers[{index}]", offer
+    for index, action in enumerate(catalogue.actions):
+        yield f"actions[{index}]", action
+
+
+_AMOUNTS = ("value", "cost", "response_cost", "points_liability")
+_MOST_NAMED = 3
+
+
+def currency_problems(catalogue: Catalogue) -> Iterator[Problem]:
+    """Yield amounts below 0 and in other currencies than the catalogue's."""
+    first = ""
+    for path, money, counts in _money(catalogue):
+        if money.amount < 0:
+            yield Problem(f"{path}.amount", f"is {money.amount}; must be at least 0")
+        if not counts:
+            continue
+        if not catalogue.currency_code:
+            first = first or path
+        elif money.currency_code != catalogue.currency_code:
+            yield Problem(
+                f"{path}.currency_code",
+                f"is {money.currency_code}, but the catalogue counts in {catalogue.currency_code}",
+            )
+    if first:
+        yield Problem(
+            "currency_code", f"is missing, but {first} is money that counts; write the currency of all of it"
+        )
+
+
+def value_problems(catalogue: Catalogue) -> Iterator[Problem]:
+    """Yield arbitrations that count value where candidates have none.
+
+    One that a placement names is asked about the candidates of that placement. One that no placement names waits for
+    experiments, which may use it at any placement.
+    """
+    used = {placement.arbitration for placement in catalogue.placements}
+    for index, arbitration in enumerate(catalogue.arbitrations):
+        named = arbitration.arbitration_id in used
+        for placement in catalogue.placements:
+            if named and placement.arbitration != arbitration.arbitration_id:
+                continue
+            missing = without_value(catalogue, arbitration, placement)
+            if missing:
+                yield Problem(
+                    f"arbitrations[{index}].default_value",
+                    f"is needed, because value counts and {_listed(missing)} at placement {placement.placement_id!r}"
+                    f" {'has' if len(missing) == 1 else 'have'} none",
+                )
+
+
+def without_value(catalogue: Catalogue, arbitration: Arbitration, placement: Placement) -> list[str]:
+    """Return the ids of the candidates that an arbitration could not weigh at a placement for want of a value."""
+    if "value" not in arbitration.factors or arbitration.default_value is not None:
+        return []
+    decided: tuple[Candidate, ...] = catalogue.offers if placement.decides == "offers" else catalogue.actions
+    return [
+        one.candidate_id
+        for one in decided
+        if one.value is None
+        and one.candidate_id != NO_ACTION
+        and (not one.placements or placement.placement_id in one.placements)
+    ]
+
+
+def _money(catalogue: Catalogue) -> Iterator[tuple[str, Money, bool]]:
+    """Yield all money with its path, and whether it counts: a discount does where it stands for the cost of a response."""
+    for index, arbitration in enumerate(catalogue.arbitrations):
+        if arbitration.default_value is not None:
+            yield f"arbitrations[{index}].default_value", arbitration.default_value, True
+    for path, part in limited_parts(catalogue):
+        for index, budget in enumerate(part.budgets):
+            if budget.money is not None:
+                yield f"{path}.budgets[{index}].money", budget.money, True
+    discounts_count = bool(catalogue.currency_code) or bool(catalogue.arbitrations)
+    for path, candidate in candidates(catalogue):
+        for name in _AMOUNTS:
+            money = getattr(candidate, name)
+            if money is not None:
+                yield f"{path}.{name}", money, True
+        if isinstance(candidate, Offer) and candidate.discount is not None:
+            yield f"{path}.discount", candidate.discount, discounts_count and candidate.response_cost is None
+
+
+def _listed(names: list[str]) -> str:
+    listing = ", ".join(repr(name) for name in names[:_MOST_NAMED])
+    more = len(names) - _MOST_NAMED
+    return f"{listing} and {more:,} more" if more > 0 else listing
+
+
+def limit_problems(catalogue: Catalogue) -> Iterator[Problem]:
+    """Yield what is wrong with the budgets of groups, offers and actions."""
+    for path, part in limited_parts(catalogue):
+        for index, budget in enumerate(part.budgets):
+            yield from _budget_problems(f"{path}.budgets[{index}]", budget, part)
+
+
+def paced_days(budget: Budget, part: Limited) -> tuple[date | None, date | None]:
+    """Return the first and last day over which a paced total is spread; none where nobody says.
+
+    Args:
+        budget: The budget.
+        part: The group or candidate that has it; the validity of a candidate stands in.
+    """
+    first, last = budget.first_day, budget.last_day
+    if isinstance(part, Candidate):
+        if first is None and part.valid_from != date.min:
+            first = part.valid_from
+        if last is None and part.valid_until != date.max:
+            last = part.valid_until
+    return first, last
+
+
+def _budget_problems(path: str, budget: Budget, part: Limited) -> Iterator[Problem]:
+    if budget.pacing != "even" or budget.period != "total":
+        for name in ("first_day", "last_day"):
+            if getattr(budget, name) is not None:
+                yield Problem(f"{path}.{name}", "counts for a total with even pacing only; leave it out")
+        return
+    first, last = paced_days(budget, part)
+    for name, day, validity in (("first_day", first, "valid_from"), ("last_day", last, "valid_until")):
+        if day is None:
+            own = f", or {validity} beside the budget" if isinstance(part, Candidate) else ""
+            yield Problem(
+                f"{path}.{name}", f"even pacing of a total needs its first and last day; give this one{own}"
+            )
+    if first is not None and last is not None and first > last:
+        yield Problem(
+            f"{path}.pacing", f"the total would be spread from {first} to {last}, which is before it"
+        )
+
 
 _CEL_WORDS = frozenset(
     {

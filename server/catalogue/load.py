@@ -7,8 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from experiments.definition.reading import read_document
-from experiments.definition.yaml_documents import problems_of
+from experiments.definition.yaml_documents import problems_of, read_document
 from experiments.errors import DefinitionError, Problem
 from server.catalogue.base import Part
 from server.catalogue.checks import catalogue_problems

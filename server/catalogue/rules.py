@@ -1,10 +1,18 @@
-"""The rules of a catalogue, compiled: what each may ask about, and which segments it asks for."""
+"""The rules of a catalogue, compiled: what each may ask about, and which segments it asks for.
+
+How many members a rule matches, counted one by one or over a whole table.
+"""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
-from experiments.rules import AttributeType, Rule, compile_rule
+import polars as pl
+
+from experiments.errors import AnalysisError
+from experiments.rules import AttributeType, Rule, RuleOutcome, compile_rule
 from experiments.rules.tree import Attribute, InAttribute, Literal, Node, parts_of
 from server.catalogue.model import MOMENT_ATTRIBUTES, PROFILE_ATTRIBUTES, Catalogue
 
@@ -63,3 +71,93 @@ def _segments(node: Node) -> Iterator[str]:
         case _:
             for part in parts_of(node):
                 yield from _segments(part)
+
+
+_CSV_KINDS: Mapping[AttributeType, pl.DataType] = {
+    AttributeType.STRING: pl.String(),
+    AttributeType.INT: pl.Int64(),
+    AttributeType.DOUBLE: pl.Float64(),
+    AttributeType.BOOL: pl.Boolean(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSize:
+    """The size of a segment.
+
+    Attributes:
+        matching: Members that the rule matches.
+        erring: Members for whom it cannot be worked out, mostly for want of an attribute; it does not match them.
+        members: All members.
+    """
+
+    matching: int
+    erring: int
+    members: int
+
+    def sentence(self) -> str:
+        """Return the size in words: ``matches 1,234 of 17,000 (7.3 %); 2,175 lack an attribute it asks about``."""
+        share = f" ({100 * self.matching / self.members:.1f} %)" if self.members else ""
+        told = f"matches {self.matching:,} of {self.members:,}{share}"
+        if self.erring:
+            told += f"; {self.erring:,} {'lacks' if self.erring == 1 else 'lack'} an attribute it asks about"
+        return told
+
+
+def size_of(rule: Rule, members: Iterable[Mapping[str, object]]) -> SegmentSize:
+    """Count the members one by one.
+
+    Args:
+        rule: The rule.
+        members: The attributes of each member by name.
+    """
+    counts = dict.fromkeys(RuleOutcome, 0)
+    for attributes in members:
+        counts[rule.evaluate(attributes)] += 1
+    return SegmentSize(counts[RuleOutcome.MATCH], counts[RuleOutcome.ERROR], sum(counts.values()))
+
+
+def size_in_table(rule: Rule, table: pl.LazyFrame) -> SegmentSize:
+    """Count the members of a table, all at once.
+
+    Args:
+        rule: The rule.
+        table: One row per member; what the rule asks about are columns of those names. A column that is not there, and a null,
+            is a missing attribute.
+
+    Raises:
+        AnalysisError: A column's type does not fit its attribute's, or the table cannot be read.
+    """
+    try:
+        schema = table.collect_schema()
+        # As a column, since a rule of which the table has no column gives one value for all.
+        judged = table.with_columns(outcome=rule.outcome_expression(schema))
+        counted = judged.select(
+            (pl.col("outcome") == RuleOutcome.MATCH.value).sum().alias("matching"),
+            (pl.col("outcome") == RuleOutcome.ERROR.value).sum().alias("erring"),
+            pl.len().alias("members"),
+        ).collect(engine="streaming")
+    except pl.exceptions.PolarsError as error:
+        raise AnalysisError(f"The table cannot be read: {str(error).splitlines()[0]}.") from None
+    matching, erring, members = counted.row(0)
+    return SegmentSize(int(matching), int(erring), int(members))
+
+
+def open_members(path: Path, attributes: Mapping[str, AttributeType]) -> pl.LazyFrame:
+    """Open a table of members; in CSV, attributes are read as they are declared.
+
+    Args:
+        path: A ``.parquet`` or ``.csv`` file.
+        attributes: What rules may ask about, with types.
+
+    Raises:
+        AnalysisError: There is no such file, or it has another format.
+    """
+    if path.suffix not in {".parquet", ".csv"}:
+        raise AnalysisError(f"{path}: must end in .parquet or .csv.", path=str(path))
+    if not path.is_file():
+        raise AnalysisError(f"{path}: there is no such file.", path=str(path))
+    if path.suffix == ".parquet":
+        return pl.scan_parquet(path)
+    declared = {name: _CSV_KINDS[kind] for name, kind in attributes.items() if kind in _CSV_KINDS}
+    return pl.scan_csv(path, schema_overrides=declared, try_parse_dates=True)

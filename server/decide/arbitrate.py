@@ -24,7 +24,7 @@ from server.catalogue import Arbitration, ContextWeight
 from server.decide.evidence import Evidence
 from server.decide.rules import CHANNEL
 from server.decide.score import Scored
-from server.decide.table import Floats, Places, Table
+from server.decide.table import Floats, Places, Table, evidence_by_row
 
 PROBABILITY_UNCALIBRATED = "PROBABILITY_UNCALIBRATED"
 
@@ -191,7 +191,7 @@ def _rates(table: Table, arbitration: Arbitration, evidence: Evidence) -> tuple[
     kept = table.kept.get(key)
     if isinstance(kept, tuple) and kept[0] == evidence.state_id:
         return kept[1], kept[2]
-    given, answered = evidence.of(table)
+    given, answered = evidence_by_row(table, evidence)
     priors = np.where(np.isnan(table.priors), arbitration.default_probability, table.priors)
     trials = table.prior_evidence + given
     rates = (table.prior_evidence * priors + np.minimum(answered, given)) / trials

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from experiments.answers import Assignment
+from experiments.assignment.plan import Assignment
 from experiments.log.events import ActionChoice, AssignedVariant, OfferChoice, OfferReason
 from server.catalogue import NO_ACTION
 from server.decide.arbitrate import Weighed
+from server.decide.context import Question
 from server.decide.eligibility import Codes, Passing
 from server.decide.explore import UNIFORM, Slate
 from server.decide.gates import Gate
 from server.decide.policy import NO_MODEL, Policy
-from server.decide.question import Question
 from server.decide.score import Scored
 from server.decide.table import Table
 

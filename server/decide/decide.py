@@ -9,15 +9,13 @@ import numpy as np
 from server.catalogue import NO_ACTION
 from server.decide.arbitrate import weigh
 from server.decide.choice import Choice, Considered, choice_of
-from server.decide.effects import action_effects
+from server.decide.context import Question
 from server.decide.eligibility import Passing, pass_gates
 from server.decide.explore import Quota, Rooms, Slate
 from server.decide.gates import Gate
 from server.decide.policy import HOLDOUT, NO_LEVERS, NO_MODEL, Policy, policy_of
-from server.decide.question import Question
-from server.decide.rank import AnyFloats, best
-from server.decide.score import Scored, score
-from server.decide.slate import choose, in_play
+from server.decide.score import Scored, action_effects, score
+from server.decide.slate import AnyFloats, best, choose, in_play
 from server.decide.table import Places, Table
 from server.programme.snapshot import Snapshot
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from server.budgets.closed import Closed
+from server.budgets.book import Closed
 from server.catalogue import NO_ACTION
 from server.decide.context import Visit
 from server.decide.gates import Gate

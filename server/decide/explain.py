@@ -7,8 +7,8 @@ from experiments.rules import describe
 from server.catalogue import Candidate, Cap, Limited
 from server.catalogue.rules import SEGMENTS
 from server.decide.choice import Considered
+from server.decide.context import Question
 from server.decide.gates import Gate
-from server.decide.question import Question
 from server.decide.rules import CHANNEL
 from server.decide.table import Table
 from server.programme.snapshot import Snapshot

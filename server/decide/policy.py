@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from experiments.answers import Assignment
+from experiments.assignment.plan import Assignment
 from server.catalogue import Arbitration, Catalogue, Exploration, Placement
 from server.decide.score import POPULAR
 

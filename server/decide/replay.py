@@ -4,15 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from experiments.answers import Assignment, AssignmentReason
+from experiments.assignment.plan import Assignment, AssignmentReason
 from experiments.log.events import ActionChoice, Decision, OfferChoice
 from server.budgets import Closed
 from server.catalogue import Placement
 from server.decide.choice import Choice, Considered
-from server.decide.context import Visit
+from server.decide.context import Question, Visit
 from server.decide.decide import decide
 from server.decide.evidence import Evidence
-from server.decide.question import Question
 from server.members import MemberState
 from server.programme.snapshot import Snapshot
 

@@ -1,6 +1,12 @@
-"""Scoring: which candidates the placement's task leaves, what each is worth to the member, and why."""
+"""Scoring: which candidates the placement's task leaves, what each is worth to the member, and why.
 
-from collections.abc import Sequence
+What members did as the model sees it today, kept from one decision to the next while nothing was bought since.
+
+Effects of actions on a member, by the action model: what doing an action earns more than not doing it.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,9 +15,51 @@ import numpy.typing as npt
 
 from experiments.log.events import OfferReason
 from server.decide.context import Visit
-from server.decide.pasts import Pasts
-from server.decide.table import Places, Table, fill_unknown
-from training.bundle import POPULAR_REASONS, Bundle, OfferModel, Profile, Reason, explain
+from server.decide.table import Floats, Places, Table, fill_unknown
+from training.bundle import POPULAR_REASONS, ActionBundle, Bundle, OfferModel, Profile, Reason, explain
+
+_MOST_KEPT = 2_000
+
+Past = tuple[int | None, Profile]
+"""The member's position in the model, or ``None``, and what she bought, without the basket."""
+
+
+class Pasts:
+    """The pasts of the members asked about last, as one model sees them. Safe to share between threads.
+
+    Args:
+        bundle: The model.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._model = bundle.model
+        self._feature_instant = bundle.manifest.feature_instant
+        self._kept: dict[str, tuple[int, Past]] = {}
+        self._keeping = threading.Lock()
+
+    def of(self, visit: Visit, now: datetime) -> Past:
+        """Return where the member stands in the model, and her past.
+
+        Args:
+            visit: Who asks.
+            now: The moment of the decision.
+        """
+        since = self._feature_instant
+        if visit.has_trips_between(since, now):
+            member = self._model.member_ids.index(visit.member_id)
+            return member, visit.past(self._model, member, since, now)
+        days = visit.days_since(since, now)
+        kept = self._kept.get(visit.member_id)
+        if kept is not None and kept[0] == days:
+            return kept[1]
+        member = self._model.member_ids.index(visit.member_id)
+        past = (member, visit.past(self._model, member, since, now))
+        with self._keeping:
+            self._kept[visit.member_id] = (days, past)
+            if len(self._kept) > _MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+        return past
+
 
 CHAMPION = "champion"
 POPULAR = "popular"
@@ -163,3 +211,28 @@ def _reason(reason: Reason) -> OfferReason:
         reason.elapsed_days,
         reason.product_id,
     )
+
+
+def action_effects(
+    bundle: ActionBundle | None, table: Table, places: Places, attributes: Mapping[str, object]
+) -> Floats | None:
+    """Return float64[n], the effect of each row's action; NaN where the model does not know it, nothing where it knows none.
+
+    Args:
+        bundle: The action model, if there is one; its arms are named as the actions.
+        table: The candidates.
+        places: Which of its rows.
+        attributes: What is known of the member.
+    """
+    if bundle is None:
+        return None
+    arms = table.kept.get("arms")
+    if not isinstance(arms, np.ndarray):
+        index = bundle.arm_index
+        arms = np.array([index.get(one.candidate_id, -1) for one in table.candidates], dtype=np.int64)
+        table.kept["arms"] = arms
+    here = arms[places]
+    if not len(here) or here.max() < 0:
+        return None
+    effects = bundle.model.effects(attributes)
+    return np.where(here >= 0, effects[here], np.nan)

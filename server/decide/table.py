@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from server.catalogue import NO_ACTION, Action, Candidate, Catalogue, Money, Offer, Placement
+from server.decide.evidence import Evidence
 from server.decide.gates import Gate
 from server.decide.rules import RuleBook
 from training.bundle import Bundle, Task
@@ -301,3 +302,15 @@ def _numbers(values: Iterable[int]) -> Places:
 def _numbered(names: Iterable[str]) -> Places:
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+
+
+def evidence_by_row(table: Table, evidence: Evidence) -> tuple[Floats, Floats]:
+    """Return decisions and responses of each row, float64[rows]; computed once for each table and state of the evidence."""
+    kept = table.kept.get("evidence")
+    if isinstance(kept, tuple) and kept[0] == evidence.state_id:
+        return kept[1], kept[2]
+    pairs = [evidence.counts.get(one.candidate_id, (0, 0)) for one in table.candidates]
+    columns = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    given, answered = columns[:, 0].copy(), columns[:, 1].copy()
+    table.kept["evidence"] = (evidence.state_id, given, answered)
+    return given, answered

@@ -1,15 +1,126 @@
-"""Telling which variants members are in, and which visitors turned out to be members."""
+"""Telling which variants members are in, and which visitors turned out to be members.
+
+Who a person is to the experiments: the id that is hashed, and the variants she had before.
+"""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from experiments.answers import Assignment
+from experiments.assignment.assign import assign, assign_all
+from experiments.assignment.plan import Assignment
 from server.errors import ExperimentNotFoundError, IdentityLinkedError, ServerBusyError
-from server.handlers.people import People, Person
 from server.handlers.request_checks import Clock
 from server.programme.snapshot import Programmes, Snapshot
 from server.storage import ExperimentStore, IdentityLink, LinkResult
+
+_MOST_REMEMBERED = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is asked about, and what is known of her.
+
+    Attributes:
+        member_id: The member; may be empty where there is an anonymous id.
+        anonymous_id: The visitor before she was known as a member, or empty.
+        attributes: What targeting may ask about, by name.
+    """
+
+    member_id: str
+    anonymous_id: str = ""
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+
+class People:
+    """Assigns persons: finds their ids and earlier variants in the store where the experiments need them.
+
+    A plain member of a programme without links and sticky experiments costs no look into the store.
+
+    Args:
+        store: Has the links and the exposures.
+        programmes: The programmes whose links are looked at.
+    """
+
+    def __init__(self, store: ExperimentStore, programmes: Sequence[str]) -> None:
+        self._store = store
+        self._linked = {programme for programme in programmes if store.has_identities(programme)}
+        # The first exposure in the log stays the first for ever, so what was found once needs no second look.
+        self._first: OrderedDict[tuple[str, ...], str] = OrderedDict()
+        self._remembering = threading.Lock()
+
+    def expect_links(self, programme: str) -> None:
+        """Look for links of this programme from now on."""
+        self._linked.add(programme)
+
+    def assign(self, snapshot: Snapshot, person: Person, experiment_ids: Sequence[str]) -> list[Assignment]:
+        """Return the person's assignments in the experiments, in their order.
+
+        Raises:
+            UnknownExperimentError: The plan has no such experiment.
+            StoreUnavailableError: The store cannot be read.
+        """
+        programme = snapshot.plan.programme
+        ids = self._ids(programme, person)
+        return [
+            assign(
+                snapshot.plan,
+                experiment_id,
+                self._unit(snapshot, experiment_id, ids),
+                person.attributes,
+                self._earlier(programme, experiment_id, ids) if experiment_id in snapshot.sticky else None,
+            )
+            for experiment_id in experiment_ids
+        ]
+
+    def assign_placed(self, snapshot: Snapshot, person: Person, placement_id: str) -> Sequence[Assignment]:
+        """Return the person's assignments in the running experiments of a placement, by experiment id.
+
+        Raises:
+            StoreUnavailableError: The store cannot be read.
+        """
+        if snapshot.plan.programme not in self._linked and not snapshot.sticky:
+            return assign_all(snapshot.plan, person.member_id, placement_id, person.attributes)
+        placed = [one.experiment_id for one in snapshot.plan.placed.get(placement_id, ())]
+        return self.assign(snapshot, person, placed)
+
+    def _ids(self, programme: str, person: Person) -> tuple[str, ...]:
+        """Return all ids of the person, the one that is hashed first."""
+        member_id, anonymous_id = person.member_id, person.anonymous_id
+        if programme not in self._linked:
+            return (anonymous_id, member_id) if anonymous_id and member_id else (anonymous_id or member_id,)
+        if not member_id:
+            return self._store.identities(programme, anonymous_id)
+        ids = self._store.identities(programme, member_id)
+        if anonymous_id and len(ids) == 1:
+            # Not linked yet: as it will be, unless the visitor turns out to be somebody else.
+            others = self._store.identities(programme, anonymous_id)
+            return (anonymous_id, member_id) if len(others) == 1 else ids
+        return ids
+
+    @staticmethod
+    def _unit(snapshot: Snapshot, experiment_id: str, ids: tuple[str, ...]) -> str:
+        if len(ids) > 1:
+            overrides = snapshot.plan.experiment(experiment_id).overrides
+            return next((one for one in ids if one in overrides), ids[0])
+        return ids[0]
+
+    def _earlier(self, programme: str, experiment_id: str, ids: tuple[str, ...]) -> str | None:
+        key = (programme, experiment_id, *ids)
+        with self._remembering:
+            if key in self._first:
+                self._first.move_to_end(key)
+                return self._first[key]
+        found = self._store.first_variant(programme, experiment_id, ids)
+        if found is not None:
+            with self._remembering:
+                self._first[key] = found
+                if len(self._first) > _MOST_REMEMBERED:
+                    self._first.popitem(last=False)
+        return found
+
 
 MOST_STREAMS = 8
 """Streams of assignments that are open at once; each occupies a thread for as long as it lasts."""

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from experiments.log.events import Decision
 from server.catalogue import Catalogue
 from server.errors import RequestError, RequestIdReusedError, StoreTimeoutError, StoreUnavailableError
-from server.handlers.decision_request import DecisionRequest, placement_of
-from server.handlers.decisions import DecisionMaker
+from server.handlers.decisions import DecisionMaker, DecisionRequest, placement_of
 from server.programme.snapshot import Programmes
 
 _AT_ONCE = 32

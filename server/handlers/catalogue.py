@@ -1,16 +1,21 @@
-"""Keeping catalogues: whole or item by item, with an audit trail; and reading them."""
+"""Keeping catalogues: whole or item by item, with an audit trail; and reading them.
+
+How many of the known members a segment matches.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from experiments.catalogue_changes import CatalogueChange
 from experiments.errors import Problem
+from experiments.rules import Rule, RuleError
 from server.catalogue import Action, Catalogue, Offer, Segment, catalogue_problems
 from server.catalogue.base import Part
+from server.catalogue.diff import CatalogueChange
 from server.catalogue.load import part_problems
+from server.catalogue.rules import SegmentSize, compiled, segment_attributes, size_of
 from server.errors import (
     CatalogueItemNotFoundError,
     CatalogueRevisionNotFoundError,
@@ -198,3 +203,55 @@ def _prefixed(prefix: str, problems: Sequence[Problem]) -> list[Problem]:
 def _refuse(problems: list[Problem]) -> None:
     if problems:
         raise InvalidRequestError(problems)
+
+
+class KnownMembers(Protocol):
+    """Knows the members of programmes. Safe to call from any thread."""
+
+    def members(self, programme: str) -> Iterable[Mapping[str, object]]:
+        """Yield what segments may ask about each member, by name; what is not known of her is not there.
+
+        Raises:
+            StoreUnavailableError: They cannot be read.
+        """
+        ...
+
+
+class SegmentHandler:
+    """Measures segments.
+
+    Args:
+        programmes: Holds the catalogues in force.
+        members: Knows the members.
+    """
+
+    def __init__(self, programmes: Programmes, members: KnownMembers) -> None:
+        self._programmes = programmes
+        self._members = members
+
+    def measure(self, programme: str, segment_id: str, rule: str) -> tuple[SegmentSize, Rule]:
+        """Return the size of a segment, or of a rule that is to become one, and the rule.
+
+        Args:
+            programme: The loyalty programme.
+            segment_id: The segment, or empty.
+            rule: The rule, where no segment is named.
+
+        Raises:
+            ProgrammeNotFoundError, CatalogueItemNotFoundError: There is no such segment.
+            InvalidRequestError: The rule cannot be used; its faults are named with line and column.
+            StoreUnavailableError: The members cannot be read.
+        """
+        catalogue = self._programmes.current(programme).catalogue
+        if segment_id:
+            found = [segment.rule for segment in catalogue.segments if segment.segment_id == segment_id]
+            if not found:
+                raise CatalogueItemNotFoundError(programme, "segment", segment_id)
+            rule = found[0]
+        try:
+            ready = compiled(rule, segment_attributes(catalogue))
+        except RuleError as error:
+            raise InvalidRequestError(
+                [Problem(f"rule, {problem.path}", problem.message) for problem in error.problems]
+            ) from None
+        return size_of(ready, self._members.members(programme)), ready

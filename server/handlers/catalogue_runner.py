@@ -5,11 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
-from experiments.catalogue_changes import CatalogueChange, ChangeSource
 from experiments.definition import State
 from experiments.errors import Problem
 from server.catalogue import Catalogue, catalogue_changes
-from server.catalogue_opening import stored_catalogue
+from server.catalogue.diff import CatalogueChange, ChangeSource
 from server.errors import (
     CatalogueConflictError,
     EtagMismatchError,
@@ -19,9 +18,9 @@ from server.errors import (
 )
 from server.handlers.change_runner import Provenance
 from server.handlers.request_checks import Clock
-from server.programme.experiment_checks import serving_problems
+from server.programme.experiment_checks import PREFIX, serving_problems
+from server.programme.loading import stored_catalogue
 from server.programme.snapshot import Programmes, Snapshot
-from server.standing import PREFIX
 from server.storage.catalogue_store import CatalogueStore
 
 _PATIENCE_S = 3600.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from experiments.changes import ExperimentChange
 from experiments.definition import ExperimentDefinition
+from experiments.definition.lifecycle import ExperimentChange
 from server.errors import (
     EtagMismatchError,
     ExperimentConflictError,

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from experiments.changes import ChangeAction, ExperimentChange, changed_paths
 from experiments.definition import ExperimentDefinition, State, change_problems, parse_experiment
-from experiments.definition.lifecycle import transition_problem
+from experiments.definition.lifecycle import ChangeAction, ExperimentChange, changed_paths, transition_problem
 from experiments.errors import DefinitionError, Problem
 from server.errors import (
     ExperimentExistsError,
@@ -16,9 +15,8 @@ from server.errors import (
 )
 from server.handlers.change_runner import ChangeRunner, Provenance, Target, experiment_changed
 from server.handlers.request_checks import Clock
-from server.programme.experiment_checks import targeting_problems
+from server.programme.experiment_checks import PREFIX, targeting_problems
 from server.programme.snapshot import KnownExperiment, Programmes, Snapshot
-from server.standing import PREFIX
 from server.storage import ExperimentStore
 
 _MOVES = {

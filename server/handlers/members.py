@@ -10,10 +10,9 @@ from experiments.rules.attributes import reader
 from server.catalogue import Catalogue
 from server.errors import InvalidRequestError, MemberNotFoundError, RequestIdReusedError
 from server.handlers.change_runner import Provenance
-from server.handlers.channels import channel_problems
-from server.handlers.request_checks import Clock
+from server.handlers.request_checks import Clock, channel_problems
 from server.members import MemberState
-from server.members.change import ProfileChange, ProfileUpdate
+from server.members.profile import ProfileChange, ProfileUpdate
 from server.programme.snapshot import Programmes
 from server.storage import MemberStore, ProfileUpdates, UpdateResult
 from server.storage.member_cache import MemberStates

@@ -11,15 +11,15 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from experiments.catalogue_changes import CatalogueChange
+from experiments.assignment.plan import compile_plan
 from experiments.log.events import Decision
-from experiments.plan import compile_plan
 from server.budgets import NOTHING_CLOSED, Closed
 from server.catalogue import Catalogue, Placement
+from server.catalogue.diff import CatalogueChange
 from server.decide.choice import Considered
+from server.decide.context import Question
 from server.decide.evidence import NO_EVIDENCE, Evidence
 from server.decide.explain import Explained, explain
-from server.decide.question import Question
 from server.decide.replay import Difference, differences, question_of, replay
 from server.errors import DecisionNotFoundError, ReplayImpossibleError
 from server.members import MemberState

@@ -1,9 +1,13 @@
-"""Which time counts for a request."""
+"""Which time counts for a request.
 
-from collections.abc import Callable
+Channels that clients name: a misspelt one would be kept and never looked at.
+"""
+
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from experiments.errors import Problem
+from server.catalogue import Catalogue
 
 TOLERANCE = timedelta(minutes=5)
 """How far a client's clock may be from the server's."""
@@ -32,3 +36,20 @@ def event_time_problem(path: str, event_time: datetime | None, now: datetime) ->
     if event_time is None or event_time - now <= TOLERANCE:
         return None
     return Problem(path, f"{event_time.isoformat()} is more than 5 minutes ahead of the server's clock")
+
+
+def channel_problems(catalogue: Catalogue, named: Iterable[tuple[str, str]]) -> list[Problem]:
+    """Return what is wrong with the channels of a request; a catalogue without channels knows none and takes any.
+
+    Args:
+        catalogue: The catalogue in force.
+        named: Field paths and the channels in them; an empty one is none.
+    """
+    known = catalogue.channels_by_id
+    if not known:
+        return []
+    return [
+        Problem(path, f"the catalogue has no channel {channel_id!r}; it has {', '.join(known)}")
+        for path, channel_id in named
+        if channel_id and channel_id not in known
+    ]

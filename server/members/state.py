@@ -2,14 +2,21 @@
 
 A state is a function of the events up to its version and not of the order in which they are folded, so a decision that
 names the version can be made again from the log.
+
+What logged decisions and outcomes do to a member's state.
+
+Many events of a member folded at once: the state that they would make one by one, in less time.
 """
 
 import bisect
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from experiments.log.events import OFFERS, Decision, Outcome, to_micros
+from server.catalogue.candidates import NO_ACTION
 from server.catalogue.limits import DECISION, MOST_COUNTED
 from server.members.profile import MemberProfile
 
@@ -159,3 +166,90 @@ def _with_trip(trips: tuple[Trip, ...], micros: int, product_ids: Sequence[str])
         products.update(changed.pop(place).product_ids)
     changed.insert(place, Trip(micros, tuple(sorted(products))))
     return tuple(changed[-MOST_TRIPS:])
+
+
+def after_decision(state: MemberState, decision: Decision) -> MemberState:
+    """Return the state after a decision, which names the version that it makes.
+
+    Args:
+        state: The state before.
+        decision: The decision; its ``member_version`` must be set.
+    """
+    if decision.kind == OFFERS:
+        chosen = [(offer.offer_id, decision.channel_id) for offer in decision.offers]
+    else:
+        chosen = [(action.action_id, action.channel_id) for action in decision.actions]
+    return state.after_decision(decision.member_version or 0, to_micros(decision.decide_time), *given(chosen))
+
+
+def given(chosen: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the channels that an answer takes and what it gives; *no action* gives nothing.
+
+    Args:
+        chosen: Each offer or action that was chosen, with its channel or an empty one.
+    """
+    kept = [(candidate_id, channel_id) for candidate_id, channel_id in chosen if candidate_id != NO_ACTION]
+    channel_ids = dict.fromkeys(channel_id for _, channel_id in kept if channel_id)
+    return tuple(channel_ids), tuple(candidate_id for candidate_id, _ in kept)
+
+
+def after_outcome(state: MemberState, outcome: Outcome) -> MemberState:
+    """Return the state after an outcome, which names the version that it makes."""
+    return state.after_outcome(
+        outcome.member_version or 0,
+        to_micros(outcome.outcome_time),
+        outcome.outcome_type,
+        candidate_id=outcome.offer_id,
+        channel_id=outcome.channel_id,
+        product_ids=outcome.product_ids,
+    )
+
+
+class Fold:
+    """Gathers the events of one member, in any order."""
+
+    def __init__(self) -> None:
+        self._by_event: defaultdict[str, list[int]] = defaultdict(list)
+        self._by_candidate: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        self._by_channel: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        self._products: defaultdict[int, set[str]] = defaultdict(set)
+
+    def decision(self, micros: int, channel_ids: Iterable[str], candidate_ids: Sequence[str]) -> None:
+        """Add a decision; see ``MemberState.after_decision``."""
+        if candidate_ids:
+            self._by_event[DECISION].append(micros)
+            for candidate_id in candidate_ids:
+                self._by_candidate[DECISION, candidate_id].append(micros)
+            for channel_id in channel_ids:
+                self._by_channel[DECISION, channel_id].append(micros)
+
+    def outcome(
+        self, micros: int, event: str, candidate_id: str, channel_id: str, product_ids: Sequence[str]
+    ) -> None:
+        """Add an outcome; see ``MemberState.after_outcome``."""
+        self._by_event[event].append(micros)
+        if candidate_id:
+            self._by_candidate[event, candidate_id].append(micros)
+        if channel_id:
+            self._by_channel[event, channel_id].append(micros)
+        if event == PURCHASE and product_ids:
+            self._products[micros].update(map(sys.intern, product_ids))
+
+    def state(self, member_id: str, version: int, profile: MemberProfile) -> MemberState:
+        """Return the state after all of them."""
+        return MemberState(
+            member_id=member_id,
+            version=version,
+            profile=profile,
+            trips=tuple(
+                Trip(micros, tuple(sorted(self._products[micros])))
+                for micros in sorted(self._products)[-MOST_TRIPS:]
+            ),
+            by_event=_tallies(self._by_event),
+            by_candidate=_tallies(self._by_candidate),
+            by_channel=_tallies(self._by_channel),
+        )
+
+
+def _tallies(times: Mapping[Key, list[int]]) -> dict[Key, Tally]:
+    return {key: Tally(len(every), tuple(sorted(every)[-MOST_COUNTED:])) for key, every in times.items()}

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from experiments.errors import AnalysisError
-from server.members.change import ProfileUpdate
+from server.members.profile import ProfileUpdate
 
 _CONSENT, _CONSENT_COLONS = "consent:", 2
 _TYPES: Mapping[str, pl.DataType] = {

@@ -1,15 +1,32 @@
-"""Whether this server could carry out its experiments: placements, rankings, and one beside the other."""
+"""Whether this server could carry out its experiments: placements, rankings, and one beside the other.
 
-from collections.abc import Iterable, Iterator, Sequence
+The standing arms of a catalogue among the experiments in force.
+"""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+
+from experiments.assignment.plan import compile_plan
 from experiments.definition import ExperimentDefinition, State, together_problems
-from experiments.definition.variants import Variant
+from experiments.definition.model import Variant
 from experiments.errors import DefinitionError, Problem
-from experiments.plan import compile_plan
+from experiments.standing_arms import STANDING, standing_definition
 from server.catalogue import Catalogue
 from server.decide.policy import ARBITRATION_PARAMETER, EXPLORATION_PARAMETER, OFF, RANKING_PARAMETER
 from server.decide.score import CHAMPION, POPULAR
-from server.standing import PREFIX
+
+PREFIX = f"{STANDING}."
+"""Ids that begin so belong to standing arms."""
+
+
+def standing_experiment(catalogue: Catalogue, day: date) -> ExperimentDefinition | None:
+    """Return the experiment of a catalogue's standing arms in the period of a day; none if it has no arms."""
+    arms: Mapping[str, int] = {str(arm): ppm for arm, ppm in catalogue.standing_arms.traffic_ppm.items()}
+    if not arms:
+        return None
+    placements = [placement.placement_id for placement in catalogue.placements]
+    return standing_definition(catalogue.programme, arms, catalogue.standing_arms.period, day, placements)
+
 
 _STEERING = (RANKING_PARAMETER, ARBITRATION_PARAMETER, EXPLORATION_PARAMETER)
 

@@ -7,14 +7,14 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Self
 
-from experiments.changes import etag
+from experiments.assignment.plan import Plan, compile_plan
 from experiments.definition import ExperimentDefinition, State
-from experiments.plan import Plan, compile_plan
+from experiments.definition.lifecycle import etag
 from server.catalogue import Catalogue, Placement
-from server.decide.compiled import Compiled, compile_catalogue
+from server.decide.snapshot import Compiled, compile_catalogue
 from server.decide.table import Tables
 from server.errors import ProgrammeNotFoundError
-from server.standing import PREFIX, standing_experiment
+from server.programme.experiment_checks import PREFIX, standing_experiment
 from server.storage import StandingExperiment
 from training.bundle import ActionBundle, Bundle, Manifest, Task
 

@@ -1,15 +1,20 @@
 """Where decisions, exposures, outcomes, experiments, identities and members are kept."""
 
-from server.storage.member_store import MemberStore, ProfileUpdates, UpdateResult
 from server.storage.protocols import (
     AppendResult,
     Chain,
     DecisionResult,
     EventLog,
+    ExperimentStore,
+    IdentityLink,
+    LinkResult,
+    MemberStore,
     PendingDecision,
+    ProfileUpdates,
+    StandingExperiment,
     StateDocument,
+    UpdateResult,
 )
-from server.storage.registry import ExperimentStore, IdentityLink, LinkResult, StandingExperiment
 from server.storage.sqlite import SqliteEventLog
 
 __all__ = [

@@ -2,6 +2,8 @@
 
 Totals of accounts stay in memory from one transaction to the next until another process writes, and what changed goes to
 the file once for a whole group of decisions.
+
+What is spent of one account, as the transaction sees it that is open.
 """
 
 import sqlite3
@@ -9,21 +11,66 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.budget_tables import OPEN, RELEASED
 from experiments.log.events import Decision, Outcome, to_micros
 from server.budgets import MOST_RELEASED, Changes, Draw, Spent, Totals
 from server.members.state import REDEMPTION
-from server.storage.account_totals import AccountTotals
-from server.storage.budget_seam import BudgetWriter
-from server.storage.budget_statements import (
+from server.storage.protocols import BudgetWriter
+from server.storage.reservations import (
     KEEP_ACCOUNTS,
     LAST_VERSION,
     READ_ACCOUNTS,
     SPENT,
+    Changed,
+    Reservations,
     Row,
     execute_many,
 )
-from server.storage.reservations import Changed, Reservations
+from server.storage.schema import OPEN, RELEASED
+
+
+@dataclass(slots=True)
+class AccountTotals:
+    """An account in one period.
+
+    Attributes:
+        reserved_units: Units that open reservations hold.
+        reserved_micros: The same in money, in millionths of the catalogue's currency.
+        committed_units: Units that were redeemed.
+        committed_micros: The same in money.
+        next_expiry: A time before which none of its open reservations runs out; none if nothing is known.
+    """
+
+    reserved_units: int = 0
+    reserved_micros: int = 0
+    committed_units: int = 0
+    committed_micros: int = 0
+    next_expiry: int | None = None
+
+    @property
+    def spent(self) -> Spent:
+        """Reserved and committed together."""
+        return self.reserved_units + self.committed_units, self.reserved_micros + self.committed_micros
+
+    def reserve(self, units: int, micros: int) -> None:
+        """Add to what is reserved."""
+        self.reserved_units += units
+        self.reserved_micros += micros
+
+    def allows(self, draw: Draw, units: int = 0, micros: int = 0) -> bool:
+        """Tell whether no more is spent than a draw allows, if so much is added."""
+        return (
+            draw.allowed_units is None
+            or self.reserved_units + self.committed_units + units <= draw.allowed_units
+        ) and (
+            draw.allowed_micros is None
+            or self.reserved_micros + self.committed_micros + micros <= draw.allowed_micros
+        )
+
+    def commit(self, units: int, micros: int) -> None:
+        """Add to what is committed."""
+        self.committed_units += units
+        self.committed_micros += micros
+
 
 OnSpent = Callable[[str, Changes], None]
 """Told the programme, and what is now spent of the accounts that changed."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from experiments.catalogue_changes import CatalogueChange, ChangeSource
+from server.catalogue.diff import CatalogueChange, ChangeSource
 from server.errors import StoreUnavailableError
 from server.storage.schema import CATALOGUE_COLUMNS, catalogue_from_row, catalogue_row
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from experiments.changes import ExperimentChange
+from experiments.definition.lifecycle import ExperimentChange
 from experiments.log.events import from_micros
 from experiments.log.experiment_rows import CHANGE_COLUMNS, change_from_row
-from server.storage.read_pool import ReadPool
-from server.storage.registry import StandingExperiment
+from server.storage.protocols import StandingExperiment
+from server.storage.reads import ReadPool
 
 _CHANGE = ", ".join(f"c.{column}" for column in CHANGE_COLUMNS)
 _STANDING = f"""

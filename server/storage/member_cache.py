@@ -12,11 +12,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from experiments.log.events import Outcome
-from server.members.change import ProfileChange
-from server.members.events import after_outcome
-from server.members.state import MemberState
-from server.storage.member_store import MemberStore
-from server.storage.protocols import Chain
+from server.members.profile import ProfileChange
+from server.members.state import MemberState, after_outcome
+from server.storage.protocols import Chain, MemberStore
 
 _STRIPES = 1024
 

@@ -8,13 +8,17 @@ from typing import Any
 
 from experiments.errors import Problem
 from experiments.log.events import from_micros, to_micros
-from experiments.member_tables import MEMBER_CHANGE_COLUMNS, MEMBER_REQUEST_COLUMNS
-from server.members.change import ProfileChange
-from server.members.document import profile_from_json, profile_to_json
-from server.members.profile import MOST_ATTRIBUTES, MOST_CONSENTS, MemberProfile
-from server.storage.member_store import ProfileUpdates, UpdateResult
-from server.storage.rows import Row, RowInsert
-from server.storage.versions import MemberVersions
+from server.members.profile import (
+    MOST_ATTRIBUTES,
+    MOST_CONSENTS,
+    MemberProfile,
+    ProfileChange,
+    profile_from_json,
+    profile_to_json,
+)
+from server.storage.event_writes import MemberVersions, Row, RowInsert
+from server.storage.protocols import ProfileUpdates, UpdateResult
+from server.storage.schema import MEMBER_CHANGE_COLUMNS, MEMBER_REQUEST_COLUMNS
 
 _INSERT_CHANGES = RowInsert("member_changes", MEMBER_CHANGE_COLUMNS)
 _INSERT_REQUEST = RowInsert("member_requests", MEMBER_REQUEST_COLUMNS)

@@ -1,11 +1,24 @@
-"""The interface of every event log."""
+"""The interface of every event log.
 
+The interface of every store of experiments and identities.
+
+The interface of every store of members.
+
+What the log's writer asks of whoever keeps the budgets.
+"""
+
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from experiments.definition.lifecycle import ExperimentChange
+from experiments.errors import Problem
 from experiments.log.events import Decision, Exposure, Outcome
 from server.budgets import Draw
+from server.members.profile import ProfileChange, ProfileUpdate
+from server.members.state import MemberState
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +136,242 @@ class EventLog(Protocol):
     def close(self) -> None:
         """Write what is waiting, then release the file."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityLink:
+    """Says that a visitor turned out to be a member.
+
+    Attributes:
+        anonymous_id: The visitor; belongs to one member for ever.
+        member_id: The member.
+    """
+
+    anonymous_id: str
+    member_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkResult:
+    """What became of a batch of links.
+
+    Attributes:
+        accepted_count: Links that were new.
+        duplicate_count: Links that were there already, in the store or earlier in the batch.
+        conflicts: Links whose anonymous id belongs to another member or is a member itself, or whose member belongs to
+            another one; if there are any, nothing was kept.
+    """
+
+    accepted_count: int
+    duplicate_count: int
+    conflicts: tuple[IdentityLink, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StandingExperiment:
+    """An experiment as its last change left it.
+
+    Attributes:
+        create_time: When it was created.
+        last: Its last change.
+    """
+
+    create_time: datetime
+    last: ExperimentChange
+
+
+class ExperimentStore(Protocol):
+    """Keeps the changes of experiments and the links of identities durably. Safe to call from any thread.
+
+    Methods that write return only after it is on disk, and wait at most ``timeout`` seconds.
+
+    Raises (every method):
+        StoreUnavailableError: The store cannot be used; nothing was kept.
+        StoreTimeoutError: A write was not confirmed in time; it may still be kept.
+    """
+
+    def append_change(self, change: ExperimentChange, timeout: float) -> ExperimentChange:
+        """Keep the change and return it.
+
+        If its ``request_id`` is known, or else its position is taken, keep nothing and return the change that has it.
+        """
+        ...
+
+    def link_identities(
+        self, programme: str, links: Sequence[IdentityLink], link_time: datetime, timeout: float
+    ) -> LinkResult:
+        """Keep the links that are new; all or none."""
+        ...
+
+    def standing_experiments(self, programme: str) -> tuple[StandingExperiment, ...]:
+        """Return every experiment as it stands, by id."""
+        ...
+
+    def change_count(self, programme: str) -> int:
+        """Return how many changes of experiments there are; cheap, never falls."""
+        ...
+
+    def changes(
+        self, programme: str, experiment_id: str, after_position: int, most: int
+    ) -> tuple[ExperimentChange, ...]:
+        """Return the changes of an experiment after a position, oldest first."""
+        ...
+
+    def change_of_request(self, programme: str, request_id: str) -> ExperimentChange | None:
+        """Return the change that a request made, if it made one."""
+        ...
+
+    def identities(self, programme: str, unit_id: str) -> tuple[str, ...]:
+        """Return all ids of a person, given one of them: the anonymous ids in the order of their links, then the member.
+
+        An id without links stands alone.
+        """
+        ...
+
+    def has_identities(self, programme: str) -> bool:
+        """Tell whether any link was ever kept; cheap."""
+        ...
+
+    def first_variant(self, programme: str, experiment_id: str, unit_ids: Sequence[str]) -> str | None:
+        """Return the variant of the first exposure that was logged for any of the units; none if there is none."""
+        ...
+
+    def event_count(self) -> int:
+        """Return about how many exposures and outcomes the log holds; cheap, never falls."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileUpdates:
+    """A batch of updates of one request.
+
+    Attributes:
+        programme: The loyalty programme.
+        updates: One for each member.
+        change_time: The server's clock.
+        actor: Who asks, or empty.
+        request_id: Key of retries, or empty.
+        request_digest: Digest of what is asked; tells a retry from another request under the same key.
+    """
+
+    programme: str
+    updates: Sequence[ProfileUpdate]
+    change_time: datetime
+    actor: str
+    request_id: str
+    request_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateResult:
+    """What became of a batch of updates.
+
+    Attributes:
+        changed_count: Members whose profile is another one now.
+        unchanged_count: Members of whom the same was said already; nothing was kept of them.
+        request_digest: Digest of the request that did it: an earlier one if its ``request_id`` was known.
+        changes: What was kept; empty for a request that was known.
+        problems: Why nothing was kept, by position in the batch: members who would have more than they may.
+    """
+
+    changed_count: int
+    unchanged_count: int
+    request_digest: str
+    changes: tuple[ProfileChange, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class MemberStore(Protocol):
+    """Keeps what is said of members, and tells what the log has of them. Safe to call from any thread.
+
+    Raises (every method):
+        StoreUnavailableError: The store cannot be used; nothing was kept.
+        StoreTimeoutError: A write was not confirmed in time; it may still be kept.
+    """
+
+    def update_profiles(self, updates: ProfileUpdates, timeout: float) -> UpdateResult:
+        """Keep the updates, all or none, and return once they are on disk; a known ``request_id`` keeps nothing.
+
+        Each change of a profile adds one to the version of its member.
+        """
+        ...
+
+    def member_state(self, programme: str, member_id: str, upto_version: int | None = None) -> MemberState:
+        """Return a member's state now, or as it was at a version."""
+        ...
+
+    def last_profile_change(self, programme: str, member_id: str) -> ProfileChange | None:
+        """Return the last change of a member's profile; none if nothing was ever said of her."""
+        ...
+
+    def profile_changes(
+        self, programme: str, member_id: str, after_version: int, most: int
+    ) -> tuple[ProfileChange, ...]:
+        """Return the changes of a member's profile after a version, oldest first."""
+        ...
+
+    def decision(self, programme: str, decision_id: str) -> Decision | None:
+        """Return a decision, if there is one of that id."""
+        ...
+
+    def state_document(self, programme: str, state_id: str) -> str | None:
+        """Return what decisions read under this id, if any did."""
+        ...
+
+
+class BudgetWriter(Protocol):
+    """Keeps reservations in the transactions of the log. Called from one thread only."""
+
+    def release_expired(self, cursor: sqlite3.Cursor, programme: str, now_micros: int) -> int:
+        """Release reservations that have run out, and return how many."""
+        ...
+
+    def reserve(
+        self, cursor: sqlite3.Cursor, programme: str, draws: Sequence[Draw], decision: Decision
+    ) -> tuple[str, ...]:
+        """Reserve all draws of a decision, or none; return the candidates for which an account has not enough left."""
+        ...
+
+    def redeemed(self, cursor: sqlite3.Cursor, outcomes: Sequence[Outcome]) -> object:
+        """Commit what the decisions of these new redemptions reserved."""
+        ...
+
+    def flush(self, cursor: sqlite3.Cursor) -> None:
+        """Write what was reserved in this transaction, which is about to be committed."""
+        ...
+
+    def committed(self) -> None:
+        """Hear that the transaction is on disk."""
+        ...
+
+    def rolled_back(self) -> None:
+        """Hear that the transaction was undone: whatever was learned in it is void."""
+        ...
+
+
+class NoBudgets:
+    """A log without budgets: nothing can be drawn from it."""
+
+    def release_expired(self, cursor: sqlite3.Cursor, programme: str, now_micros: int) -> int:
+        """Release nothing."""
+        del cursor, programme, now_micros
+        return 0
+
+    def reserve(
+        self, cursor: sqlite3.Cursor, programme: str, draws: Sequence[Draw], decision: Decision
+    ) -> tuple[str, ...]:
+        """Refuse every candidate that draws."""
+        del cursor, programme, decision
+        return tuple(dict.fromkeys(draw.candidate_id for draw in draws))
+
+    def redeemed(self, cursor: sqlite3.Cursor, outcomes: Sequence[Outcome]) -> None:
+        """Do nothing."""
+
+    def flush(self, cursor: sqlite3.Cursor) -> None:
+        """Do nothing."""
+
+    def committed(self) -> None:
+        """Do nothing."""
+
+    def rolled_back(self) -> None:
+        """Do nothing."""

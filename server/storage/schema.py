@@ -1,14 +1,22 @@
 """The audit trail of catalogues, beside the event log: a table that is append-only by triggers of the file itself.
 
 Times are whole microseconds since the Unix epoch, UTC.
+
+The tables beside the event log that hold what is known of members, and what decisions read.
+
+The audit trail is append-only, by triggers of the file itself. Times are whole microseconds since the Unix epoch, UTC.
+
+The tables of budgets beside the event log: what is spent of each account, and what is reserved for whom.
+
+Times are whole microseconds since the Unix epoch, UTC; money is in millionths of the catalogue's currency.
 """
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.catalogue_changes import CatalogueChange, Change, ChangeKind, ChangeSource
 from experiments.log.events import from_micros, to_micros
+from server.catalogue.diff import CatalogueChange, Change, ChangeKind, ChangeSource
 
 CATALOGUE_COLUMNS = {
     "programme": "TEXT NOT NULL",
@@ -25,7 +33,7 @@ CATALOGUE_COLUMNS = {
 """Columns of table ``catalogue_changes``. ``changes`` is a JSON array of arrays (kind, what, path, before, after), ``document``
 the catalogue as a JSON object. A revision that comes back has several rows of one document."""
 
-CREATE_STATEMENTS = (
+CATALOGUE_STATEMENTS = (
     (
         "CREATE TABLE IF NOT EXISTS catalogue_changes"
         f" ({', '.join(f'{column} {kind}' for column, kind in CATALOGUE_COLUMNS.items())},"
@@ -80,3 +88,113 @@ def catalogue_from_row(row: Sequence[Any]) -> CatalogueChange:
         ),
         document=values["document"],
     )
+
+
+MEMBER_COLUMNS = {
+    "programme": "TEXT NOT NULL",
+    "member_id": "TEXT NOT NULL",
+    "version": "INTEGER NOT NULL",
+}
+"""Columns of table ``members``. ``version`` counts the member's decisions, outcomes and profile changes."""
+
+MEMBER_CHANGE_COLUMNS = {
+    "programme": "TEXT NOT NULL",
+    "member_id": "TEXT NOT NULL",
+    "member_version": "INTEGER NOT NULL",
+    "change_time": "INTEGER NOT NULL",
+    "actor": "TEXT NOT NULL",
+    "request_id": "TEXT",
+    "before": "TEXT",
+    "after": "TEXT NOT NULL",
+}
+"""Columns of table ``member_changes``, one row for each change of a profile; the last one holds the profile in force.
+``before`` and ``after`` are JSON objects, ``before`` null for the first."""
+
+MEMBER_REQUEST_COLUMNS = {
+    "programme": "TEXT NOT NULL",
+    "request_id": "TEXT NOT NULL",
+    "request_digest": "TEXT NOT NULL",
+    "change_time": "INTEGER NOT NULL",
+    "changed_count": "INTEGER NOT NULL",
+    "unchanged_count": "INTEGER NOT NULL",
+}
+"""Columns of table ``member_requests``: what became of each request with an id that changed profiles."""
+
+STATE_COLUMNS = {
+    "programme": "TEXT NOT NULL",
+    "state_id": "TEXT NOT NULL",
+    "document": "TEXT NOT NULL",
+}
+"""Columns of table ``states``: what decisions read beside the member's state, once for all that read the same."""
+
+
+def _create_table(name: str, columns: dict[str, str], key: str) -> str:
+    listed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    return f"CREATE TABLE IF NOT EXISTS {name} ({listed}, PRIMARY KEY (programme, {key})) WITHOUT ROWID"
+
+
+MEMBER_STATEMENTS = (
+    _create_table("members", MEMBER_COLUMNS, "member_id"),
+    _create_table("member_changes", MEMBER_CHANGE_COLUMNS, "member_id, member_version"),
+    *(
+        f"CREATE TRIGGER IF NOT EXISTS member_changes_stay_on_{event} BEFORE {event} ON member_changes"
+        " BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END"
+        for event in ("update", "delete")
+    ),
+    _create_table("member_requests", MEMBER_REQUEST_COLUMNS, "request_id"),
+    _create_table("states", STATE_COLUMNS, "state_id"),
+)
+"""What adds these tables to an event log."""
+
+
+OPEN, COMMITTED, RELEASED = "o", "c", "r"
+"""States of what a decision reserved of an account: open, redeemed, run out."""
+
+ACCOUNT_COLUMNS = {
+    "programme": "TEXT NOT NULL",
+    "account_id": "TEXT NOT NULL",
+    "period": "INTEGER NOT NULL",
+    "reserved_units": "INTEGER NOT NULL",
+    "reserved_micros": "INTEGER NOT NULL",
+    "committed_units": "INTEGER NOT NULL",
+    "committed_micros": "INTEGER NOT NULL",
+    "version": "INTEGER NOT NULL",
+}
+"""Columns of table ``budget_accounts``: an account in one of its periods. ``period`` is when that began, 0 for a total.
+``version`` grows with every transaction that changes an account, so that other processes find what is new."""
+
+RESERVATION_COLUMNS = {
+    "programme": "TEXT NOT NULL",
+    "decision_id": "TEXT NOT NULL",
+    "member_id": "TEXT NOT NULL",
+    "reserve_time": "INTEGER NOT NULL",
+    "expire_time": "INTEGER",
+    "draws": "TEXT NOT NULL",
+    "states": "TEXT NOT NULL",
+}
+"""Columns of table ``reservations``: all that one decision took. ``draws`` is a JSON array, each of its elements an array of
+candidate, account, period, units, money, and how long it is held; ``states`` has one letter for each of them. ``expire_time``
+is when the first of those that are open runs out, null if none is open."""
+
+
+def _listed(columns: dict[str, str]) -> str:
+    return ", ".join(f"{column} {kind}" for column, kind in columns.items())
+
+
+BUDGET_STATEMENTS = (
+    (
+        f"CREATE TABLE IF NOT EXISTS budget_accounts ({_listed(ACCOUNT_COLUMNS)},"
+        " PRIMARY KEY (programme, account_id, period))"
+    ),
+    "CREATE INDEX IF NOT EXISTS budget_accounts_by_version ON budget_accounts (version)",
+    (
+        f"CREATE TABLE IF NOT EXISTS reservations ({_listed(RESERVATION_COLUMNS)},"
+        " PRIMARY KEY (programme, decision_id))"
+    ),
+    (
+        "CREATE INDEX IF NOT EXISTS open_reservations_by_expiry ON reservations (programme, expire_time)"
+        " WHERE expire_time IS NOT NULL"
+    ),
+    "CREATE INDEX IF NOT EXISTS reservations_by_member ON reservations (programme, member_id, reserve_time)",
+)
+"""What adds these tables to an event log."""

@@ -1,19 +1,24 @@
-"""The embedded store: one SQLite file in WAL mode, synced at every commit, many requests to a commit."""
+"""The embedded store: one SQLite file in WAL mode, synced at every commit, many requests to a commit.
+
+What the SQLite file is asked to keep: items of one transaction, each with the statements that write it.
+"""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from experiments import budget_tables, member_tables
-from experiments.catalogue_changes import CatalogueChange
-from experiments.changes import ExperimentChange
+from experiments.definition.lifecycle import ExperimentChange
 from experiments.log import experiment_rows
-from experiments.log.events import Decision, Exposure, Outcome
+from experiments.log.events import Decision, Exposure, Outcome, to_micros
+from experiments.log.experiment_rows import CHANGE_COLUMNS, LINK_COLUMNS, change_from_row, change_row
 from experiments.log.rows import (
     CREATE_STATEMENTS,
+    EXPOSURE_COLUMNS,
     INDEX_STATEMENTS,
     SCHEMA_VERSION,
     bring_up_to_date,
@@ -22,24 +27,136 @@ from experiments.log.rows import (
     exposure_row,
 )
 from server.budgets import Draw, Totals
+from server.catalogue.diff import CatalogueChange
 from server.errors import StoreUnavailableError
 from server.storage import schema
-from server.storage.budget_seam import BudgetWriter, NoBudgets
-from server.storage.budget_statements import SPENT
+from server.storage import schema as budget_tables
+from server.storage import schema as member_tables
 from server.storage.budget_writes import ReleaseWrite, totals_of
 from server.storage.catalogue_store import CatalogueReads, CatalogueWrite
-from server.storage.event_writes import DecisionWrite, DecisionWriter
-from server.storage.evidence_reads import EvidenceReads
+from server.storage.event_writes import (
+    DecisionWrite,
+    DecisionWriter,
+    OutcomeWrite,
+    Row,
+    RowInsert,
+    write_outcomes,
+)
 from server.storage.experiment_reads import SqliteReads
 from server.storage.group_commit import GroupCommit, Ticket
-from server.storage.member_listing import MemberListing
-from server.storage.member_store import ProfileUpdates, UpdateResult
-from server.storage.outcome_writes import OutcomeWrite, write_outcomes
 from server.storage.profile_writes import ProfileWrite
-from server.storage.protocols import AppendResult, Chain, DecisionResult, StateDocument
-from server.storage.reads import MemberReads
-from server.storage.registry import IdentityLink, LinkResult
-from server.storage.sqlite_writes import ChangeWrite, ExposureWrite, LinkWrite, SingleWrite
+from server.storage.protocols import (
+    AppendResult,
+    BudgetWriter,
+    Chain,
+    DecisionResult,
+    IdentityLink,
+    LinkResult,
+    NoBudgets,
+    ProfileUpdates,
+    StateDocument,
+    UpdateResult,
+)
+from server.storage.reads import EvidenceReads, MemberListing, MemberReads
+from server.storage.reservations import SPENT
+
+_INSERT_EXPOSURES = RowInsert("exposures", EXPOSURE_COLUMNS, "ON CONFLICT DO NOTHING")
+_INSERT_CHANGE = RowInsert("experiment_changes", CHANGE_COLUMNS, "ON CONFLICT DO NOTHING")
+_INSERT_LINKS = RowInsert("identity_links", LINK_COLUMNS)
+_SELECT_CHANGE = f"SELECT {', '.join(CHANGE_COLUMNS)} FROM experiment_changes WHERE programme = ? AND "  # noqa: S608 ours
+_SELECT_LINK_TO = "SELECT 1 FROM identity_links WHERE programme = ? AND member_id = ? LIMIT 1"
+_SELECT_LINKED_MEMBER = "SELECT member_id FROM identity_links WHERE programme = ? AND anonymous_id = ?"
+
+
+class SingleWrite(Protocol):
+    """Something to keep by itself."""
+
+    def apply(self, cursor: sqlite3.Cursor) -> object:
+        """Write it within the open transaction, and return what the request is told."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureWrite:
+    """A batch of exposures as rows."""
+
+    rows: Sequence[Row]
+
+    def apply(self, cursor: sqlite3.Cursor) -> AppendResult:
+        """Keep those that are new."""
+        accepted = _INSERT_EXPOSURES.insert(cursor, self.rows)
+        return AppendResult(accepted, len(self.rows) - accepted)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeWrite:
+    """A change of an experiment."""
+
+    change: ExperimentChange
+
+    def apply(self, cursor: sqlite3.Cursor) -> ExperimentChange:
+        """Keep it unless its request or its position is there already; return the one that is."""
+        change = self.change
+        if _INSERT_CHANGE.insert(cursor, [change_row(change)]):
+            return change
+        found = cursor.execute(
+            _SELECT_CHANGE + "request_id = ?", (change.programme, change.request_id or None)
+        ).fetchone()
+        if found is None:
+            key = (change.programme, change.experiment_id, change.position)
+            found = cursor.execute(_SELECT_CHANGE + "experiment_id = ? AND position = ?", key).fetchone()
+        return change_from_row(found)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkWrite:
+    """A batch of links of identities."""
+
+    programme: str
+    links: Sequence[IdentityLink]
+    link_time: datetime
+
+    def apply(self, cursor: sqlite3.Cursor) -> LinkResult:
+        """Keep those that are new; nothing if one of them contradicts."""
+        new: dict[str, IdentityLink] = {}
+        members: set[str] = set()
+        conflicts = []
+        for link in self.links:
+            member_id = self._member(cursor, link.anonymous_id, new)
+            if member_id is None and not self._makes_chain(cursor, link, new, members):
+                new[link.anonymous_id] = link
+                members.add(link.member_id)
+            elif member_id != link.member_id:
+                conflicts.append(link)
+        if conflicts:
+            return LinkResult(0, 0, tuple(conflicts))
+        when = to_micros(self.link_time)
+        rows = [(self.programme, link.anonymous_id, link.member_id, when) for link in new.values()]
+        _INSERT_LINKS.insert(cursor, rows)
+        return LinkResult(len(new), len(self.links) - len(new))
+
+    def _member(
+        self, cursor: sqlite3.Cursor, anonymous_id: str, new: Mapping[str, IdentityLink]
+    ) -> str | None:
+        if anonymous_id in new:
+            return new[anonymous_id].member_id
+        found = cursor.execute(_SELECT_LINKED_MEMBER, (self.programme, anonymous_id)).fetchone()
+        return None if found is None else str(found[0])
+
+    def _makes_chain(
+        self,
+        cursor: sqlite3.Cursor,
+        link: IdentityLink,
+        new: Mapping[str, IdentityLink],
+        members: AbstractSet[str],
+    ) -> bool:
+        """Tell whether the visitor has visitors of her own, or the member belongs to another member."""
+        key = (self.programme, link.anonymous_id)
+        is_member = (
+            link.anonymous_id in members or cursor.execute(_SELECT_LINK_TO, key).fetchone() is not None
+        )
+        return is_member or self._member(cursor, link.member_id, new) is not None
+
 
 _BUSY_TIMEOUT_S = 5.0
 _FAULTS_OF_A_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
@@ -250,9 +367,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     for statement in (
         *CREATE_STATEMENTS,
         *experiment_rows.CREATE_STATEMENTS,
-        *member_tables.CREATE_STATEMENTS,
-        *budget_tables.CREATE_STATEMENTS,
-        *schema.CREATE_STATEMENTS,
+        *member_tables.MEMBER_STATEMENTS,
+        *budget_tables.BUDGET_STATEMENTS,
+        *schema.CATALOGUE_STATEMENTS,
     ):
         connection.execute(statement)
     bring_up_to_date(connection)

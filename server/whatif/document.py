@@ -1,16 +1,20 @@
-"""A simulation as tables, for notebooks: every row says whether it is of ``today`` or of the ``new`` revision."""
+"""A simulation as tables, for notebooks: every row says whether it is of ``today`` or of the ``new`` revision.
+
+A simulation as one JSON document.
+"""
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC
+from datetime import UTC, date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from server.simulation.errors import SimulationError
+from server.whatif.requests import SimulationError
 from server.whatif.run import Run
 from server.whatif.simulate import Simulation
+from server.whatif.summary import Summary
 
 _RUN = {"run": pl.String}
 DECISIONS: dict[str, Any] = {
@@ -167,3 +171,33 @@ def _members(simulation: Simulation) -> pl.DataFrame:
         for member_id, one in new.items()
     ]
     return pl.DataFrame(rows, schema=MEMBERS, orient="row")
+
+
+def to_json(simulation: Simulation) -> dict[str, Any]:
+    """Return the document; days are ISO texts, shares lie between 0 and 1."""
+    found: dict[str, Any] = _plain(
+        {
+            "programme": simulation.programme,
+            "first_day": simulation.first_day,
+            "last_day": simulation.last_day,
+            "requests": simulation.requests,
+            "responses": "assume" if simulation.assumed else "none",
+            "new": _summary(simulation.new),
+            "today": _summary(simulation.today),
+            "groups": [asdict(one) for one in simulation.groups],
+            "candidates": [asdict(one) for one in simulation.candidates],
+        }
+    )
+    return found
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    return {**asdict(summary), "value_per_decision": summary.value_per_decision}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,34 +1,32 @@
 """What the decision log says of a period: its requests, what else happened, and how things stood when it began.
 
 The file is opened for reading only.
+
+How members stood when the simulation begins: the log's state, with the profile of the member table where there is one.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from experiments.answers import Assignment, AssignmentReason
-from experiments.budget_tables import COMMITTED
-from experiments.catalogue_changes import CatalogueChange
+from experiments.assignment.plan import Assignment, AssignmentReason
 from experiments.log.events import AssignedVariant, Outcome, from_micros, to_micros
 from experiments.log.rows import OUTCOME_COLUMNS, SCHEMA_VERSION, decoded_attributes
-from experiments.member_tables import MEMBER_CHANGE_COLUMNS
+from server.catalogue.diff import CatalogueChange
 from server.decide.evidence import Evidence
-from server.members.change import ProfileChange
-from server.members.state import MemberState
-from server.simulation.awaiting import Response, Waiting
-from server.simulation.errors import SimulationError
-from server.simulation.requests import Request
+from server.members import MemberProfile, MemberState
+from server.members.profile import ProfileChange
 from server.storage.catalogue_store import CatalogueReads
-from server.storage.evidence_reads import EvidenceReads
 from server.storage.experiment_reads import SqliteReads
 from server.storage.profile_writes import change_from_row
-from server.storage.reads import MemberReads
-from server.whatif.ledger import OpeningBalance, OpenReservation
+from server.storage.reads import EvidenceReads, MemberReads
+from server.storage.schema import COMMITTED, MEMBER_CHANGE_COLUMNS
+from server.whatif.ledger import OpeningBalance, OpenReservation, Response, Waiting
+from server.whatif.requests import Request, SimulationError
 
 _REQUESTS = """
     SELECT decision_id, member_id, placement_id, decide_time, coalesce(channel_id, ''), requested_count,
@@ -234,3 +232,82 @@ def _outcome(row: Sequence[Any]) -> Outcome:
         channel_id=values["channel_id"] or "",
         member_version=values["member_version"],
     )
+
+
+class StartStates:
+    """The states of members before the first request. Each is read once, for all runs.
+
+    Args:
+        log: The decision log.
+        programme: The loyalty programme.
+        requests: What will be asked.
+        profiles: Of the member table; they stand instead of the log's.
+        from_micros: When the simulation begins, microseconds since the Unix epoch.
+    """
+
+    def __init__(
+        self,
+        log: LogReads,
+        programme: str,
+        requests: Sequence[Request],
+        profiles: Mapping[str, MemberProfile],
+        from_micros: int,
+    ) -> None:
+        self._log = log
+        self._programme = programme
+        self._profiles = profiles
+        self._from_micros = from_micros
+        self._asked = {request.member_id for request in requests}
+        self._logged: dict[str, int] = {}
+        for request in requests:
+            if request.version is not None:
+                before = request.version - 1
+                self._logged[request.member_id] = min(before, self._logged.get(request.member_id, before))
+        self._states: dict[str, MemberState] = {}
+        self._versions = dict(self._logged)
+
+    def of(self, member_id: str) -> MemberState:
+        """Return a member's state before her first request.
+
+        For a request of the log it is what that decision read. For one of a table it is what the log had of her when the
+        first one is asked, with the profile in force now.
+
+        Raises:
+            StoreUnavailableError: The log cannot be read.
+        """
+        state = self._states.get(member_id)
+        if state is None:
+            state = self._states[member_id] = self._read(member_id)
+        return state
+
+    def has(self, outcome: Outcome) -> bool:
+        """Tell whether a member's state before her first request has an outcome already, or nobody asks for her state."""
+        if outcome.member_id not in self._asked:
+            return True
+        version = outcome.member_version
+        return version is not None and version <= self._version(outcome.member_id)
+
+    def has_profile(self, change: ProfileChange) -> bool:
+        """Tell whether a member's state has what a change of the log says of her, or what overrides it."""
+        return (
+            change.member_id in self._profiles
+            or change.member_id not in self._logged
+            or change.member_version <= self._logged[change.member_id]
+        )
+
+    def _version(self, member_id: str) -> int:
+        """Return up to which version of the log the member's state reaches."""
+        version = self._versions.get(member_id)
+        if version is None:
+            version = self._log.version_before(self._programme, member_id, self._from_micros)
+            self._versions[member_id] = version
+        return version
+
+    def _read(self, member_id: str) -> MemberState:
+        version = self._version(member_id)
+        if member_id in self._logged:
+            state = self._log.member_state(self._programme, member_id, version)
+        else:
+            state = self._log.state_now(self._programme, member_id, version)
+        profile = self._profiles.get(member_id)
+        return state if profile is None else state.after_profile(version, profile)

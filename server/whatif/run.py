@@ -1,31 +1,183 @@
-"""One run: a catalogue answers every request, one after the other, in a world of its own."""
+"""One run: a catalogue answers every request, one after the other, in a world of its own.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+Responses that are assumed: drawn from the probability with which they are expected.
+
+How budgets are used up, day by day.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 
 from experiments.assignment.assign import assign_all
 from experiments.log.events import Outcome, to_micros
-from server.budgets import Closed
+from server.budgets import Account, Accounts, Closed, Draw
 from server.catalogue import NO_ACTION, Placement
 from server.decide.choice import Choice, Considered
-from server.decide.context import Visit
+from server.decide.context import Question, Visit
 from server.decide.decide import decide
 from server.decide.evidence import Evidence
+from server.decide.explore import uniform
 from server.decide.policy import ACTION_ARBITRATION
-from server.decide.question import Question
 from server.errors import RequestError
-from server.handlers.decision_request import DecisionRequest, placement_of
+from server.handlers.decisions import DecisionRequest, placement_of
+from server.members.state import PURCHASE, REDEMPTION
 from server.programme.snapshot import Snapshot
-from server.simulation.awaiting import EvidenceBefore
-from server.simulation.burn_down import BurnDown
-from server.simulation.requests import Happening, Request
-from server.simulation.responses import AssumedResponses, replaced_by_assumed
-from server.simulation.start import StartStates
-from server.simulation.worth import worth_of
-from server.whatif.ledger import OpeningBalance
-from server.whatif.tally import Answered, Tally
+from server.whatif.ledger import EvidenceBefore, Ledger, OpeningBalance, Page
+from server.whatif.log import StartStates
+from server.whatif.requests import Happening, Request
+from server.whatif.tally import Answered, Tally, worth_of
 from server.whatif.world import World
+
+DELAY = timedelta(hours=1)
+"""An assumed response comes so long after its decision."""
+
+
+class AssumedResponses:
+    """Redemptions of what a simulated policy gives. Each depends on the seed, the request and the rank alone.
+
+    Args:
+        programme: The loyalty programme.
+        seed: Decides who responds.
+
+    Attributes:
+        count: Responses drawn so far.
+    """
+
+    def __init__(self, programme: str, seed: int) -> None:
+        self._programme = programme
+        self._seed = seed
+        self._waiting: list[tuple[int, int, Outcome]] = []
+        self.count = 0
+
+    def draw(self, request: Request, given: Sequence[tuple[str, str, float]]) -> None:
+        """Draw the responses to an answer.
+
+        Args:
+            request: What was asked.
+            given: Offers or actions, each with its channel and the probability of a response.
+        """
+        for rank, (candidate_id, channel_id, probability) in enumerate(given):
+            if uniform(f"{self._seed}:response:{request.key}", rank) < probability:
+                self._put(request, candidate_id, channel_id, rank)
+
+    def due(self, now: datetime) -> Iterator[Outcome]:
+        """Yield and forget the responses that have come by a moment, the earliest first."""
+        micros = to_micros(now)
+        while self._waiting and self._waiting[0][0] <= micros:
+            yield heapq.heappop(self._waiting)[2]
+
+    def _put(self, request: Request, candidate_id: str, channel_id: str, rank: int) -> None:
+        moment = request.time + DELAY
+        outcome = Outcome(
+            programme=self._programme,
+            event_id=f"{request.key}:{rank}",
+            member_id=request.member_id,
+            outcome_type=REDEMPTION,
+            decision_id=request.key,
+            offer_id=candidate_id,
+            value_units=None,
+            value_nanos=None,
+            currency_code="",
+            outcome_time=moment,
+            receive_time=moment,
+            channel_id=channel_id,
+        )
+        self.count += 1
+        heapq.heappush(self._waiting, (to_micros(moment), self.count, outcome))
+
+
+def replaced_by_assumed(outcome: Outcome) -> bool:
+    """Tell whether assumed responses stand in for an outcome of the log: a redemption or purchase that names what it is due to."""
+    return outcome.outcome_type in (REDEMPTION, PURCHASE) and bool(outcome.decision_id or outcome.offer_id)
+
+
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetDay:
+    """An account at the end of a day, in the period of that day. Money in the catalogue's currency.
+
+    Attributes:
+        day: The local day.
+        reserved_units, reserved: Open reservations.
+        committed_units, committed: Redeemed ones.
+        released_units, released: Those that ran out, since the simulation or the period began.
+        left_units, left: What the period still allows; none without such a limit.
+    """
+
+    day: date
+    reserved_units: int
+    reserved: float
+    committed_units: int
+    committed: float
+    released_units: int
+    released: float
+    left_units: int | None
+    left: float | None
+
+
+@dataclass(slots=True)
+class _Followed:
+    account: Account
+    cheapest: int
+    days: list[BudgetDay] = field(default_factory=list)
+    ran_out: date | None = None
+
+
+class BurnDown:
+    """Follows the accounts of a catalogue.
+
+    Args:
+        accounts: Its budgets and inventories.
+        ledger: What is spent of them.
+    """
+
+    def __init__(self, accounts: Accounts, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.followed: dict[str, _Followed] = {}
+        for candidate_id, drawn in accounts.by_candidate.items():
+            cost = accounts.cost_micros[candidate_id]
+            for account in drawn:
+                one = self.followed.setdefault(account.account_id, _Followed(account, cost))
+                one.cheapest = min(one.cheapest, cost)
+
+    def drew(self, draws: Sequence[Draw], day: date) -> None:
+        """Note what a decision drew, and which accounts ran out by it: not even the cheapest fits until the period ends."""
+        for draw in draws:
+            one = self.followed[draw.account_id]
+            if one.ran_out is not None:
+                continue
+            units, micros = self._ledger.pages[draw.account_id, draw.period].spent
+            account = one.account
+            if (account.units is not None and units >= account.units) or (
+                account.micros is not None and micros + one.cheapest > account.micros
+            ):
+                one.ran_out = day
+
+    def end_day(self, day: date, micros: int) -> None:
+        """Note how every account stands at the end of a day, at the moment of its last request."""
+        for one in self.followed.values():
+            period = one.account.schedule.at(micros).period
+            page = self._ledger.pages.get((one.account.account_id, period), Page())
+            units, money = page.spent
+            limit, limit_micros = one.account.units, one.account.micros
+            one.days.append(
+                BudgetDay(
+                    day=day,
+                    reserved_units=page.reserved_units,
+                    reserved=page.reserved_micros / _MILLION,
+                    committed_units=page.committed_units,
+                    committed=page.committed_micros / _MILLION,
+                    released_units=page.released_units,
+                    released=page.released_micros / _MILLION,
+                    left_units=None if limit is None else limit - units,
+                    left=None if limit_micros is None else (limit_micros - money) / _MILLION,
+                )
+            )
+
 
 _REPORT_EVERY = 500
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from server.catalogue import NO_ACTION, Catalogue
 from server.decide.gates import Gate
-from server.simulation.burn_down import BudgetDay
-from server.whatif.run import Run
+from server.whatif.run import BudgetDay, Run
 
 OUTRANKED = "OUTRANKED"
 """Stands where no gate kept a candidate: it could be chosen, and others were better."""

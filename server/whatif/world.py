@@ -9,13 +9,11 @@ from server.budgets import Accounts, Book, Closed, Draw, Totals
 from server.decide.choice import Choice
 from server.decide.evidence import Evidence
 from server.members import MemberState
-from server.members.change import ProfileChange
-from server.members.events import after_outcome, given
-from server.members.state import PURCHASE, REDEMPTION
-from server.simulation.awaiting import Awaiting, EvidenceBefore, Waiting
-from server.simulation.requests import Request
-from server.simulation.start import StartStates
-from server.whatif.ledger import Ledger, OpeningBalance
+from server.members.profile import ProfileChange
+from server.members.state import PURCHASE, REDEMPTION, after_outcome, given
+from server.whatif.ledger import Awaiting, EvidenceBefore, Ledger, OpeningBalance, Waiting
+from server.whatif.log import StartStates
+from server.whatif.requests import Request
 
 RETURN = "return"
 _RESPONSES = (REDEMPTION, PURCHASE)

@@ -11,8 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cli import campaign_run, progress
-from cli.campaign_members import read_members
+from cli import campaign as campaign_run
+from cli import output
+from cli.campaign import read_members
 from cli.campaign_result import SCHEMA
 from experiments.errors import AnalysisError
 from tests.cli.deciding import Command, Deciding
@@ -208,7 +209,7 @@ def test_server_dies_midway(tmp_path: Path, troth: Command, monkeypatch: pytest.
                 server.kill()
 
         with monkeypatch.context() as killing:
-            killing.setattr(progress, "progress_bar", lambda: nullcontext(report))
+            killing.setattr(output, "progress_bar", lambda: nullcontext(report))
             ran = troth(*campaign(listed, server.address))
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.count("\n") == 1

@@ -9,11 +9,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.experiment_assign import assign as command
+from cli.experiment import assign as command
 from experiments.assignment.assign import assign
+from experiments.assignment.plan import compile_plan
 from experiments.definition import parse_experiment
 from experiments.errors import DomainError
-from experiments.plan import compile_plan
 from tests.experiments.definitions import raw_definition
 
 FULL: dict[str, Any] = {

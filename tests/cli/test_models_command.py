@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.comparison import comparison
+from cli.train import comparison
 from tests.cli.in_process import Ran, run
 from tests.training.small_jobs import empty_store, record_job, small_fold, small_job
 from training.offers.result import COUNTING

@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from experiments.attribution import CREDIT_COLUMNS, TOUCH_COLUMNS
-from experiments.catalogue_changes import ChangeSource
+from experiments.log.attribution import CREDIT_COLUMNS, TOUCH_COLUMNS
+from server.catalogue.diff import ChangeSource
 from server.catalogue.load import load_catalogue
-from server.catalogue_opening import open_catalogue
+from server.programme.loading import open_catalogue
 from tests.cli.in_process import Ran, run
 from tests.cli.programme_files import write_programme
 from tests.experiments.attribution.logs import decision, outcome, write_log

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from server.catalogue.load import load_catalogue
-from server.catalogue_opening import open_catalogue
+from server.programme.loading import open_catalogue
 from tests.cli.in_process import Ran, run
 from tests.cli.programme_files import write_programme
 from tests.experiments.attribution.logs import decision, outcome, write_log

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from cli.progress import Lines, progress_lines, spoken
+from cli.output import Lines, progress_lines, spoken
 
 
 class Clock:

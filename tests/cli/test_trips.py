@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from cli.demo.trips import Trip, covered_products, hits, trips_of_weeks
+from cli.demo.replay import Trip, covered_products, hits, trips_of_weeks
 from cli.demo.workspace import catalogue_of
 from server.catalogue import Catalogue, dump_catalogue, load_catalogue
 from tests.training.synthetic import dataset, noon

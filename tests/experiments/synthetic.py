@@ -8,8 +8,8 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 from experiments.assignment.frame import assign_frame
+from experiments.assignment.plan import compile_plan
 from experiments.definition import ExperimentDefinition
-from experiments.plan import compile_plan
 
 Row = dict[str, Any]
 

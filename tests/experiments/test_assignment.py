@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import chdtrc
 
-from experiments.answers import AssignmentReason
 from experiments.assignment.assign import assign, assign_all
 from experiments.assignment.frame import assign_frame
 from experiments.assignment.hashing import Purpose, bucket, point
-from experiments.plan import Plan, UnknownExperimentError, compile_plan
+from experiments.assignment.plan import AssignmentReason, Plan, UnknownExperimentError, compile_plan
 from tests.experiments.definitions import arms, definition, raw_definition
 from tests.experiments.golden_reference import GOLDEN
 

@@ -11,13 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.answers import Assignment, AssignmentReason
 from experiments.assignment.assign import assign, assign_all
 from experiments.assignment.frame import assign_frame, uniform_slice
 from experiments.assignment.hashing import Purpose, point
+from experiments.assignment.plan import Assignment, AssignmentReason, Plan, compile_plan
 from experiments.definition import parse_experiment
 from experiments.errors import AnalysisError, DefinitionError
-from experiments.plan import Plan, compile_plan
 from tests.experiments.definitions import arms, definition, raw_definition
 from tests.experiments.golden_reference import GOLDEN
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from experiments.assignment.assign import assign
 from experiments.assignment.identity import LinkCycleError, link, resolve
-from experiments.plan import compile_plan
+from experiments.assignment.plan import compile_plan
 from tests.experiments.definitions import definition
 
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from experiments.assignment.frame import assign_frame
 from experiments.assignment.hashing import POINTS, Purpose, point
-from experiments.plan import compile_plan
+from experiments.assignment.plan import compile_plan
 from tests.experiments.definitions import definition
 
 EXPERIMENTS = 40

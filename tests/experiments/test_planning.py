@@ -10,7 +10,7 @@ import pytest
 from experiments.definition import ExperimentDefinition, parse_experiment
 from experiments.errors import AnalysisError
 from experiments.planning import plan_methods, read_history
-from experiments.stats.power_plan import Baseline, TargetEffect, baseline_of
+from experiments.stats.power import Baseline, TargetEffect, baseline_of
 
 
 def definition(**changes: Any) -> ExperimentDefinition:

@@ -12,8 +12,8 @@ import pytest
 from experiments.analysis import ExperimentResult, analyze_table, error_rates
 from experiments.definition import parse_experiment
 from experiments.pages import ReportContext, build_report
+from experiments.pages.experiment_verdict import measured_rate
 from experiments.pages.experiment_words import Figures, amount, many, money_step
-from experiments.report.peeking import measured_rate
 from tests.experiments.pages import Page
 
 CONTEXT = ReportContext(title="Title", subtitle="Subtitle", generated_time=datetime(2026, 5, 4, tzinfo=UTC))
@@ -218,7 +218,9 @@ def test_the_worst_measured_rate_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
         {"key": "always-valid/width", "rate": 1.5, "looks": 1, "runs": 2_000},
     ]
     for document in ({"rates": rates}, json.loads(json.dumps({rate["key"]: rate for rate in rates}))):
-        monkeypatch.setattr("experiments.report.peeking.measured", lambda document=document: document)
+        monkeypatch.setattr(
+            "experiments.pages.experiment_verdict.measured", lambda document=document: document
+        )
         rate = measured_rate("always-valid/")
         assert rate is not None
         assert rate.words().startswith("Measured: of 2,000 simulated experiments")

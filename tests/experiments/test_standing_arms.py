@@ -9,11 +9,11 @@ import pytest
 
 from experiments.analysis import analyze_log
 from experiments.assignment.assign import assign
+from experiments.assignment.plan import compile_plan
 from experiments.definition import ExperimentDefinition
 from experiments.errors import AnalysisError
 from experiments.log.events import AssignedVariant, Decision, Outcome
 from experiments.log.frames import EventFrames
-from experiments.plan import compile_plan
 from experiments.standing_arms import (
     PeriodKind,
     is_standing,

@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from experiments import budget_tables
 from experiments.log.events import Decision
 from server.budgets import Accounts
 from server.catalogue import Budget, Catalogue, Group, Money, Offer, Placement
+from server.storage import schema
 from server.storage.budget_writes import BudgetWrites
 
 START = datetime(2017, 12, 5, 12, 0, tzinfo=UTC)
@@ -40,7 +40,7 @@ def open_file(path: Path | str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=30)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = OFF")
-    for statement in budget_tables.CREATE_STATEMENTS:
+    for statement in schema.BUDGET_STATEMENTS:
         connection.execute(statement)
     return connection
 

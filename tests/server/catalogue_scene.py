@@ -11,16 +11,15 @@ from typing import Any
 import grpc
 import yaml
 
+from experiments.assignment.plan import compile_plan
 from experiments.definition import ExperimentDefinition
-from experiments.plan import compile_plan
+from server.api.catalog import CatalogServicer
+from server.api.interceptors import ErrorInterceptor
 from server.catalogue import Catalogue
 from server.catalogue.load import parse_catalogue
-from server.catalogue_opening import open_catalogue
-from server.handlers.catalogue import CatalogueHandler
-from server.handlers.segments import SegmentHandler
-from server.interceptors import ErrorInterceptor
+from server.handlers.catalogue import CatalogueHandler, SegmentHandler
+from server.programme.loading import open_catalogue
 from server.programme.snapshot import KnownExperiment, Programmes, Snapshot
-from server.servicers.catalog import CatalogServicer
 from server.storage import SqliteEventLog
 from troth.v1 import catalog_service_pb2_grpc
 

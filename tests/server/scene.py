@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from experiments.assignment.plan import Plan, compile_plan
 from experiments.definition import parse_experiment
-from experiments.plan import Plan, compile_plan
 from server.catalogue import Catalogue, Money, Offer, Placement, dump_catalogue
 from training.bundle import Ids, OfferModel, Task, write_bundle
 from training.bundle.history import COLUMNS, HALF_LIVES, History

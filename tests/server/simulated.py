@@ -14,8 +14,8 @@ from experiments.log.events import Decision, Outcome
 from server.config import load_config
 from server.engine import Engine
 from server.handlers.change_runner import Provenance
-from server.handlers.decision_request import DecisionRequest
-from server.members.change import ProfileUpdate
+from server.handlers.decisions import DecisionRequest
+from server.members.profile import ProfileUpdate
 from server.metrics import Metrics
 from server.whatif import Asked, Simulation, opened, simulate
 

@@ -11,8 +11,8 @@ import pytest
 
 from experiments.log.events import Outcome, to_micros
 from server.budgets import Draw, Totals
-from server.storage.budget_statements import CHANGE_RESERVATIONS
 from server.storage.budget_writes import BudgetWrites, account_totals
+from server.storage.reservations import CHANGE_RESERVATIONS
 from tests.server.budget_process import START, asked, open_file
 from tests.server.test_storage import outcome
 

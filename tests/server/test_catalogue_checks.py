@@ -19,8 +19,8 @@ from server.catalogue import (
     Segment,
     catalogue_problems,
 )
+from server.catalogue.checks import without_value
 from server.catalogue.load import parse_catalogue
-from server.catalogue.money_checks import without_value
 from tests.server import catalogue_scene as scene
 
 Change = Callable[[Any], Any]

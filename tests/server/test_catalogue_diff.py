@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from experiments.catalogue_changes import Change, ChangeKind
 from server.catalogue import catalogue_changes
+from server.catalogue.diff import Change, ChangeKind
 from server.catalogue.explain import explain_candidate, explain_catalogue
 from server.catalogue.load import parse_catalogue
 from tests.server import catalogue_scene as scene

@@ -7,7 +7,6 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from experiments.catalogue_changes import FILE_ACTOR
 from server.catalogue import (
     MOMENT_ATTRIBUTES,
     PROFILE_ATTRIBUTES,
@@ -17,6 +16,7 @@ from server.catalogue import (
     model,
     policy,
 )
+from server.catalogue.diff import FILE_ACTOR
 from server.catalogue.load import parse_catalogue
 
 PAGE = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text(encoding="utf-8")

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from experiments.catalogue_changes import CatalogueChange, ChangeSource
 from experiments.errors import DefinitionError
 from server.catalogue import Catalogue, Offer, Placement, catalogue_changes
-from server.catalogue.start import catalogue_to_serve
-from server.catalogue_opening import open_catalogue
+from server.catalogue.diff import CatalogueChange, ChangeSource
 from server.errors import StoreUnavailableError
+from server.programme.loading import catalogue_to_serve, open_catalogue
 from server.storage.catalogue_store import CatalogueFile
 from tests.server.catalogue_scene import NOW, Log
 

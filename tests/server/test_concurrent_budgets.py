@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import pytest
 
-from experiments.budget_tables import COMMITTED, OPEN, RELEASED
+from server.storage.schema import COMMITTED, OPEN, RELEASED
 from tests.server import decision_scene as ds
 from tests.server.decision_scene import Asking, money, offered
 from tests.server.process import ServerProcess, connected, serving

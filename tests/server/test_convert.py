@@ -11,15 +11,15 @@ from google.type.money_pb2 import Money
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from experiments.answers import Assignment, AssignmentReason
+from experiments.assignment.plan import Assignment, AssignmentReason
 from experiments.errors import Problem
 from experiments.log.events import AssignedVariant, Decision, OfferChoice, OfferReason
 from server.api import assignments as experiment_messages
 from server.api import outcome as outcome_messages
 from server.api import recommendation as recommendation_messages
+from server.api.assignments import assignment_message, parameter_messages
 from server.api.checks import Checker, required_fields
 from server.catalogue import Money as CatalogueMoney
-from server.convert.assignment import assignment_message, parameter_messages
 from server.decide.score import (
     CATALOGUE_ORDER,
     CHAMPION,
@@ -29,7 +29,7 @@ from server.decide.score import (
     TASK_EXHAUSTED,
 )
 from server.errors import InvalidRequestError
-from server.handlers.people import Person
+from server.handlers.assignments import Person
 from tests.server import scene
 from training.bundle import ReasonCode
 from troth.v1 import (
@@ -188,7 +188,7 @@ def test_outcome_is_read_as_sent(
         units, nanos, sign = money
         message.value.CopyFrom(Money(currency_code="CHF", units=sign * units, nanos=sign * nanos))
 
-    programme, (read,) = outcome_messages.outcomes(
+    programme, (read,) = outcome_messages.parse_outcomes(
         outcome_service_pb2.LogOutcomesRequest(outcomes=[message]), NOW
     )
 
@@ -217,7 +217,7 @@ def test_exposure_is_read_as_sent(event: str, member: str, time: datetime) -> No
         expose_time=_stamp(time),
     )
 
-    programme, (read,) = outcome_messages.exposures(
+    programme, (read,) = outcome_messages.parse_exposures(
         outcome_service_pb2.LogExposuresRequest(programme="p", exposures=[message]), NOW
     )
 
@@ -235,10 +235,10 @@ def test_how_far_ahead_an_event_may_be(offset: timedelta) -> None:
     request = outcome_service_pb2.LogOutcomesRequest(outcomes=[message])
 
     if offset == timedelta(minutes=5):
-        assert outcome_messages.outcomes(request, NOW)[1][0].outcome_time == NOW + offset
+        assert outcome_messages.parse_outcomes(request, NOW)[1][0].outcome_time == NOW + offset
     else:
         with pytest.raises(InvalidRequestError) as caught:
-            outcome_messages.outcomes(request, NOW)
+            outcome_messages.parse_outcomes(request, NOW)
         assert [problem.path for problem in caught.value.problems] == ["outcomes[0].outcome_time"]
 
 

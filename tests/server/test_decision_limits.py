@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from experiments.budget_tables import COMMITTED, OPEN
+from server.storage.schema import COMMITTED, OPEN
 from tests.server import decision_scene as ds
 from tests.server.decision_scene import EMAIL, Asking, Now, offered, removed, stamp, values
 from tests.server.running import RPC_TIMEOUT_S, Running, refusal, refusal_of, running

@@ -9,7 +9,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from experiments.definition import ExperimentDefinition, parse_experiment
-from experiments.definition.base import Part
+from experiments.definition.fields import Part
 from experiments.errors import DefinitionError
 from server.api.checks import Checker
 from server.api.definition import OUTPUT_FIELDS, definition_fields, enum_number, enum_word, experiment_message

@@ -8,8 +8,8 @@ import pytest
 
 from experiments.log.events import OfferChoice, to_micros
 from server.programme.background import Responses
-from server.simulation.awaiting import Awaiting, EvidenceBefore, Waiting
 from server.storage import SqliteEventLog
+from server.whatif.ledger import Awaiting, EvidenceBefore, Waiting
 from tests.server.test_storage import NOW, decision, outcome
 
 WINDOW = timedelta(days=2)

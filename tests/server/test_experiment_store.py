@@ -12,8 +12,8 @@ import pytest
 
 from experiments.assignment.identity import link as joined
 from experiments.assignment.identity import resolve
-from experiments.changes import ChangeAction, ExperimentChange, changed_paths, etag
 from experiments.definition import State
+from experiments.definition.lifecycle import ChangeAction, ExperimentChange, changed_paths, etag
 from experiments.log.events import Outcome, to_micros
 from experiments.log.frames import read_log
 from server.members import Trip

@@ -3,8 +3,8 @@
 import grpc
 import pytest
 
-from experiments.answers import AssignmentReason
 from experiments.assignment.assign import assign
+from experiments.assignment.plan import AssignmentReason
 from tests.server import scene
 from tests.server.running import Running, refusal
 from troth.v1 import assignment_pb2

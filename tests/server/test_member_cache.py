@@ -18,8 +18,8 @@ from experiments.log.frames import read_log
 from server.budgets import Draw
 from server.errors import StoreUnavailableError
 from server.members import MemberState
-from server.members.change import ProfileUpdate
-from server.members.events import after_decision
+from server.members.profile import ProfileUpdate
+from server.members.state import after_decision
 from server.storage import DecisionResult, PendingDecision, ProfileUpdates, SqliteEventLog
 from server.storage.member_cache import MemberStates
 from tests.server.test_storage import NOW, PATIENT_S, decision, outcome

@@ -13,7 +13,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from server.members.change import ProfileUpdate
+from server.members.profile import ProfileUpdate
 from server.storage import ProfileUpdates, SqliteEventLog
 from tests.server import decision_scene, scene
 from tests.server.running import RPC_TIMEOUT_S, Refusal, Running, refusal, running

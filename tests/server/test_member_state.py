@@ -15,10 +15,8 @@ from experiments.log.events import ACTIONS, ActionChoice, Decision, OfferChoice,
 from experiments.rules import AttributeValue
 from server.catalogue.limits import MOST_COUNTED
 from server.members import MemberProfile, MemberState, Tally, Trip
-from server.members.change import ProfileUpdate
-from server.members.events import after_decision, after_outcome
-from server.members.fold import Fold
-from server.members.state import MOST_TRIPS
+from server.members.profile import ProfileUpdate
+from server.members.state import MOST_TRIPS, Fold, after_decision, after_outcome
 from server.storage import ProfileUpdates, SqliteEventLog, reads
 from tests.server.test_storage import NOW, PATIENT_S, decision, outcome
 

@@ -13,8 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from experiments.log.events import Outcome as OutcomeEvent
 from experiments.log.events import to_micros
 from server.members import MemberState, Trip
-from server.members.events import after_outcome
-from server.members.state import MOST_TRIPS
+from server.members.state import MOST_TRIPS, after_outcome
 from server.storage import SqliteEventLog
 from tests.server import scene
 from tests.server import task_scene as tasks

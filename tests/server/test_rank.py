@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from server.decide.rank import best
+from server.decide.slate import best
 
 _FEW_VALUES = st.sampled_from([0.0, -0.0, 0.5, 1.0, -1.0, 1e-38, 3.4e38])
 _SIZES = st.integers(0, 40)

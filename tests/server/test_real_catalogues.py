@@ -13,8 +13,14 @@ from experiments.rules import RuleOutcome
 from server.catalogue import Catalogue
 from server.catalogue.explain import explain_candidate
 from server.catalogue.load import dump_catalogue, load_catalogue, parse_catalogue
-from server.catalogue.rules import compiled, rule_attributes, segment_attributes
-from server.catalogue.sizing import SegmentSize, size_in_table, size_of
+from server.catalogue.rules import (
+    SegmentSize,
+    compiled,
+    rule_attributes,
+    segment_attributes,
+    size_in_table,
+    size_of,
+)
 from training.data.complete_journey import load, read_table
 
 STARBUCKS = Path(__file__).parents[3] / "shared" / "data" / "starbucks-offers"

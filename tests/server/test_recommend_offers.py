@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from experiments.answers import AssignmentReason
 from experiments.assignment.assign import assign_all
+from experiments.assignment.plan import AssignmentReason
 from experiments.log.rows import DECISION_COLUMNS
 from server.catalogue import load_catalogue
 from tests.server import scene

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 
-from server.lifecycle import caught_signals
+from server.app import caught_signals
 from tests.server.process import ROOT
 
 # A signal as near as can be to the moment in which the main thread begins to wait, again and again, with threads switched as

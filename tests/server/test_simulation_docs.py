@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from server.simulation.worth import UNKNOWN_PROBABILITY
 from server.whatif import to_json
 from server.whatif.document import MEMBERS
 from server.whatif.simulate import DAYS
 from server.whatif.summary import Summary
+from server.whatif.tally import UNKNOWN_PROBABILITY
 from tests.server.simulated import at, money, simulated, write_files, write_requests
 
 TEXT = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text(encoding="utf-8")

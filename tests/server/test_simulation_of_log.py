@@ -12,8 +12,8 @@ from experiments.log.events import Decision
 from server.config import load_config
 from server.decide.choice import Choice
 from server.decide.replay import differences
-from server.simulation.requests import Request
 from server.whatif import Asked, SimulationError, opened
+from server.whatif.requests import Request
 from server.whatif.run import run
 from server.whatif.simulate import prepared
 from tests.server.simulated import (

@@ -2,8 +2,8 @@
 
 from experiments.log.events import Outcome, from_micros
 from server.members import MemberProfile
-from server.members.change import ProfileChange
-from server.simulation.requests import Request, in_order
+from server.members.profile import ProfileChange
+from server.whatif.requests import Request, in_order
 
 
 def request(key: str, member_id: str, micros: int, version: int | None = None) -> Request:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from experiments.assignment.assign import assign_all
-from experiments.plan import compile_plan
+from experiments.assignment.plan import compile_plan
 from server.catalogue import Catalogue, Placement, StandingArms
 from server.errors import ExperimentReadOnlyError
 from server.programme.snapshot import Programmes, Snapshot

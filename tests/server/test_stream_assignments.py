@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from experiments.assignment.frame import assign_frame
-from server.convert.assignment import reason_number
+from server.api.assignments import reason_number
 from server.handlers.assignments import MOST_STREAMS
 from tests.server import scene
 from tests.server.experiments import Experiments

@@ -6,7 +6,7 @@ import numpy as np
 
 from training.bundle.history import COLUMNS, HALF_LIVES, History
 from training.bundle.scorers import Array, Covers, Scorer
-from training.data.fit_data import FitData
+from training.data.purchases import FitData
 
 Purchase = tuple[int, int, float]
 """Member, product, and age in days; purchases of a member with the same age are one trip."""

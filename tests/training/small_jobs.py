@@ -15,8 +15,7 @@ from training.evaluation import Evaluation, Fold, evaluate, paired_difference
 from training.offers.recipe import Kind, Known, Part, Recipe
 from training.offers.recording import OffersRecorder
 from training.offers.result import COUNTING, JobInfo, TrainedModel, TrainOffersResult, TrialRecord
-from training.recommenders.decayed_frequency import DecayedFrequency
-from training.recommenders.popularity import Popularity
+from training.recommenders.frequency import DecayedFrequency, Popularity
 from training.tracking import experiment_name, tracking_uri
 from training.tracking.store import DATABASE, using_store
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.training.synthetic import checkerboard, dataset, noon
 from training.data import OfferDataset, complete_journey
+from training.data.complete_journey import readable_category
 from training.data.dataset import SCHEMAS
-from training.data.titles import readable_category
 from training.errors import DatasetError
 
 

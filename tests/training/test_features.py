@@ -5,10 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.bundle.feature_names import FALLING, OFFER_FEATURES, RISING
-from training.bundle.features import candidate_features, feature_names, offer_table
+from training.bundle.features import (
+    FALLING,
+    OFFER_FEATURES,
+    RISING,
+    candidate_features,
+    feature_names,
+    line_offers,
+    offer_table,
+)
 from training.bundle.history import DISCOUNTED, TRIPS, VALUE, History, Profile, empty_profile, one_trip
-from training.bundle.lines import line_offers
 from training.bundle.scorers import Array, Covers
 
 COVERS = Covers(

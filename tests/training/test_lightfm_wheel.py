@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from training.recommenders.lightfm_wheel import import_lightfm, rename_finite_symbols
+from training.recommenders.warp import import_lightfm, rename_finite_symbols
 
 
 def library(strings: bytes) -> bytes:
@@ -72,7 +72,7 @@ def run_python(code: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
 
 def test_importing_says_nothing(tmp_path: Path) -> None:
     """No warning about OpenMP reaches the terminal, even where every warning is an error."""
-    done = run_python("from training.recommenders.lightfm_wheel import import_lightfm as i; i()", tmp_path)
+    done = run_python("from training.recommenders.warp import import_lightfm as i; i()", tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -80,6 +80,6 @@ def test_other_import_errors_are_not_hidden(tmp_path: Path) -> None:
     """Only the missing symbols are mended; any other reason for a failing import is shown."""
     (tmp_path / "lightfm").mkdir()
     (tmp_path / "lightfm" / "__init__.py").write_text("raise ImportError('no such luck')")
-    done = run_python("from training.recommenders.lightfm_wheel import import_lightfm as i; i()", tmp_path)
+    done = run_python("from training.recommenders.warp import import_lightfm as i; i()", tmp_path)
     assert done.returncode == 1
     assert "no such luck" in done.stderr

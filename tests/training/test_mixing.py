@@ -15,8 +15,15 @@ from training.bundle.scorers import AnyScorer, Array, Mixture, Personal, Popular
 from training.data.tables import Tables
 from training.evaluation import evaluate
 from training.evaluation.evaluation import join_halves
-from training.mixing import MixtureStage, PooledCases, mix, pool_cases, select_weights, spreads
-from training.offers.mixture import join_cases
+from training.offers.mixture import (
+    MixtureStage,
+    PooledCases,
+    join_cases,
+    mix,
+    pool_cases,
+    select_weights,
+    spreads,
+)
 from training.offers.problem import Problem
 from training.offers.sources import from_tables
 from training.recommenders import Ease, ItemItem, Popularity
@@ -187,7 +194,7 @@ def test_no_member_is_judged_by_weights_that_she_taught(
         taught.append(set(cases.members.tolist()))
         return np.array([[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]][len(taught) - 1])
 
-    monkeypatch.setattr("training.mixing.stage.select_weights", select)
+    monkeypatch.setattr("training.offers.mixture.select_weights", select)
     stage = MixtureStage(problem, {"popularity": [scorers[0]], "item_item": [scorers[1]]})
     found = stage.validate()
     everybody, first, second = taught

@@ -13,9 +13,9 @@ from training.errors import TrainingError
 from training.offers.job import train_offers
 from training.offers.options import JobOptions
 from training.offers.result import TrainOffersResult
+from training.offers.second_stage_trees import TreeSettings
 from training.offers.sources import from_tables
 from training.recommenders import Als
-from training.second_stage import TreeSettings
 from training.tracking import pull_model
 from training.tracking.runs import NOTE_TAG
 from training.tracking.store import using_store

@@ -28,8 +28,15 @@ from training.errors import RegistryError
 from training.evaluation import Estimate
 from training.offers.result import COUNTING, TrainOffersResult
 from training.promotion import promote, rollback
-from training.promotion_checks import CheckError, Latency, check_latency, check_parity, check_smoke
-from training.promotion_rules import Rival, judge
+from training.promotion_checks import (
+    CheckError,
+    Latency,
+    Rival,
+    check_latency,
+    check_parity,
+    check_smoke,
+    judge,
+)
 from training.tracking import ModelRegistry, pull_model
 from training.tracking.evidence import parity_of
 

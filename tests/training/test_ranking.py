@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 
 from training.bundle.history import TRIPS
-from training.data.calendar import season_trips
-from training.data.histories import build_history, merge_histories
+from training.data.histories import build_history, merge_histories, season_trips
 from training.evaluation.ranking import RankedLists, best_positions, case_metrics
 
 

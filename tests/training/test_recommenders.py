@@ -10,7 +10,7 @@ import pytest
 from tests.training.histories import checkerboard, fit_data, score_all
 from training.bundle.history import empty_profile
 from training.bundle.scorers import Covers
-from training.data.fit_data import FitData
+from training.data.purchases import FitData
 from training.recommenders import (
     RECOMMENDERS,
     Als,

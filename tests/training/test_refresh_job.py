@@ -10,7 +10,7 @@ import pytest
 from tests.training.small_jobs import empty_store
 from training.bundle import OfferModel, Task, open_bundle
 from training.bundle.ranker import Ranker
-from training.data.fit_data import FitData
+from training.data.purchases import FitData
 from training.data.tables import Tables, load_tables
 from training.errors import DatasetError, TrainingError
 from training.evaluation.folds import fit_data
@@ -19,10 +19,10 @@ from training.offers.job import train_offers
 from training.offers.options import JobOptions
 from training.offers.problem import Problem, one_thread_of_algebra, popular_scores
 from training.offers.recipe import Known, Recipe
+from training.offers.refresh_job import refresh_model
+from training.offers.refreshing import RefreshResult, refit
 from training.offers.sources import from_tables
 from training.promotion import promote, rollback
-from training.refreshing import RefreshResult, refresh_model
-from training.refreshing.refitting import refit
 from training.tracking import ModelRegistry, compare_versions, pull_model
 
 # It comes from inside mlflow, which is not ours to mend.

@@ -12,18 +12,15 @@ from training.bundle import AttributeCodes, Ids, OfferModel, Task
 from training.bundle.features import feature_names
 from training.bundle.history import DISCOUNTED, VALUE, History
 from training.bundle.scorers import Covers, Mixture, Popular
-from training.data.calendar import Calendar, season_trips
-from training.data.histories import build_history
+from training.data.histories import Calendar, build_history, season_trips
 from training.data.purchases import ROW_SCHEMA, Purchases
 from training.data.tables import Tables, load_tables
 from training.errors import TrainingError
 from training.evaluation.folds import fit_data
 from training.offers.recipe import Kind, Known, Part, Recipe, recipe_of
-from training.offers.refreshing import grow, grow_ids
+from training.offers.refreshing import add_purchases, check_features, data_of, grow, grow_ids, refit
 from training.recommenders import Als, DecayedFrequency, Ease, SeasonalPopularity, Warp
-from training.refreshing.merging import add_purchases
-from training.refreshing.refitting import check_features, data_of, refit
-from training.tracking.recipes import KNOWN_FILE, RECIPE_FILE, read_recipe, write_recipe
+from training.tracking.evidence import KNOWN_FILE, RECIPE_FILE, read_recipe, write_recipe
 
 MEMBERS, PRODUCTS = 12, 9
 

@@ -22,7 +22,7 @@ from training.offers.sources import from_tables
 from training.offers.tuning import Budget, StudyRecord, Tried, run_study
 from training.recommenders import DecayedFrequency, TifuKnn
 from training.recommenders.associations import nearest, nearest_among, pruned, pruned_sparse, without_diagonal
-from training.recommenders.cholesky import invert_in_place
+from training.recommenders.ease import invert_in_place
 from training.recommenders.factorisation import passes
 
 KS = (5, 10)

@@ -9,17 +9,16 @@ import optuna
 import pytest
 
 from bench.scale_data import Shape, write_interactions
-from training.bundle.feature_names import FALLING, RISING
+from training.bundle.features import FALLING, RISING
 from training.data.tables import Tables
 from training.errors import TrainingError
-from training.first_stage import Chosen
 from training.offers.problem import Problem
 from training.offers.second_stage import SecondStage
-from training.offers.second_stage_trees import direction
+from training.offers.second_stage_rows import RankingRows
+from training.offers.second_stage_trees import FittedTrees, TreeSettings, direction, fit_trees
 from training.offers.sources import FEW_CASES, from_tables
-from training.offers.tuning import Budget
+from training.offers.tuning import Budget, Chosen
 from training.recommenders import DecayedFrequency
-from training.second_stage import FittedTrees, RankingRows, TreeSettings, fit_trees
 
 NAMES = ("trips", "days_since_last", "offer_products")
 CASES, CANDIDATES = 80, 20

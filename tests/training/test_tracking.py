@@ -31,8 +31,8 @@ from training.offers.result import COUNTING, TrainOffersResult
 from training.plots import calibration_chart, model_plots
 from training.tracking import ModelRegistry, compare_versions, list_models, pull_all, pull_model
 from training.tracking.evidence import read_cases, read_parity
-from training.tracking.quiet import import_mlflow
 from training.tracking.runs import RunContext
+from training.tracking.store import import_mlflow
 
 # Both come from inside mlflow, which is not ours to mend.
 pytestmark = [

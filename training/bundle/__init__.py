@@ -6,16 +6,14 @@ standard library only.
 """
 
 from training.bundle.action_model import ActionModel
-from training.bundle.attributes import AttributeCodes
-from training.bundle.errors import BundleError
+from training.bundle.encoding import AttributeCodes
+from training.bundle.files import ActionBundle, Bundle, open_action_bundle, open_bundle, write_bundle
 from training.bundle.history import Profile
 from training.bundle.ids import Ids
-from training.bundle.manifest import FORMAT_VERSION, MANIFEST_NAME, FileEntry, Manifest
+from training.bundle.manifest import FORMAT_VERSION, MANIFEST_NAME, BundleError, FileEntry, Manifest
 from training.bundle.model import OfferModel
-from training.bundle.read import ActionBundle, Bundle, open_action_bundle, open_bundle
 from training.bundle.reasons import POPULAR_REASONS, Reason, ReasonCode, explain
 from training.bundle.task import Task
-from training.bundle.write import write_bundle
 
 __all__ = [
     "FORMAT_VERSION",

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.bundle.encoding import Encoding
-from training.bundle.errors import BundleError
+from training.bundle.manifest import BundleError
 from training.bundle.trees import Trees
 
 Floats = npt.NDArray[np.float64]

@@ -1,6 +1,13 @@
 """What the second stage looks at: one row of numbers per candidate offer, computed for one member.
 
 Training builds its tables with this very function, so what the trees learned on is what the server computes.
+
+Names of what the second stage looks at, and which way each may speak.
+
+Product lines: what a member does with near relatives of the products that an offer covers.
+
+A line is a group of products that replace each other, such as one brand's yoghurts. Who buys a line is likely to take an
+offer on it, even on a flavour that was never bought.
 """
 
 from collections.abc import Sequence
@@ -9,13 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.bundle.feature_names import (
-    LINE_FEATURES,
-    MEMBER_FEATURES,
-    OFFER_FEATURES,
-    PAIR_FEATURES,
-    RELATIVE_FEATURES,
-)
 from training.bundle.history import (
     COLUMNS,
     DECAYED,
@@ -28,10 +28,146 @@ from training.bundle.history import (
     History,
     Profile,
 )
-from training.bundle.lines import line_columns, line_counts, line_offers
 from training.bundle.scorers import Covers
 
+PAIR_FEATURES = (
+    "trips",
+    "days_since_last",
+    "days_since_first",
+    "value_per_trip",
+    "discounted_share",
+    *COLUMNS[DECAYED:],
+    "products_bought",
+    "recent_value",
+    "usual_interval",
+    "due_by_own_interval",
+    "due_by_offer_interval",
+    "momentum",
+    "share_of_trips",
+    "share_of_recent_trips",
+    "share_of_latest_trips",
+    "value",
+    "discounted_trips",
+    "category_share",
+)
+LINE_FEATURES = ("line_decayed_84", "line_recent_value", "line_discounted_trips")
+"""The same over all products of the lines that the offer covers something of."""
+
+RELATIVE_FEATURES = (
+    "decayed_84_of_most",
+    "recent_value_of_most",
+    "line_decayed_84_of_most",
+    "line_recent_value_of_most",
+    "offer_decayed_84_of_most",
+)
+"""Shares of the highest number among the candidates: what is much for one member is little for another."""
+
+MEMBER_FEATURES = (
+    "member_trips",
+    "member_days_since_last",
+    "member_days_since_first",
+    "member_recent_trips",
+    "member_latest_trips",
+    "member_offers",
+    "member_value_per_trip",
+    "member_discounted_share",
+)
+OFFER_FEATURES = (
+    "offer_buyers",
+    "offer_buyers_28_days",
+    "offer_buyers_56_days",
+    "offer_decayed_7",
+    "offer_decayed_28",
+    "offer_decayed_84",
+    "offer_decayed_336",
+    "offer_trend",
+    "offer_repeat_share",
+    "offer_interval",
+    "offer_trips_per_buyer",
+    "offer_value_per_trip",
+    "offer_discounted_share",
+    "offer_products",
+    "offer_lines",
+)
+
+RISING = frozenset(
+    (
+        "trips",
+        *COLUMNS[DECAYED:],
+        "products_bought",
+        "recent_value",
+        "value",
+        "share_of_trips",
+        "share_of_recent_trips",
+        "share_of_latest_trips",
+        "category_share",
+        *LINE_FEATURES,
+        *RELATIVE_FEATURES,
+    )
+)
+"""Features that speak for an offer the more the higher they are: what the member did with it and with its like."""
+
+FALLING = frozenset(("days_since_last",))
+"""Features that speak against an offer the more the higher they are."""
+
+
 Array = npt.NDArray[np.float32]
+
+
+def line_offers(covers: Covers) -> Covers | None:
+    """Return which offers each line belongs to: all that cover one of its products; ``None`` where there are no lines."""
+    if covers.lines is None or not (covers.lines >= 0).any():
+        return None
+    positions, offers = covers.expand(np.arange(len(covers.lines), dtype=np.int32))
+    lines = covers.lines[positions].astype(np.int64)
+    known = lines >= 0
+    pairs = np.unique(lines[known] * covers.offer_count + offers[known])
+    line, offer = np.divmod(pairs, covers.offer_count)
+    counts = np.bincount(line, minlength=int(covers.lines.max()) + 1)
+    return Covers(
+        covers.offer_count, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), offer.astype(np.int32)
+    )
+
+
+def line_counts(lines: Covers | None, offer_count: int) -> npt.NDArray[np.float64]:
+    """Return float64[offers], how many lines each offer covers something of; 0 where there are no lines."""
+    if lines is None or lines.indices is None:
+        return np.zeros(offer_count)
+    return np.bincount(lines.indices, minlength=offer_count).astype(np.float64)
+
+
+def line_columns(
+    products: npt.NDArray[np.int32],
+    values: Sequence[Array],
+    candidates: npt.NDArray[np.int64],
+    covers: Covers,
+    lines: Covers | None,
+) -> Array:
+    """Add up what a member did with all products of the lines that each candidate covers something of.
+
+    Args:
+        products: What the member bought.
+        values: float32[products] each.
+        candidates: Offers.
+        covers: Which line each product belongs to.
+        lines: Which offers each line belongs to.
+
+    Returns:
+        float32[values, candidates]; 0 where there are no lines.
+    """
+    sums = np.zeros((len(values), len(candidates)), np.float32)
+    if lines is None or covers.lines is None:
+        return sums
+    line = covers.lines[products]
+    known = np.flatnonzero(line >= 0)
+    bought, place = np.unique(line[known], return_inverse=True)
+    positions, offers = lines.expand(bought)
+    for row, one in enumerate(values):
+        per_line = np.bincount(place, weights=one[known], minlength=len(bought))
+        per_offer = np.bincount(offers, weights=per_line[positions], minlength=covers.offer_count)
+        sums[row] = per_offer[candidates]
+    return sums
+
 
 NEVER = np.float32(9999.0)
 """Days since something that never happened."""

@@ -1,22 +1,42 @@
-"""Values as files: every array of a model becomes one ``.npy`` file, everything else stands in the manifest."""
+"""Values as files: every array of a model becomes one ``.npy`` file, everything else stands in the manifest.
+
+Reading a bundle: checked when opened, memory-mapped, never trusted blindly.
+
+Writing a bundle: aside, synced, then renamed, so that a reader never sees half of one.
+"""
 
 import hashlib
+import os
+import re
+import secrets
+import shutil
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from training.bundle.action_model import ActionModel
-from training.bundle.attributes import AttributeCodes
-from training.bundle.encoding import Encoding, LevelsPart, NumberPart
-from training.bundle.errors import BundleError
+from training.bundle.encoding import AttributeCodes, Encoding, LevelsPart, NumberPart
 from training.bundle.features import OfferTable
 from training.bundle.history import History
 from training.bundle.ids import Ids
-from training.bundle.model import OfferModel
+from training.bundle.manifest import (
+    ACTIONS,
+    FORMAT_VERSION,
+    MANIFEST_NAME,
+    OFFERS,
+    BundleError,
+    FileEntry,
+    Manifest,
+    Parameter,
+    parse_manifest,
+    rfc3339,
+)
+from training.bundle.model import OfferModel, check_scores, check_values
 from training.bundle.ranker import Calibration, Ranker
 from training.bundle.scorers import (
     Covers,
@@ -149,3 +169,221 @@ def open_array(path: Path, name: str, *, size: int, sha256: str, verify: bool) -
         raise BundleError(f"The bundle {path} is damaged: {name} is no single array.")
     # A plain view answers scalar access several times faster than the memmap class and keeps the map alive.
     return array.view(np.ndarray)
+
+
+Model = TypeVar("Model", OfferModel, ActionModel)
+
+
+class Bundle:
+    """An opened bundle: immutable, safe to share between threads.
+
+    Attributes:
+        path: The folder it was opened from.
+        manifest: What the model is and where it came from.
+        model: The model, its arrays memory-mapped.
+        offer_ids: Offers in the order of all score arrays.
+        offer_index: Position of each offer id.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, model: OfferModel) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.model = model
+        self.offer_ids = model.offer_ids.texts()
+        self.offer_index = {offer_id: index for index, offer_id in enumerate(self.offer_ids)}
+
+    @property
+    def member_count(self) -> int:
+        """Number of members the model knows."""
+        return len(self.model.member_ids)
+
+
+def open_bundle(path: Path, *, verify: bool = True) -> Bundle:
+    """Open a bundle.
+
+    Args:
+        path: The folder.
+        verify: Whether to compute the checksums and read every value once. Without it, presence, sizes, types and
+            shapes are checked all the same.
+
+    Raises:
+        BundleError: The folder or a file is missing, half-written or damaged, or the parts do not fit together.
+    """
+    path = Path(path)
+    manifest = _manifest(path, OFFERS)
+    model = _model(path, manifest, OfferModel, verify=verify)
+    if manifest.task != model.task:
+        raise BundleError(
+            f"The bundle {path} has a {MANIFEST_NAME} of task {manifest.task!r} with a model of {model.task.value!r}."
+        )
+    if verify:
+        check_values(f"The bundle {path}", model)
+        check_scores(f"The bundle {path}", model)
+    try:
+        return Bundle(path, manifest, model)
+    except UnicodeDecodeError as error:
+        raise BundleError(f"The bundle {path} is damaged: an offer id is not UTF-8.") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ActionBundle:
+    """An opened bundle of an action model: immutable, safe to share between threads.
+
+    Attributes:
+        path: The folder it was opened from.
+        manifest: What the model is and where it came from.
+        model: The model, its arrays memory-mapped.
+        arm_index: Position of each arm but the control.
+    """
+
+    path: Path
+    manifest: Manifest
+    model: ActionModel
+    arm_index: Mapping[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arm_index", {arm: place for place, arm in enumerate(self.model.arms)})
+
+
+def open_action_bundle(path: Path, *, verify: bool = True) -> ActionBundle:
+    """Open a bundle of an action model; see ``open_bundle``.
+
+    Raises:
+        BundleError: The folder or a file is missing, half-written or damaged, or the parts do not fit together.
+    """
+    path = Path(path)
+    manifest = _manifest(path, ACTIONS)
+    return ActionBundle(path, manifest, _model(path, manifest, ActionModel, verify=verify))
+
+
+def _manifest(path: Path, kind: str) -> Manifest:
+    if not path.is_dir():
+        raise BundleError(f"The bundle {path} is not there: no such folder.")
+    try:
+        text = (path / MANIFEST_NAME).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise BundleError(f"The bundle {path} is half-written: no {MANIFEST_NAME} in it.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"The bundle {path} has a {MANIFEST_NAME} that cannot be read: {error}.") from error
+    return parse_manifest(str(path), text, kind)
+
+
+def _model(path: Path, manifest: Manifest, kind: type[Model], *, verify: bool) -> Model:
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name in file_names(manifest.layout):
+        entry = manifest.files.get(name)
+        if entry is None:
+            raise BundleError(f"The bundle {path} has a {MANIFEST_NAME} that does not list {name}.")
+        arrays[name] = open_array(path, name, size=entry.bytes, sha256=entry.sha256, verify=verify)
+    try:
+        model = put_together(manifest.layout, arrays)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise BundleError(
+            f"The bundle {path} has a {MANIFEST_NAME} whose layout is none: {error}."
+        ) from error
+    except BundleError as error:
+        raise BundleError(
+            re.sub(r"^The (offer|action) model", lambda _: f"The bundle {path}", error.message)
+        ) from error
+    if not isinstance(model, kind):
+        raise BundleError(
+            f"The bundle {path} has a {MANIFEST_NAME} whose layout is none: it describes a {type(model).__name__}."
+        )
+    return model
+
+
+def write_bundle(
+    path: Path,
+    model: OfferModel | ActionModel,
+    *,
+    programme: str,
+    model_name: str,
+    model_version: str,
+    data_fingerprint: str,
+    feature_time: datetime,
+    run_id: str = "",
+    code_version: str = "unknown",
+    parameters: Mapping[str, Parameter] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    create_time: datetime | None = None,
+) -> Manifest:
+    """Write a model as a bundle.
+
+    Args:
+        path: Folder to make; it must not exist, its parent may be missing.
+        model: The fitted model.
+        programme: Loyalty programme.
+        model_name: Name of the recommender.
+        model_version: Unique name of this fitted model.
+        data_fingerprint: SHA-256 of the data set.
+        feature_time: Aware time the member features reach to.
+        run_id: MLflow run, or empty.
+        code_version: Git commit, or ``unknown``.
+        parameters: Settings of the recommender.
+        metrics: Validation metrics, finite.
+        create_time: Aware time of writing; now by default.
+
+    Returns:
+        The manifest that was written.
+
+    Raises:
+        BundleError: The folder exists, cannot be written, or a value cannot stand in a manifest.
+    """
+    path = Path(path)
+    if path.exists():
+        raise BundleError(f"The bundle {path} exists already; bundles are never overwritten.")
+    aside = path.parent / f".{path.name}.{secrets.token_hex(6)}.writing"
+    try:
+        aside.mkdir(parents=True)
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        layout = take_apart(model, "", arrays)
+        files = {name: _write_array(aside / name, array) for name, array in arrays.items()}
+        manifest = Manifest(
+            format_version=FORMAT_VERSION,
+            kind=OFFERS if isinstance(model, OfferModel) else ACTIONS,
+            programme=programme,
+            model_name=model_name,
+            model_version=model_version,
+            run_id=run_id,
+            data_fingerprint=data_fingerprint,
+            code_version=code_version,
+            feature_time=rfc3339(feature_time),
+            create_time=rfc3339(create_time or datetime.now(tz=UTC)),
+            parameters=dict(parameters or {}),
+            metrics=dict(metrics or {}),
+            task=str(model.task) if isinstance(model, OfferModel) else ACTIONS,
+            files=files,
+            layout=layout,
+        )
+        _write_synced(aside / MANIFEST_NAME, manifest.to_json().encode())
+        _sync_folder(aside)
+        aside.rename(path)
+        _sync_folder(path.parent)
+    except (OSError, ValueError, TypeError) as error:
+        raise BundleError(f"The bundle {path} cannot be written: {error}.") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return manifest
+
+
+def _write_array(path: Path, array: npt.NDArray[np.generic]) -> FileEntry:
+    with path.open("wb") as file:
+        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+    return FileEntry(sha256=sha256_of(path), bytes=path.stat().st_size)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

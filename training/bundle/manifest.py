@@ -1,4 +1,7 @@
-"""The manifest of a bundle: what the model is, where it came from, and the checksum of every file."""
+"""The manifest of a bundle: what the model is, where it came from, and the checksum of every file.
+
+The one error of bundles.
+"""
 
 import json
 import math
@@ -7,7 +10,20 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from training.bundle.errors import BundleError
+
+class BundleError(Exception):
+    """A bundle cannot be written or used.
+
+    It is no domain error, because the bundle package stands alone (numpy and the standard library).
+
+    Attributes:
+        message: One sentence that names the bundle and what is wrong with it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
 
 FORMAT_VERSION = 3
 MANIFEST_NAME = "manifest.json"

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from training.bundle.attributes import UNKNOWN, AttributeCodes
-from training.bundle.errors import BundleError
+from training.bundle.encoding import UNKNOWN, AttributeCodes
 from training.bundle.history import COLUMNS, MEMBER_COLUMNS, TRIPS, History, Profile, empty_profile
 from training.bundle.ids import Ids
+from training.bundle.manifest import BundleError
 from training.bundle.ranker import Ranker
 from training.bundle.scorers import AnyScorer, Covers
 from training.bundle.task import Task, applicable

@@ -1,4 +1,7 @@
-"""Columns of a user's own tables: opened, and checked with the first row that is wrong."""
+"""Columns of a user's own tables: opened, and checked with the first row that is wrong.
+
+Writing tables for users: Parquet, or CSV where the ending says so.
+"""
 
 import hashlib
 from pathlib import Path
@@ -146,3 +149,23 @@ def fingerprint(frames: list[pl.DataFrame]) -> str:
             digest.update(f"{name}:{len(frame)}\n".encode())
             digest.update(np.ascontiguousarray(frame[name].hash(seed=1).to_numpy()).data)
     return digest.hexdigest()
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write a table, into a folder that is made if there is none.
+
+    Args:
+        table: What to write.
+        path: Where; a CSV file if it ends so, else Parquet.
+
+    Raises:
+        DatasetError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix.lower() == ".csv":
+            table.write_csv(path)
+        else:
+            table.write_parquet(path)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be written: {error.strerror or error}.", table=str(path)) from None

@@ -1,12 +1,14 @@
 """How offer models are compared: folds in time, the whole catalogue, paired differences with honest errors."""
 
-from training.evaluation.estimates import Estimate, mean_estimate, ratio_estimate
 from training.evaluation.evaluation import (
+    Estimate,
     Evaluation,
     evaluate,
     join_halves,
+    mean_estimate,
     over_members,
     paired_difference,
+    ratio_estimate,
     sample_note,
 )
 from training.evaluation.folds import Fold, Split

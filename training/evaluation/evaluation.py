@@ -1,4 +1,7 @@
-"""How a model did on folds: estimates with errors over members, and paired differences."""
+"""How a model did on folds: estimates with errors over members, and paired differences.
+
+Means and ratios with standard errors over members.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +12,6 @@ import numpy.typing as npt
 from training.bundle import OfferModel
 from training.bundle.ranker import Ranker
 from training.errors import DatasetError
-from training.evaluation.estimates import Estimate, ratio_estimate
 from training.evaluation.folds import Fold
 from training.evaluation.ranking import (
     RankedLists,
@@ -19,6 +21,59 @@ from training.evaluation.ranking import (
     rank_fold,
     score_known,
 )
+
+Z_95 = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number and how sure it is.
+
+    Attributes:
+        value: The estimate.
+        standard_error: Its standard error over members.
+    """
+
+    value: float
+    standard_error: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the normal approximation."""
+        return self.value - Z_95 * self.standard_error, self.value + Z_95 * self.standard_error
+
+
+def ratio_estimate(numerators: npt.NDArray[np.float64], denominators: npt.NDArray[np.float64]) -> Estimate:
+    """Estimate a ratio of member sums, with members as clusters.
+
+    The trips of one member are alike, so they are not independent; members are. The standard error is the delta
+    method's: that of the mean of ``numerator - ratio * denominator``, over the mean denominator (Deng, Knoblich and Lu,
+    *Applying the Delta Method in Metric Analytics*, 2018).
+
+    Args:
+        numerators: Sum of each member, for example hits.
+        denominators: Count of each member, for example trips; their sum is above 0.
+
+    Raises:
+        DatasetError: There are fewer than 2 members or the denominators sum to 0.
+    """
+    members, total = len(numerators), float(denominators.sum())
+    if members < 2 or total <= 0:
+        raise DatasetError(f"A ratio over members needs 2 members with trips or more, found {members}.")
+    ratio = float(numerators.sum()) / total
+    residuals = numerators - ratio * denominators
+    spread = float(np.sqrt(np.sum(residuals**2) / (members - 1) / members))
+    return Estimate(value=ratio, standard_error=spread / (total / members))
+
+
+def mean_estimate(values: npt.NDArray[np.float64]) -> Estimate:
+    """Estimate a mean over members.
+
+    Raises:
+        DatasetError: There are fewer than 2 members.
+    """
+    return ratio_estimate(values, np.ones(len(values)))
+
 
 SAMPLED_CASES = 20_000
 """Cases that stand for a fold with more than may be ranked; the error of a mean between 0 and 1 is then 0.0036 at most."""

@@ -9,10 +9,8 @@ import polars as pl
 from scipy import sparse
 
 from training.bundle.task import Task
-from training.data.calendar import season_trips
-from training.data.fit_data import FitData
-from training.data.histories import build_history
-from training.data.purchases import Purchases
+from training.data.histories import build_history, season_trips
+from training.data.purchases import FitData, Purchases
 from training.errors import DatasetError
 
 HORIZON_DAYS = 28.0

@@ -20,8 +20,7 @@ import numpy as np
 from scipy import special
 
 from training.errors import TrainingError
-from training.member_value.history import Floats, OrderHistory
-from training.members.history import Duration, TimeUnit
+from training.members.history import Duration, Floats, OrderHistory, TimeUnit
 from training.members.likelihood import maximise
 
 _SINGULAR = 1e-6

@@ -1,4 +1,7 @@
-"""The job for members: transactions in, one table of members out, tracked in MLflow."""
+"""The job for members: transactions in, one table of members out, tracked in MLflow.
+
+What a member table keeps beside itself, so that later transactions can continue it: every member's orders, and its last day.
+"""
 
 import json
 from collections.abc import Callable
@@ -8,23 +11,74 @@ from pathlib import Path
 
 import polars as pl
 
-from training.data.columns import as_days, as_ids, open_frame, refuse, require
-from training.data.writing import write_table
+from training.data.columns import as_days, as_ids, open_frame, refuse, require, write_table
 from training.errors import DatasetError
-from training.member_value.cohorts import repurchase, retention
-from training.member_value.state import read_state, write_state
-from training.member_value.surveys import promoter_score
-from training.member_value.validation import validate
-from training.members.forecast import YEAR, forecast
+from training.members.descriptions import promoter_score
+from training.members.forecast import YEAR, forecast, validate
 from training.members.history import Duration, TimeUnit
-from training.members.lifecycle import lifecycle_stages, movements
-from training.members.orders import TransactionColumns, add_orders, day_before, read_orders
+from training.members.lifecycle import lifecycle_stages, movements, repurchase, retention
+from training.members.orders import (
+    ORDER_SCHEMA,
+    Orders,
+    TransactionColumns,
+    add_orders,
+    day_before,
+    read_orders,
+)
 from training.members.plots import member_plots
 from training.members.points import read_points
 from training.members.result import TrainMembersResult, metrics_of
 from training.members.rules import MemberRules
 from training.members.table import Beside, member_table
 from training.offers.problem import one_thread_of_algebra
+
+
+def state_path(table: Path) -> Path:
+    """Return where the orders behind a member table are kept: ``members.orders.parquet`` beside ``members.parquet``."""
+    return table.with_name(f"{table.stem}.orders.parquet")
+
+
+def write_state(table: Path, orders: Orders) -> None:
+    """Keep the orders behind a member table.
+
+    Raises:
+        DatasetError: They cannot be written.
+    """
+    path = state_path(table)
+    try:
+        orders.lines.write_parquet(
+            path,
+            metadata={"troth.as_of": orders.as_of.isoformat(), "troth.has": ",".join(sorted(orders.has))},
+        )
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be written: {error.strerror or error}.", table=str(path)) from None
+
+
+def read_state(table: Path) -> Orders:
+    """Return the orders behind a member table.
+
+    Raises:
+        DatasetError: They are not there, or are none that ``write_state`` wrote.
+    """
+    path = state_path(table)
+    try:
+        kept = pl.read_parquet_metadata(path)
+        lines = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError):
+        raise DatasetError(
+            f"{path} cannot be read; it was written beside {table.name} and is needed to continue it. Without --previous the table is"
+            " made anew from all transactions.",
+            table=str(path),
+        ) from None
+    if "troth.as_of" not in kept or dict(lines.schema) != ORDER_SCHEMA:
+        raise DatasetError(f"{path} holds no orders of a member table.", table=str(path))
+    return Orders(
+        lines,
+        date.fromisoformat(kept["troth.as_of"]),
+        {},
+        frozenset(part for part in kept["troth.has"].split(",") if part),
+    )
+
 
 Progress = Callable[[str, int, int], None]
 _STEPS = 5

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import optimize
 
 from training.errors import TrainingError
-from training.member_value.history import Floats
+from training.members.history import Floats
 
 Evaluate = Callable[[Floats], tuple[float, Floats]]
 """Returns the log-likelihood and its gradient at some parameters."""

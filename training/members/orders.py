@@ -9,8 +9,7 @@ import polars as pl
 
 from training.data.columns import as_days, as_ids, fingerprint, open_frame, refuse, require
 from training.errors import DatasetError
-from training.member_value.history import Floats, OrderHistory
-from training.members.history import TimeUnit
+from training.members.history import Floats, OrderHistory, TimeUnit
 
 EPOCH = date(1970, 1, 1)
 ORDER_SCHEMA = {

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from training.member_value.rfm import SEGMENTS
-from training.member_value.validation import Validation
+from training.members.descriptions import SEGMENTS
+from training.members.forecast import Validation
 from training.plots import chart_png
 
 _COLOUR, _OTHER = "#1f6f8b", "#9aa5ab"

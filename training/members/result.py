@@ -7,10 +7,9 @@ from typing import Any
 import polars as pl
 
 from experiments.number_format import count_of
-from training.member_value.surveys import PromoterScore
-from training.member_value.validation import Validation
 from training.members.counts import CountFit
-from training.members.forecast import Forecast
+from training.members.descriptions import PromoterScore
+from training.members.forecast import Forecast, Validation
 from training.members.history import Duration
 from training.members.orders import Orders
 from training.members.spend import SpendFit

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from training.errors import TrainingError
-from training.member_value.history import Floats
+from training.members.history import Floats
 from training.members.likelihood import maximise
 
 _STARTS = np.array([[1.0, 2.0, 1.0], [5.0, 4.0, 0.5], [2.0, 8.0, 3.0], [10.0, 3.0, 0.2], [0.5, 1.5, 5.0]])

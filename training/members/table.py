@@ -5,9 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
 
-from training.member_value.rfm import rfm_table
-from training.member_value.surveys import latest_scores
-from training.members.descriptions import discount_sensitivity, preferred
+from training.members.descriptions import discount_sensitivity, latest_scores, preferred, rfm_table
 from training.members.forecast import Forecast
 from training.members.lifecycle import lifecycle_stages
 from training.members.orders import Orders

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from training.member_value.history import Floats
+from training.members.history import Floats
 from training.members.orders import EPOCH
 
 Ints = npt.NDArray[np.int64]

@@ -1,0 +1,1 @@
+"""The training job for offers: from purchases to a compared, recorded and registered model."""

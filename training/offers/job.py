@@ -2,24 +2,137 @@
 
 Settings are chosen on validation folds, the chosen ones are fitted again up to the test, and the test is looked at once.
 What serves is the best on validation, if it passes the promotion gate.
+
+Every member's best offers as a table.
+
+How a model does where little is known: members without a history, after a first basket, and offers that are new.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
-from training.evaluation import Estimate, paired_difference
-from training.job_description import job_info
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from training.bundle import OfferModel
+from training.bundle.history import empty_profile
+from training.errors import DatasetError, TrainingError
+from training.evaluation import Estimate, Fold, evaluate, paired_difference
+from training.evaluation.ranking import best_positions
 from training.offers.champion import evaluate_champion
 from training.offers.learning import Learning
-from training.offers.options import DEFAULT_SEED, MIXTURE, MODELS, RANKER, JobOptions
+from training.offers.options import DEFAULT_SEED, MIXTURE, MODELS, RANKER, JobOptions, job_info
 from training.offers.problem import Problem, one_thread_of_algebra
 from training.offers.recording import OffersRecorder
 from training.offers.result import COUNTING, JobInfo, TrainOffersResult
+from training.offers.second_stage_rows import first_basket
 from training.offers.sources import Source
-from training.recommendations import write_recommendations
-from training.slices import measure_slices
 from training.tracking import experiment_name, registered_model_name, tracking_uri
+
+_REPORTED = 1_000
+
+
+def recommend_all(
+    model: OfferModel, k: int, *, progress: Callable[[str, int, int], None] | None = None
+) -> pl.DataFrame:
+    """Return ``member``, ``offer``, ``rank`` (from 1) and ``score`` of the best ``k`` offers that the task is about.
+
+    Args:
+        model: The model; every member it knows gets a list.
+        k: Length of the lists.
+        progress: Called with a line of text, members done and all members.
+    """
+    count, most = len(model.member_ids), min(k, len(model.offer_ids))
+    lengths = np.zeros(count, np.int64)
+    offers, scores = np.zeros((count, most), np.int32), np.zeros((count, most), np.float32)
+    for member in range(count):
+        profile = model.profile(member)
+        candidates = np.flatnonzero(model.applicable(profile))
+        values = model.scores(profile, member, candidates)
+        best = best_positions(values, model.popular_scores[candidates], k)
+        lengths[member] = len(best)
+        offers[member, : len(best)] = candidates[best]
+        scores[member, : len(best)] = values[best]
+        if progress is not None and member % _REPORTED == _REPORTED - 1:
+            progress("recommending", member + 1, count)
+    taken = np.arange(most) < lengths[:, None]
+    member_ids, offer_ids = pl.Series(model.member_ids.texts()), pl.Series(model.offer_ids.texts())
+    return pl.DataFrame(
+        {
+            "member": member_ids.gather(np.repeat(np.arange(count), lengths)) if count else [],
+            "offer": offer_ids.gather(offers[taken]) if count else [],
+            "rank": np.broadcast_to(np.arange(1, most + 1, dtype=np.int32), taken.shape)[taken],
+            "score": scores[taken],
+        }
+    )
+
+
+def write_recommendations(
+    model: OfferModel, k: int, path: Path, *, progress: Callable[[str, int, int], None] | None = None
+) -> None:
+    """Write every member's best offers as Parquet.
+
+    Raises:
+        TrainingError: The file cannot be written.
+    """
+    table = recommend_all(model, k, progress=progress)
+    try:
+        table.write_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise TrainingError(f"{path} cannot be written: {error}.", path=str(path)) from error
+
+
+Candidates = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float32]
+
+MOST_CASES = 5_000
+NEW_OFFER_BUYERS = 20
+"""An offer bought by fewer members is new: what is known of it rests on its category and on little else."""
+
+
+def measure_slices(
+    model: OfferModel, fold: Fold, ks: Sequence[int], attributes: Scores, *, seed: int
+) -> dict[str, dict[str, Estimate]]:
+    """Measure a model as if it did not know the members, and on offers that hardly anybody has bought.
+
+    Args:
+        model: Fitted on the fold's data.
+        fold: Whose members stand in for new ones: same cases, same candidates, same truths.
+        ks: Lengths of lists.
+        attributes: float32[members, attributes].
+        seed: Of the sample when there are many cases.
+
+    Returns:
+        For ``no_history`` (nothing but attributes), ``first_basket`` (the last trip alone) and ``new_offers`` (truths and
+        candidates bought by 1 to 19 members so far), the metrics; a slice without cases is absent.
+    """
+    rows, codes = attributes, model.attributes
+
+    def known(member: int) -> dict[str, object]:
+        return codes.decode(rows[member])
+
+    def attributes_only(model: OfferModel, member: int, candidates: Candidates) -> Scores:
+        return model.scores(empty_profile(), None, candidates, known(member))
+
+    def last_trip(model: OfferModel, member: int, candidates: Candidates) -> Scores:
+        return model.scores(first_basket(model.profile(member)), None, candidates, known(member))
+
+    slices = {}
+    for name, score in (("no_history", attributes_only), ("first_basket", last_trip)):
+        found = evaluate([model], [fold], ks, most_cases=MOST_CASES, seed=seed, score=score)
+        slices[name] = dict(found.metrics)
+    buyers = fold.data.history.product_sums(np.ones(len(fold.data.history.indices), np.float32))
+    of_offer = np.asarray(fold.data.onto_offers(buyers[:, None]))[:, 0]
+    new = replace(fold, open_offers=fold.open_offers & (of_offer > 0) & (of_offer < NEW_OFFER_BUYERS))
+    try:
+        slices["new_offers"] = dict(evaluate([model], [new], ks, most_cases=MOST_CASES, seed=seed).metrics)
+    except DatasetError:
+        return slices
+    return slices
+
 
 __all__ = ["DEFAULT_SEED", "MODELS", "JobOptions", "Progress", "train_offers"]
 

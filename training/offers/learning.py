@@ -8,17 +8,14 @@ from typing import Any, Protocol
 from training.bundle import OfferModel
 from training.errors import TrainingError
 from training.evaluation.splitting import MANY_ROWS
-from training.first_stage import Chosen, Fitted, choose_settings, fit_chosen
-from training.job_description import study_name, trial_record
-from training.measuring import measured
-from training.mixing import MixtureStage
-from training.offers.options import MIXTURE, RANKER, SUMMARIES, JobOptions
+from training.offers.mixture import MixtureStage
+from training.offers.options import MIXTURE, RANKER, SUMMARIES, JobOptions, study_name, trial_record
 from training.offers.problem import MOST_TEST_CASES, MOST_VALIDATION_CASES, Problem
 from training.offers.recipe import Kind, Known, Part, recipe_of
 from training.offers.recording import OffersRecorder
 from training.offers.result import COUNTING, TrainedModel
 from training.offers.second_stage import SecondStage
-from training.offers.tuning import StudyRecord
+from training.offers.tuning import Chosen, Fitted, StudyRecord, choose_settings, fit_chosen, measured
 from training.recommenders import RECOMMENDERS
 
 MOST_SLOW_FITS = 4

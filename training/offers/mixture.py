@@ -1,15 +1,22 @@
-"""What weights are learned from: the scores of all scorers for the offers that any of them ranks high."""
+"""What weights are learned from: the scores of all scorers for the offers that any of them ranks high.
 
-from collections.abc import Sequence
+Weights of a mixture, by ensemble selection.
+
+Learns the mixture of a job.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from training.bundle.scorers import AnyScorer
+from training.bundle import OfferModel
+from training.bundle.scorers import AnyScorer, Mixture
 from training.bundle.task import Task, applicable
-from training.data.fit_data import FitData
-from training.evaluation import Fold
+from training.data.purchases import FitData
+from training.evaluation import Evaluation, Fold, join_halves
+from training.offers.problem import MOST_VALIDATION_CASES, Problem
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
@@ -150,3 +157,138 @@ def join_cases(parts: Sequence[PooledCases]) -> PooledCases:
         np.concatenate([part.truth_count for part in parts]),
         np.concatenate([part.members for part in parts]),
     )
+
+
+BAGS = 5
+BAG_SHARE = 0.6
+STEPS = 20
+"""Scorers that are added to a bag's mixture one by one, so that a weight is a multiple of about 5 percent."""
+
+
+def select_weights(cases: PooledCases, *, k: int, seed: int) -> Floats:
+    """Return the weights of scorers that rank held-out truths best.
+
+    Ensemble selection (Caruana et al., *Ensemble Selection from Libraries of Models*, 2004, sections 2.1 to 2.3): from the
+    best scorer on, the one that helps most is added, again and again, also a second time; the best mixture on the way is
+    kept. A sample of a few hundred cases is noisy, so this is done on several random samples of them and averaged.
+
+    Args:
+        cases: Held-out cases.
+        k: Length of the ranked list.
+        seed: Of the samples.
+
+    Returns:
+        float64[scorers], from 0 on; they add up to 1.
+    """
+    count, total = len(cases.scores), len(cases.truth_count)
+    if not total or count < 2:
+        return np.full(count, 1.0 / max(count, 1))
+    rng = np.random.default_rng(seed)
+    size = max(int(BAG_SHARE * total), 1)
+    bags = [_select(cases.take(np.sort(rng.choice(total, size, replace=False))), k) for _ in range(BAGS)]
+    weights: Floats = np.sum(bags, axis=0) / BAGS
+    return weights
+
+
+def _select(cases: PooledCases, k: int) -> Floats:
+    count = len(cases.scores)
+    weights, best_value, best = np.zeros(count), -1.0, np.zeros(count)
+    for _ in range(STEPS + 1):
+        values = [float(cases.ndcg(weights + one, k).mean()) for one in np.eye(count)]
+        added = int(np.argmax(values))
+        weights[added] += 1.0
+        if values[added] > best_value:
+            best_value, best = values[added], weights.copy()
+    shares: Floats = best / best.sum()
+    return shares
+
+
+class MixtureStage:
+    """Learns weights for the models of a job on its validation folds.
+
+    Args:
+        problem: What the job works on.
+        fitted: The scorers of each model, one for each validation fold.
+    """
+
+    def __init__(self, problem: Problem, fitted: Mapping[str, Sequence[AnyScorer]]) -> None:
+        self._problem = problem
+        self._names = tuple(fitted)
+        self._fitted = [
+            [fitted[name][number] for name in self._names] for number in range(len(problem.validation))
+        ]
+        k = int(problem.metric.split("@")[1])
+        self._scales = [
+            spreads(scorers, fold.data, problem.split.task, seed=problem.seed)
+            for scorers, fold in zip(self._fitted, problem.validation, strict=True)
+        ]
+        cases = join_cases(
+            [
+                pool_cases(fold, problem.split.task, scorers, scales, k=k, seed=problem.seed)
+                for scorers, scales, fold in zip(self._fitted, self._scales, problem.validation, strict=True)
+            ]
+        )
+        half = self._first_half(cases.members)
+        self._weights = select_weights(cases, k=k, seed=problem.seed)
+        self._of_half = [
+            select_weights(cases.take(np.flatnonzero(part)), k=k, seed=problem.seed) for part in (half, ~half)
+        ]
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Return the weight of each model that has one."""
+        return {
+            name: float(weight) for name, weight in zip(self._names, self._weights, strict=True) if weight > 0
+        }
+
+    def validate(self) -> Evaluation:
+        """Measure on validation: each half of the members by the weights that were learned on the other half."""
+        first, second = (
+            self._problem.evaluate(
+                [
+                    self._model(fold.data, number, weights)
+                    for number, fold in enumerate(self._problem.validation)
+                ],
+                self._problem.validation,
+                MOST_VALIDATION_CASES,
+            )
+            for weights in self._of_half
+        )
+        return join_halves(second, first, self._first_half, self._problem.validation, self._problem.ks)
+
+    def model_on(self, data: FitData, fitted: Mapping[str, AnyScorer]) -> OfferModel:
+        """Return the model of a moment.
+
+        Args:
+            data: What was known.
+            fitted: The models' scorers fitted on it.
+        """
+        scorers = [fitted[name] for name in self._names]
+        scales = spreads(scorers, data, self._problem.split.task, seed=self._problem.seed)
+        return self._problem.model(data, mix(scorers, self._weights, scales))
+
+    def _model(self, data: FitData, number: int, weights: Floats) -> OfferModel:
+        return self._problem.model(data, mix(self._fitted[number], weights, self._scales[number]))
+
+    def _first_half(self, members: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        order = np.random.default_rng(self._problem.seed).permutation(self._problem.purchases.member_count)
+        first: npt.NDArray[np.bool_] = order[members] % 2 == 0
+        return first
+
+
+def mix(scorers: Sequence[AnyScorer], weights: Floats, scales: Floats) -> Mixture:
+    """Return the weighted sum of scorers, each divided by its scale; those without weight or scale are left out.
+
+    Args:
+        scorers: Fitted scorers.
+        weights: float64[scorers], from 0 on.
+        scales: float64[scorers], the ``spreads`` of these very scorers.
+    """
+    used = [
+        (scorer, float(weight / scale))
+        for scorer, weight, scale in zip(scorers, weights, scales, strict=True)
+        if weight > 0 and scale > 0
+    ]
+    # When no scorer tells offers apart, any of them gives the same order.
+    parts = used or [(scorers[0], 1.0)]
+    return Mixture(tuple(scorer for scorer, _ in parts), tuple(weight for _, weight in parts))

@@ -13,8 +13,7 @@ from training.bundle import OfferModel
 from training.bundle.history import DECAYED, HALF_LIVES, TRIPS
 from training.bundle.ranker import Ranker
 from training.bundle.scorers import AnyScorer
-from training.data.fit_data import FitData
-from training.data.purchases import Purchases
+from training.data.purchases import FitData, Purchases
 from training.evaluation import Evaluation, Fold, Split, evaluate
 from training.evaluation.folds import fit_data
 from training.offers.second_stage_trees import TreeSettings

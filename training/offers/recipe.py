@@ -8,13 +8,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from training.bundle.attributes import AttributeCodes
-from training.data.calendar import Calendar
+from training.bundle.encoding import AttributeCodes
+from training.data.histories import Calendar
 from training.data.purchases import Attributes, Purchases
 from training.errors import TrainingError
 from training.recommenders import RECOMMENDERS, Recommender, SeasonalPopularity
 from training.recommenders.base import Parameter
-from training.recommenders.category_frequency import CategoryFrequency
+from training.recommenders.frequency import CategoryFrequency
 
 _FORMAT = 1
 _KINDS: dict[str, type[Recommender]] = {**RECOMMENDERS, CategoryFrequency.name: CategoryFrequency}

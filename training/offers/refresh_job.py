@@ -1,4 +1,7 @@
-"""Refreshing the champion of a task with the purchases made since its feature time."""
+"""Refreshing the champion of a task with the purchases made since its feature time.
+
+How the champion of before ranks purchases that it has not seen.
+"""
 
 import hashlib
 import tempfile
@@ -8,29 +11,85 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from training.bundle import Bundle, OfferModel, open_bundle
 from training.bundle.manifest import ACTIONS
-from training.code_version import code_version
-from training.data.purchases import Purchases
+from training.bundle.task import Task
+from training.data.purchases import FitData, Purchases
 from training.data.tables import Tables, load_tables
 from training.errors import DatasetError, RegistryError, TrainingError
-from training.measuring import Measured, measured
+from training.evaluation import Fold
+from training.evaluation.folds import buyers_of, truth_matrix
+from training.offers.champion import evaluate_elsewhere
 from training.offers.model_cards import metric_title, shown_estimate
-from training.offers.problem import one_thread_of_algebra, popular_scores
+from training.offers.problem import MOST_VALIDATION_CASES, one_thread_of_algebra, popular_scores
 from training.offers.recipe import Known, Recipe
-from training.offers.refreshing import grow
+from training.offers.recording import RefreshedModel, record_refreshed
+from training.offers.refreshing import (
+    Added,
+    Drift,
+    RefreshResult,
+    add_purchases,
+    check_features,
+    data_of,
+    grow,
+    refit,
+)
 from training.offers.result import JobInfo
+from training.offers.tuning import Measured, measured
 from training.promotion import named, promote
-from training.refreshing.drift import measure_drift
-from training.refreshing.merging import add_purchases
-from training.refreshing.refitting import check_features, data_of, refit
-from training.refreshing.result import Added, Drift, RefreshResult
 from training.tracking import ModelRegistry, RegisteredVersion
-from training.tracking.records import metric_key
-from training.tracking.refreshed_run import RefreshedModel, record_refreshed
 from training.tracking.registry import CHAMPION_ALIAS
+from training.tracking.runs import code_version, metric_key
+
+
+def measure_drift(
+    champion: OfferModel,
+    here: OfferModel,
+    before: FitData,
+    rows: pl.DataFrame,
+    *,
+    known_until: float,
+    moment: float,
+    metric: str,
+    judged: float | None,
+    seed: int,
+) -> Drift | None:
+    """Rank for every member of the new purchases by what was known before them.
+
+    Args:
+        champion: As it serves.
+        here: A model of the new positions.
+        before: Histories up to ``known_until``, in the new positions.
+        rows: ``member`` and ``product`` of the new purchases, in the new positions.
+        known_until: The moment that the champion reaches to, in days since 1970.
+        moment: The last new purchase.
+        metric: The metric that decides.
+        judged: What it reached when it was judged.
+        seed: Of a sample of the cases, when there are many.
+
+    Returns:
+        How it did; ``None`` where purchases are not what is asked for, or there are fewer than two cases.
+    """
+    if here.task is Task.REDEEM:
+        return None
+    product = rows["product"].to_numpy()
+    positions, offers = before.covers.expand(product)
+    truths = pl.DataFrame({"member": rows["member"].to_numpy()[positions], "offer": offers.astype(np.int32)})
+    open_offers = buyers_of(before) >= 1
+    members, matrix = truth_matrix(truths, before.covers.offer_count, open_offers)
+    if not len(members):
+        return None
+    fold = Fold("new purchases", before, known_until, moment, members, matrix, open_offers)
+    seen = replace(here, history=before.history)
+    k = int(metric.split("@")[1])
+    found = evaluate_elsewhere(champion, [seen], [fold], [k], most_cases=MOST_VALIDATION_CASES, seed=seed)
+    if found is None or metric not in found.metrics:
+        return None
+    return Drift(metric, found.metrics[metric], len(found.members), moment - known_until, judged)
+
 
 Progress = Callable[[str, int, int], None]
 

@@ -1,24 +1,72 @@
-"""Learns the second stage of a job."""
+"""Learns the second stage of a job.
+
+Putting a ranker together.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from training.bundle import OfferModel
-from training.bundle.features import feature_names, offer_table
-from training.bundle.ranker import Calibration
+from training.bundle.features import OfferTable, feature_names, offer_table
+from training.bundle.ranker import Calibration, Ranker
 from training.bundle.scorers import AnyScorer
-from training.data.fit_data import FitData
+from training.bundle.trees import Trees
+from training.data.purchases import FitData
 from training.evaluation import Estimate, Fold
-from training.first_stage import Chosen
-from training.measuring import measured
 from training.offers.problem import THREADS, Problem
-from training.offers.second_stage_rows import RankingRows, build_rows, join_rows
+from training.offers.second_stage_rows import (
+    Component,
+    RankingRows,
+    build_rows,
+    default_components,
+    fit_components,
+    join_rows,
+)
 from training.offers.second_stage_trees import FittedTrees, TreeSettings, calibrate, fit_trees
-from training.offers.tuning import Budget, StudyRecord, Tried, run_study
+from training.offers.tuning import Budget, Chosen, StudyRecord, Tried, measured, run_study
 from training.recommenders.base import Trial
-from training.second_stage.components import default_components, fit_components
-from training.second_stage.ranker import make_ranker
+
+
+def make_ranker(  # noqa: PLR0917  # the parts of one row, in their order
+    components: Sequence[Component],
+    scorers: Sequence[AnyScorer],
+    trees: Trees,
+    calibration: Calibration,
+    data: FitData,
+    categories: npt.NDArray[np.int32],
+    attributes: npt.NDArray[np.float32],
+    *,
+    cold: bool = True,
+) -> Ranker:
+    """Return the second stage over scorers that were fitted on the same data.
+
+    Args:
+        components: What the scorers are.
+        scorers: Fitted on ``data``.
+        trees: The second stage.
+        calibration: From tree scores to probabilities.
+        data: Histories up to the moment of serving.
+        categories: int32[offers], -1 for none.
+        attributes: float32[members, attributes].
+        cold: Whether the trees learned what members without a history do.
+    """
+    table: OfferTable = offer_table(data.history, data.covers, categories)
+    return Ranker(
+        names=tuple(component.name for component in components),
+        components=tuple(scorers),
+        quotas=tuple(component.quota for component in components),
+        trees=trees,
+        calibration=calibration,
+        covers=data.covers,
+        table=table,
+        attributes=attributes,
+        cold=cold,
+    )
+
 
 MOST_RANKING_CASES = 4_000
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from training.bundle.feature_names import FALLING, RELATIVE_FEATURES, RISING
+from training.bundle.features import FALLING, RELATIVE_FEATURES, RISING
 from training.bundle.ranker import Calibration
 from training.bundle.trees import MOST_LEAVES, Trees, compile_trees
 from training.errors import TrainingError

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 
 from training.bundle.task import Task
-from training.data import complete_journey_ranking
 from training.data.purchases import Purchases
 from training.data.tables import Tables, load_tables
 from training.errors import TrainingError
 from training.evaluation.folds import HORIZON_DAYS, Split, offer_rows
 from training.evaluation.splitting import given_split, temporal_split, wants_repeats
 from training.offers import complete_journey
-from training.second_stage import TreeSettings
+from training.offers import complete_journey as complete_journey_ranking
+from training.offers.second_stage_trees import TreeSettings
 
 COMPLETE_JOURNEY = "complete-journey"
 DATASETS = (COMPLETE_JOURNEY,)

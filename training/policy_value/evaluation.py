@@ -1,4 +1,9 @@
-"""Reading a table of logged choices, and evaluating a policy on it."""
+"""Reading a table of logged choices, and evaluating a policy on it.
+
+Which policy is evaluated: built in, or a table of probabilities.
+
+A model of rewards, cross-fitted: features and the action, added up.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +12,138 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from experiments.off_policy.estimators import Logged, Predicted
 from experiments.off_policy.evaluation import PolicyEvaluation, evaluate_policy
-from experiments.off_policy.logged import Logged
-from experiments.uplift.trial import Floats, arm_positions
+from experiments.uplift.trial import Floats, Ints, arm_positions
 from training.data.columns import fingerprint, open_frame, refuse, require
-from training.errors import DatasetError
-from training.policy_value.policies import parse_policy
-from training.policy_value.rewards import predict_rewards
+from training.errors import DatasetError, TrainingError
+from training.uplift.features import encode, learn_encoding
+from training.uplift.learners import folds_of
+from training.uplift.models import fit_ridge
+
+_TOLERANCE = 1e-6
+_HELP = "write uniform, logging, always:ACTION or table:FILE"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """A policy whose probabilities do not depend on the member.
+
+    Attributes:
+        name: In words.
+        chances: float64[positions, actions], each row sums to 1; or none for the logging policy, which is whatever it was.
+    """
+
+    name: str
+    chances: Floats | None
+
+    def of(self, action: Ints, place: Ints, propensity: Floats) -> Floats:
+        """Return float64[n], the probability of what was chosen.
+
+        Args:
+            action: int64[n], which action.
+            place: int64[n], which position, from 0.
+            propensity: float64[n], of the logging policy.
+        """
+        return propensity if self.chances is None else self.chances[place, action]
+
+
+def parse_policy(text: str, actions: list[str], positions: list[int]) -> Policy:
+    """Return the policy that a text means.
+
+    ``uniform`` chooses each action of the log alike, ``logging`` is the logging policy itself, ``always:ACTION`` one action. ``table:FILE`` is a
+    Parquet or CSV table with columns ``action``, ``probability`` and maybe ``position``.
+
+    Args:
+        text: The policy.
+        actions: Those of the log.
+        positions: Those of the log, ``[1]`` without any.
+
+    Raises:
+        TrainingError: The text is none, or the table's probabilities are none.
+    """
+    kind, _, rest = text.partition(":")
+    if text == "uniform":
+        return Policy("The uniform policy", np.full((len(positions), len(actions)), 1 / len(actions)))
+    if text == "logging":
+        return Policy("The logging policy", None)
+    if kind == "always" and rest:
+        if rest not in actions:
+            listed = ", ".join(actions[:20]) + (" …" if len(actions) > 20 else "")
+            raise TrainingError(f"The log never chose {rest!r}; it chose {listed}.")
+        chances = np.zeros((len(positions), len(actions)))
+        chances[:, actions.index(rest)] = 1.0
+        return Policy(f"Always {rest}", chances)
+    if kind == "table" and rest:
+        return _table(Path(rest), actions, positions)
+    raise TrainingError(f"There is no policy {text!r}; {_HELP}.")
+
+
+def _table(path: Path, actions: list[str], positions: list[int]) -> Policy:
+    frame = open_frame(path)
+    for name in ("action", "probability"):
+        require(frame, path, name, "policy")
+    rows = frame.collect()
+    if not rows["probability"].dtype.is_numeric():
+        raise TrainingError(
+            f"Column 'probability' of {path} is of type {rows['probability'].dtype}; it must be a number."
+        )
+    rows = rows.with_columns(pl.col("action").cast(pl.String), pl.col("probability").cast(pl.Float64))
+    refuse(~rows["probability"].is_between(0, 1), path, "probability", "a probability outside [0, 1]")
+    keys = ["position", "action"] if "position" in rows.columns else ["action"]
+    refuse(rows.select(keys).is_duplicated(), path, "action", "an action that another row has too")
+    chances = np.zeros((len(positions), len(actions)))
+    for place, position in enumerate(positions):
+        here = rows.filter(pl.col("position") == position) if "position" in rows.columns else rows
+        total = float(here["probability"].sum())
+        if abs(total - 1) > _TOLERANCE:
+            at = f" at position {position}" if "position" in rows.columns else ""
+            raise TrainingError(f"The probabilities of {path}{at} sum to {total:.6g}, not 1.")
+        found = dict(zip(here["action"], here["probability"], strict=True))
+        chances[place] = [found.get(action, 0.0) for action in actions]
+    return Policy(f"The policy of {path.name}", chances)
+
+
+FOLDS = 5
+
+
+def predict_rewards(
+    reward: Floats,
+    action: Ints,
+    place: Ints,
+    chances: Floats,
+    features: pl.DataFrame,
+    *,
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> Predicted:
+    """Predict rewards by a ridge regression on features, the action and the position; each fold by a model of the others.
+
+    Since it is a sum, what it expects of a policy is the sum over actions of probability times the action's part.
+
+    Args:
+        reward: float64[n].
+        action: int64[n].
+        place: int64[n], the position, from 0.
+        chances: float64[positions, actions], the evaluated policy.
+        features: n rows, maybe without columns.
+        folds: At least 2.
+        seed: Of the folds.
+    """
+    context = encode(learn_encoding(features), features) if features.width else np.zeros((len(reward), 0))
+    spots = np.eye(chances.shape[0])[place][:, 1:]
+    context = np.hstack([context, spots])
+    logged, under = np.empty(len(reward)), np.empty(len(reward))
+    fold = folds_of(action, folds, seed)
+    for number in range(folds):
+        inside = fold == number
+        design = np.hstack([context, np.eye(chances.shape[1])[action]])
+        line = fit_ridge(design[~inside], reward[~inside])
+        base = context[inside] @ line.coefficients[: context.shape[1]] + line.intercept
+        parts = line.coefficients[context.shape[1] :]
+        logged[inside] = base + parts[action[inside]]
+        under[inside] = base + (chances @ parts)[place[inside]]
+    return Predicted(logged, under)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from training.bundle.scorers import Linear, Weighting
-from training.data.fit_data import FitData
+from training.data.purchases import FitData
 
 DENSE_CELLS = 4_000 * 4_000
 """Most cells (products × offers) of a dense scorer: 64 MB, which a server still reads quickly."""

@@ -1,10 +1,21 @@
-"""From factors of products to a scorer of offers."""
+"""From factors of products to a scorer of offers.
+
+Implicit ALS: matrix factorisation of purchases by alternating least squares.
+
+Logistic matrix factorisation: factors whose product is the log-odds of a purchase.
+
+Implicit BPR: factors that rank what a member bought above what the member did not.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from training.bundle.scorers import Factors, FoldIn
-from training.data.fit_data import FitData
+from training.bundle.scorers import Factors, FoldIn, Weighting
+from training.data.purchases import FitData
+from training.recommenders.base import Recommender, Trial, check_weighting
 
 Floats = npt.NDArray[np.floating]
 
@@ -60,3 +71,202 @@ def passes(wanted: int, pairs: int, most_steps: int) -> int:
 def plain(values: Floats) -> npt.NDArray[np.float32]:
     """Return values as float32 in rows, the form a bundle holds."""
     return np.ascontiguousarray(values, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Als(Recommender):
+    """Collaborative filtering for implicit feedback (Hu, Koren and Volinsky, 2008), from implicit.
+
+    Member factors are the least-squares solution for the history at hand, so a purchase counts as soon as it is known
+    and members who came after the fit have factors too.
+
+    Attributes:
+        factors: Number of factors.
+        regularisation: L2 weight.
+        alpha: Confidence per unit of weight.
+        iterations: Sweeps over members and products.
+        weighting: How much a pair weighs.
+    """
+
+    name: ClassVar[str] = "als"
+    summary: ClassVar[str] = "Matrix factorisation of purchases (implicit alternating least squares)."
+    slow: ClassVar[bool] = True
+
+    factors: int = 64
+    regularisation: float = 30.0
+    alpha: float = 1.0
+    iterations: int = 15
+    weighting: Weighting = "log_decayed_168"
+
+    def __post_init__(self) -> None:
+        check_weighting(self.weighting)
+        # Zero would leave a member of few products with a singular system.
+        if not self.regularisation > 0:
+            raise ValueError(f"regularisation == {self.regularisation}, must be > 0.")
+
+    @classmethod
+    def suggest(cls, trial: Trial) -> Self:
+        """Return settings; many factors want much regularisation."""
+        return cls(
+            factors=trial.suggest_int("factors", 8, 256, log=True),
+            regularisation=trial.suggest_float("regularisation", 0.1, 300.0, log=True),
+            alpha=trial.suggest_float("alpha", 0.25, 32.0, log=True),
+            weighting=trial.suggest_categorical(
+                "weighting", ("binary", "log", "log_decayed_84", "log_decayed_168")
+            ),
+        )
+
+    @classmethod
+    def starts(cls) -> tuple[Self, ...]:
+        """Return settings for purchases that repeat, and for ratings and clicks that do not."""
+        return cls(), cls(factors=24, regularisation=50.0, alpha=10.0, weighting="binary")
+
+    def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Factors:
+        """Factorise; implicit's sweeps give the same bits for any number of threads."""
+        from implicit.cpu.als import AlternatingLeastSquares
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
+        matrix = data.matrix(self.weighting)
+        if matrix.nnz == 0:
+            return no_factors(data)
+        # implicit runs its own threads; BLAS threads below them would fight for the same cores.
+        with threadpool_limits(1, "blas"):
+            model = AlternatingLeastSquares(
+                factors=self.factors,
+                regularization=self.regularisation,
+                alpha=self.alpha,
+                iterations=self.iterations,
+                num_threads=threads,
+                random_state=seed,
+            )
+            model.fit(matrix, show_progress=False)
+            products = plain(model.item_factors)
+            gram = plain(products.astype("float64").T @ products.astype("float64"))
+        fold_in = FoldIn(self.weighting, self.alpha, self.regularisation, products, gram)
+        return factor_scorer(data, products, None, fold_in=fold_in)
+
+
+LMF_MOST_STEPS = 600_000_000
+"""Most steps of a fit, which are passes × pairs of member and product."""
+
+
+@dataclass(frozen=True)
+class Lmf(Recommender):
+    """Logistic matrix factorisation for implicit feedback (Johnson, 2014), from implicit.
+
+    Attributes:
+        factors: Number of factors, besides the biases that implicit keeps as two more.
+        learning_rate: Initial step size of Adagrad.
+        regularisation: L2 weight.
+        iterations: Passes over members and products; fewer where they would be more than ``MOST_STEPS`` steps.
+        negatives: Products drawn as not bought, per bought product.
+        weighting: How much a pair weighs.
+    """
+
+    name: ClassVar[str] = "lmf"
+    summary: ClassVar[str] = "Factors whose product is the log-odds of a purchase (implicit)."
+    slow: ClassVar[bool] = True
+    descent: ClassVar[bool] = True
+
+    factors: int = 16
+    learning_rate: float = 1.0
+    regularisation: float = 3.0
+    iterations: int = 100
+    negatives: int = 3
+    weighting: Weighting = "binary"
+
+    def __post_init__(self) -> None:
+        check_weighting(self.weighting)
+
+    @classmethod
+    def suggest(cls, trial: Trial) -> Self:
+        """Return settings."""
+        return cls(
+            factors=trial.suggest_int("factors", 8, 128, log=True),
+            learning_rate=trial.suggest_float("learning_rate", 0.1, 2.0, log=True),
+            regularisation=trial.suggest_float("regularisation", 0.3, 30.0, log=True),
+            iterations=trial.suggest_int("iterations", 20, 150, log=True),
+            negatives=trial.suggest_int("negatives", 1, 20, log=True),
+            weighting=trial.suggest_categorical("weighting", ("binary", "log")),
+        )
+
+    def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Factors:
+        """Ascend in one thread: the draws of negatives depend on the number of threads."""
+        del threads
+        from implicit.cpu.lmf import LogisticMatrixFactorization
+
+        matrix = data.matrix(self.weighting)
+        if matrix.nnz == 0:
+            return no_factors(data)
+        model = LogisticMatrixFactorization(
+            factors=self.factors,
+            learning_rate=self.learning_rate,
+            regularization=self.regularisation,
+            iterations=passes(self.iterations, matrix.nnz, LMF_MOST_STEPS),
+            neg_prop=self.negatives,
+            num_threads=1,
+            random_state=seed,
+        )
+        model.fit(matrix, show_progress=False)
+        # Behind the factors of a product stand its bias and a 1, behind those of a member a 1 and the member's bias.
+        products, members = model.item_factors, model.user_factors
+        return factor_scorer(data, products[:, :-2], products[:, -2], member_factors=members[:, :-2])
+
+
+BPR_MOST_STEPS = 400_000_000
+"""Most steps of a fit, which are passes × pairs of member and product."""
+
+
+@dataclass(frozen=True)
+class Bpr(Recommender):
+    """Bayesian personalised ranking (Rendle et al., 2009), from implicit.
+
+    Attributes:
+        factors: Number of factors, besides the product bias that implicit keeps as one more.
+        learning_rate: Step size of stochastic gradient descent.
+        regularisation: L2 weight.
+        iterations: Passes over the purchases; fewer where they would be more than ``MOST_STEPS`` steps.
+    """
+
+    name: ClassVar[str] = "bpr"
+    summary: ClassVar[str] = (
+        "Factors that rank bought above not bought (implicit Bayesian personalised ranking)."
+    )
+    slow: ClassVar[bool] = True
+    descent: ClassVar[bool] = True
+
+    factors: int = 64
+    learning_rate: float = 0.01
+    regularisation: float = 0.01
+    iterations: int = 50
+
+    @classmethod
+    def suggest(cls, trial: Trial) -> Self:
+        """Return settings; the number of passes says how far the steps lead."""
+        return cls(
+            factors=trial.suggest_int("factors", 8, 128, log=True),
+            learning_rate=trial.suggest_float("learning_rate", 0.003, 0.1, log=True),
+            regularisation=trial.suggest_float("regularisation", 0.0003, 0.1, log=True),
+            iterations=trial.suggest_int("iterations", 20, 150, log=True),
+        )
+
+    def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Factors:
+        """Descend in one thread: with two, updates race and no two fits are alike."""
+        del threads
+        from implicit.cpu.bpr import BayesianPersonalizedRanking
+
+        matrix = data.matrix("binary")
+        if matrix.nnz == 0:
+            return no_factors(data)
+        model = BayesianPersonalizedRanking(
+            factors=self.factors,
+            learning_rate=self.learning_rate,
+            regularization=self.regularisation,
+            iterations=passes(self.iterations, matrix.nnz, BPR_MOST_STEPS),
+            num_threads=1,
+            random_state=seed,
+        )
+        model.fit(matrix, show_progress=False)
+        # The last factor of a product is its bias; that of a member is 1.
+        products, members = model.item_factors, model.user_factors
+        return factor_scorer(data, products[:, :-1], products[:, -1], member_factors=members[:, :-1])

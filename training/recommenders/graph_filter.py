@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from training.bundle.scorers import Mixture, Projection, Weighting
-from training.data.fit_data import FitData
+from training.data.purchases import FitData
 from training.recommenders.associations import (
     KEPT,
     blocks_of,
@@ -20,9 +20,8 @@ from training.recommenders.associations import (
     power,
     scaled,
 )
-from training.recommenders.base import Recommender, Trial
+from training.recommenders.base import Recommender, Trial, check_weighting
 from training.recommenders.factorisation import plain
-from training.recommenders.weightings import check_weighting
 
 SMALL = 1_000
 """Up to so many members or products all singular vectors are computed at once."""

@@ -1,4 +1,7 @@
-"""The members a list is made for: those of the trial, or of another table with the same features."""
+"""The members a list is made for: those of the trial, or of another table with the same features.
+
+How likely each member responds to each arm: logistic, cross-fitted for the trial's own members.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +11,60 @@ import polars as pl
 
 from experiments.send_plan import Audience
 from experiments.uplift.calibration import apply_all
-from experiments.uplift.trial import Floats, Ints
-from training.actions.encoding import encode, is_text
+from experiments.uplift.trial import Floats, Ints, Trial
 from training.data.columns import open_frame, refuse, require
 from training.errors import DatasetError
 from training.send_plan.costs import expected_costs
-from training.send_plan.responses import Responses
-from training.uplift.learning import LearnedEffects
+from training.uplift.features import encode, is_text
+from training.uplift.learners import Rows, cross_fitted_outcomes, outcome_models
+from training.uplift.learning import LearnedEffects, arm_chances
+from training.uplift.models import Family, Predictor
+
+_FAMILY = Family(boosted=False, binary=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Responses:
+    """Probabilities of a response.
+
+    Attributes:
+        predicted: float64[n, arms], of the trial's members, by models that did not see them.
+        models: One per arm, of all members of the trial.
+        learned: Says how features become numbers.
+    """
+
+    predicted: Floats
+    models: tuple[Predictor, ...]
+    learned: LearnedEffects
+
+    def of(self, features: pl.DataFrame) -> Floats:
+        """Return float64[n, arms] for anybody with the trial's features."""
+        matrix = encode(self.learned.fitted.encoding, features)
+        return np.column_stack([model.predict(matrix).clip(0, 1) for model in self.models])
+
+
+def learn_responses(trial: Trial, response: str, learned: LearnedEffects, seed: int) -> Responses:
+    """Learn the probability of a response to each arm, in the folds of the effects.
+
+    Args:
+        trial: The trial.
+        response: Name of an outcome that is 0 or 1.
+        learned: The effects.
+        seed: Of everything random.
+    """
+    matrix = encode(learned.fitted.encoding, trial.features)
+    rows = Rows(
+        matrix,
+        trial.arm,
+        len(trial.arms),
+        trial.outcomes[response],
+        trial.propensity,
+        arm_chances(trial, matrix),
+        binary=True,
+        seed=seed,
+    )
+    predicted = cross_fitted_outcomes(rows, learned.fold, _FAMILY).clip(0, 1)
+    return Responses(predicted, tuple(outcome_models(rows, _FAMILY)), learned)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,7 @@
-"""The job behind ``troth plan``: a trial in, a list with its value and its verdict out."""
+"""The job behind ``troth plan``: a trial in, a list with its value and its verdict out.
+
+What was done before money was allocated, in sentences.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -8,26 +11,115 @@ from typing import Any
 
 import polars as pl
 
-from experiments.effects.description import describe, in_words
-from experiments.effects.scores import weighted_scores
-from experiments.number_format import count_of
+from experiments.number_format import count_of, plain
 from experiments.pages.send_plan_page import Receivers, build_page
 from experiments.pages.uplift_page import effects_section
 from experiments.send_plan import Limits, PlanProblem, Scored, SendPlan, make_plan, plan_document
+from experiments.send_plan.sentences import money
+from experiments.uplift.calibration import Calibration
 from experiments.uplift.evaluation import evaluate_effects
+from experiments.uplift.groups import describe, in_words
 from experiments.uplift.result import Unit
-from experiments.uplift.trial import Floats, Trial
+from experiments.uplift.trial import Floats, Trial, weighted_scores
 from training.offers.problem import one_thread_of_algebra
-from training.send_plan.audiences import Addressed, differ, of_a_table, of_the_trial
+from training.send_plan.audiences import Addressed, differ, learn_responses, of_a_table, of_the_trial
 from training.send_plan.costs import ArmCost, arm_costs, check_names, net_outcome
+from training.send_plan.list_table import plan_table
 from training.send_plan.own_rule import RuleLine, rule_arms
-from training.send_plan.responses import learn_responses
-from training.send_plan.steps import first_steps
-from training.send_plan.table import plan_table
 from training.uplift.learners import CHALLENGERS, DEFAULT_LEARNER
 from training.uplift.learning import FOLDS, LearnedEffects, learn_effects
 from training.uplift.reading import ReadTrial, TrialColumns, read_trial
-from training.uplift.trust import check_trial
+from training.uplift.trust import TrialTrust, check_trial
+
+
+def first_steps(
+    read: ReadTrial, trust: TrialTrust, learned: LearnedEffects, costs: Mapping[str, ArmCost]
+) -> list[tuple[str, str]]:
+    """Return name and sentence of each step up to the calibration.
+
+    Args:
+        read: The trial.
+        trust: Its checks.
+        learned: Effects on net margin.
+        costs: By arm, as they were given.
+    """
+    return [
+        ("read", _read(read)),
+        ("trust the trial", " ".join(finding.sentence for finding in trust.findings)),
+        ("costs", _costs(read, costs)),
+        ("effects", _effects(learned)),
+        ("heterogeneity gate", _gate(learned)),
+        ("calibrate and shrink", _shrunk(learned)),
+    ]
+
+
+def _read(read: ReadTrial) -> str:
+    trial = read.trial
+    sizes = ", ".join(
+        f"{arm} {count:,}" for arm, count in zip(trial.arms, trial.counts.tolist(), strict=True)
+    )
+    told = f"{count_of(len(trial), 'member')}: {sizes}; {count_of(trial.features.width, 'feature')}."
+    if not read.columns.margin:
+        told += f" No margin column was named, so {read.outcome} itself is the money."
+    if not read.columns.response:
+        told += f" Who responded is told by {read.response}."
+    return told
+
+
+def _costs(read: ReadTrial, costs: Mapping[str, ArmCost]) -> str:
+    named = [
+        f"{arm}: {cost.per_send:g} a send"
+        + (f" and {cost.per_response:g} a response" if cost.per_response else "")
+        for arm, cost in costs.items()
+    ]
+    free = [arm for arm in read.trial.arms[1:] if arm not in costs]
+    if free:
+        named.append(f"{' and '.join(free)}: nothing, because no cost was named")
+    return f"{'; '.join(named)}."
+
+
+def _effects(learned: LearnedEffects) -> str:
+    arms = "; ".join(
+        f"{arm} {money(average)}"
+        for arm, average in zip(learned.trial.arms[1:], learned.averages, strict=True)
+    )
+    better = [f"{name} ({money(one)} a member)" for name, one in learned.differences.items() if one.lower > 0]
+    told = f"Average effect on net margin against {learned.trial.arms[0]}, a member: {arms}."
+    told += f" Predicted for each member by {learned.chosen.name}, from models that did not see her."
+    if not learned.differences:
+        return told
+    if better:
+        return f"{told} Shown to choose better than the default: {'; '.join(better)}."
+    return f"{told} Not shown to choose better: {', '.join(learned.differences)}."
+
+
+def _gate(learned: LearnedEffects) -> str:
+    each = [
+        f"{arm}: {'they do' if calibration.passes else 'not shown'} (slope {_slope(calibration)})"
+        for arm, calibration in zip(learned.trial.arms[1:], learned.chosen.calibrations, strict=True)
+    ]
+    return f"Whether effects differ between members as predicted: {'; '.join(each)}."
+
+
+def _slope(calibration: Calibration) -> str:
+    slope = calibration.slope
+    if math.isnan(slope.estimate):
+        return "none: all predictions are equal"
+    return f"{plain(slope.estimate, 2)} ± {plain(slope.error, 2)}"
+
+
+def _shrunk(learned: LearnedEffects) -> str:
+    each = [
+        f"{arm} by {plain(calibration.shrinkage, 2)}"
+        for arm, calibration in zip(learned.trial.arms[1:], learned.chosen.calibrations, strict=True)
+    ]
+    if not any(calibration.passes for calibration in learned.chosen.calibrations):
+        return (
+            "Effects are not shown to differ, so every member is expected to gain the average. The personalised list that is"
+            " valued goes by the effects as they were predicted: it is what personalising would have done."
+        )
+    return f"Predicted differences are multiplied by what holds of them: {', '.join(each)}; 0 leaves the average."
+
 
 Progress = Callable[[str, int, int], None]
 NET = "net margin"

@@ -1,15 +1,24 @@
-"""Why a member gets what she gets, in two of her features."""
+"""Why a member gets what she gets, in two of her features.
+
+How certain the expected gain of a send is: the band of the calibration line at the member's prediction.
+
+The list as a table: one row per member, in the order of the members' table.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from scipy.special import ndtri
 
 from experiments.number_format import plain
 from experiments.send_plan import SendPlan, VerdictCode
+from experiments.uplift.calibration import Calibration
 from experiments.uplift.trial import Floats, Ints
 from training.bundle.encoding import Encoding, NumberPart
+from training.send_plan.audiences import Addressed
+from training.uplift.learning import LearnedEffects
 
 CHANCE = "left to chance"
 _FEATURES = 2
@@ -135,3 +144,70 @@ def _texts(features: pl.DataFrame, encoding: Encoding, name: str) -> list[str]:
         f"no {name}" if value is None else f"{name} {plain(value, decimals)}"
         for value in column.cast(pl.Float64).to_list()
     ]
+
+
+def gain_band(
+    calibrations: Sequence[Calibration], raw: Floats, expected: Floats, arm: Ints, level: float = 0.05
+) -> tuple[Floats, Floats, Floats]:
+    """Return float64[n] each: expected gain of what each member gets, and the ends of its band; 0 for the control.
+
+    The band is that of the average gain of members who are predicted alike, not of the single member's. The average effect and the
+    slope of a line through centred predictions are uncorrelated, so that their variances add (Draper & Smith 1998, section 1.4).
+
+    Args:
+        calibrations: One per arm but the control.
+        raw: float64[n, K], gains as they were predicted.
+        expected: float64[n, K], calibrated.
+        arm: int64[n], what each member gets.
+        level: The accepted error.
+    """
+    n = len(arm)
+    gain, half = np.zeros(n), np.zeros(n)
+    for place, calibration in enumerate(calibrations):
+        own = np.flatnonzero(arm == place + 1)
+        away = raw[own, place] - calibration.predicted_mean
+        slope = calibration.slope.error if calibration.passes else 0.0
+        gain[own] = expected[own, place]
+        half[own] = -ndtri(level / 2) * np.hypot(calibration.average.error, away * slope)
+    return gain, gain - half, gain + half
+
+
+def plan_table(plan: SendPlan, learned: LearnedEffects, addressed: Addressed) -> pl.DataFrame:
+    """Return the list.
+
+    * the member's id, or ``row``, counted from 1
+    * ``arm``: what she gets; the control's name where nothing is sent
+    * ``propensity``: how likely she was to get it, chance included
+    * ``random``: whether she is left to chance
+    * ``expected_gain``, ``expected_gain_lower``, ``expected_gain_upper``: net of cost, calibrated, against the control; the band is
+      that of members who are predicted alike, 95 %
+    * ``cost``: expected, of the send
+    * ``reason``: in two of her features, where the verdict is to personalise
+
+    Args:
+        plan: The plan.
+        learned: The effects that it rests on.
+        addressed: The list's members.
+    """
+    listed, audience = plan.list, plan.audience
+    gain, lower, upper = gain_band(
+        learned.chosen.calibrations, addressed.raw, audience.expected_gains, listed.arm, plan.problem.level
+    )
+    cost = np.zeros(len(audience))
+    sent = np.flatnonzero(listed.arm)
+    cost[sent] = audience.costs[sent, listed.arm[sent] - 1]
+    encoding = learned.fitted.encoding
+    found = contributions(encoding, addressed.matrix, audience.gains)
+    return pl.DataFrame(
+        {
+            audience.members.name: audience.members,
+            "arm": pl.Series([plan.problem.arms[arm] for arm in listed.arm.tolist()], dtype=pl.String),
+            "propensity": listed.propensity,
+            "random": listed.random.random,
+            "expected_gain": gain,
+            "expected_gain_lower": lower,
+            "expected_gain_upper": upper,
+            "cost": cost,
+            "reason": reasons(plan, addressed.features, encoding, found),
+        }
+    )

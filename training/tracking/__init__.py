@@ -4,11 +4,10 @@ The only package that imports mlflow, and only inside functions: importing it ta
 prints its help should not pay. Plain values go in and come out.
 """
 
-from training.tracking.comparing import ComparedVersion, VersionComparison, compare_versions
-from training.tracking.listing import list_models
+from training.tracking.comparing import ComparedVersion, VersionComparison, compare_versions, list_models
 from training.tracking.pulling import PulledModel, pull_all, pull_model
-from training.tracking.records import RecordedModel
 from training.tracking.registry import ModelRegistry, RegisteredVersion
+from training.tracking.runs import RecordedModel
 from training.tracking.store import experiment_name, registered_model_name, tracking_uri
 
 __all__ = [

@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.code_version import UNKNOWN, code_version
-from training.tracking.quiet import import_mlflow
-from training.tracking.records import metric_key
-from training.tracking.runs import NOTE_TAG
-from training.tracking.store import job_experiment, tracking_uri, using_store
+from training.tracking.runs import NOTE_TAG, UNKNOWN, code_version, metric_key
+from training.tracking.store import import_mlflow, job_experiment, tracking_uri, using_store
 
 _DIGEST_LENGTH = 32
 

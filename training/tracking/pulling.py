@@ -9,7 +9,7 @@ from pathlib import Path
 from training.bundle import BundleError, Manifest, open_action_bundle, open_bundle
 from training.bundle.manifest import ACTIONS, OFFERS
 from training.errors import RegistryError
-from training.tracking.listing import existing_registries
+from training.tracking.comparing import existing_registries
 from training.tracking.registry import CHAMPION_ALIAS, ModelRegistry, RegisteredVersion
 
 

@@ -8,11 +8,9 @@ from typing import Any
 
 from training.bundle import OfferModel, write_bundle
 from training.bundle.manifest import Parameter
-from training.tracking.pyfunc_model import BUNDLE_FOLDER, log_pyfunc
-from training.tracking.quiet import import_mlflow
-from training.tracking.records import model_version
-from training.tracking.registry import STATUS_TAG
-from training.tracking.runs import RunContext
+from training.tracking.registry import BUNDLE_FOLDER, STATUS_TAG, log_pyfunc
+from training.tracking.runs import RunContext, model_version
+from training.tracking.store import import_mlflow
 
 NOBODY = "a member nobody knows"
 PENDING = "pending"

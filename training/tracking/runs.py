@@ -1,17 +1,74 @@
-"""Single runs, written through MLflow's client with explicit ids, so that several can be open at once."""
+"""Single runs, written through MLflow's client with explicit ids, so that several can be open at once.
+
+Where things were recorded, in plain values.
+
+Which code trained a model.
+"""
 
 import json
 import math
+import shutil
+import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from training.code_version import UNKNOWN
 from training.evaluation import Estimate
 from training.offers.result import JobInfo
-from training.tracking.quiet import import_mlflow
-from training.tracking.records import metric_key
+from training.tracking.store import import_mlflow
+
+
+@dataclass(frozen=True)
+class RecordedModel:
+    """Where a model was recorded.
+
+    Attributes:
+        run_id: MLflow run.
+        version: Version in the registry, ascending from 1 within a task.
+        model_version: Unique name of the fitted model, under which decisions log it.
+    """
+
+    run_id: str
+    version: str
+    model_version: str
+
+
+def model_version(model: str, run_id: str) -> str:
+    """Return the name under which decisions log a model."""
+    return f"{model}@{run_id[:12]}"
+
+
+def metric_key(metric: str) -> str:
+    """Return the name of a metric in MLflow, which refuses ``@``: ``ndcg@10`` is ``ndcg_at_10`` there."""
+    return metric.replace("@", "_at_")
+
+
+UNKNOWN = "unknown"
+
+
+def code_version() -> str:
+    """Return the Git commit of this source tree, with ``+changes`` where files differ from it, or ``unknown``."""
+    root = Path(__file__).resolve().parents[2]
+    git = shutil.which("git")
+    # Inside somebody else's repository (a virtual environment, say) git would answer for that one.
+    if git is None or not (root / ".git").exists():
+        return UNKNOWN
+    commit = _run([git, "-C", str(root), "rev-parse", "HEAD"])
+    if not commit:
+        return UNKNOWN
+    changed = _run([git, "-C", str(root), "status", "--porcelain", "--untracked-files=no"])
+    return f"{commit}+changes" if changed else commit
+
+
+def _run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
 
 NOTE_TAG = "mlflow.note.content"
 PARENT_TAG = "mlflow.parentRunId"

@@ -1,15 +1,42 @@
-"""Where runs and models are kept: one SQLite file with a folder of artifacts beside it."""
+"""Where runs and models are kept: one SQLite file with a folder of artifacts beside it.
 
+Importing mlflow so that it neither talks to the terminal nor to the network.
+"""
+
+import importlib
+import logging
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from training.bundle.manifest import ACTIONS
 from training.bundle.task import Task
 from training.errors import RegistryError, TrainingError
-from training.tracking.quiet import import_mlflow
+
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    # MLflow asks GitPython for the commit; without a git program that import would print a paragraph.
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+def import_mlflow(name: str = "mlflow") -> ModuleType:
+    """Return mlflow or one of its modules; settings the user made in the environment stay in force."""
+    for variable, value in _SETTINGS.items():
+        os.environ.setdefault(variable, value)
+    module = importlib.import_module(name)
+    for logger in ("mlflow", "alembic"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    return module
+
 
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"

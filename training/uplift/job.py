@@ -1,4 +1,7 @@
-"""The training job for actions: a trial in, effects of its arms out, tracked in MLflow and ready to serve."""
+"""The training job for actions: a trial in, effects of its arms out, tracked in MLflow and ready to serve.
+
+Turning fitted effects into the model that the server holds.
+"""
 
 import json
 from collections.abc import Callable
@@ -6,24 +9,63 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from experiments.effects.document import evaluation_document
 from experiments.pages.uplift_page import effects_page, evaluation_charts
 from experiments.uplift.evaluation import evaluate_effects
-from experiments.uplift.result import Evaluation, Unit
+from experiments.uplift.result import Evaluation, Unit, evaluation_document
 from experiments.uplift.trial import Floats, Trial
-from training.actions.compiling import compile_effects
-from training.data.columns import fingerprint
-from training.data.writing import write_table
+from training.bundle import ActionModel
+from training.bundle.trees import Trees, compile_trees
+from training.data.columns import fingerprint, write_table
 from training.errors import DatasetError
 from training.offers.problem import one_thread_of_algebra
 from training.plots import as_png
 from training.uplift.learners import CHALLENGERS, DEFAULT_LEARNER, LINEAR_LEARNERS
-from training.uplift.learning import FOLDS, LearnedEffects, learn_effects
+from training.uplift.learning import FOLDS, FittedEffects, LearnedEffects, learn_effects
+from training.uplift.models import Boosted, Line
 from training.uplift.reading import ReadTrial, TrialColumns, read_trial
 from training.uplift.result import TrainActionsResult
 from training.uplift.trust import check_trial
+
+
+def compile_effects(fitted: FittedEffects, arms: tuple[str, ...], outcome: str) -> ActionModel:
+    """Return fitted effects as arrays.
+
+    Args:
+        fitted: Effects for anybody.
+        arms: All arms, the control first.
+        outcome: What the effects are on.
+    """
+    lines = [(place, model) for place, model in enumerate(fitted.model.models) if isinstance(model, Line)]
+    boosted = [
+        (place, model) for place, model in enumerate(fitted.model.models) if isinstance(model, Boosted)
+    ]
+    order = [place for place, _ in (*lines, *boosted)]
+    logistic = [model.logistic for _, model in lines] + [model.binary for _, model in boosted]
+    width = fitted.encoding.width
+    return ActionModel(
+        control=arms[0],
+        arms=arms[1:],
+        outcome=outcome,
+        encoding=fitted.encoding,
+        lines=np.array([model.coefficients for _, model in lines], dtype=np.float64).reshape(
+            len(lines), width
+        ),
+        intercepts=np.array([model.intercept for _, model in lines], dtype=np.float64),
+        trees=tuple(_trees(model) for _, model in boosted),
+        logistic=np.array(logistic, dtype=np.bool_),
+        weights=np.ascontiguousarray(fitted.model.weights[:, order]),
+        averages=np.array([one.average.estimate for one in fitted.calibrations]),
+        shrinkages=np.array([one.shrinkage for one in fitted.calibrations]),
+        means=np.array([one.predicted_mean for one in fitted.calibrations]),
+    )
+
+
+def _trees(model: Boosted) -> Trees:
+    return compile_trees([tree["tree_structure"] for tree in model.booster.dump_model()["tree_info"]])
+
 
 Progress = Callable[[str, int, int], None]
 _STEPS = 4

@@ -2,6 +2,8 @@
 
 Each returns models whose weighted sums are the effects, so that one form serves, whoever learned it:
 ``effects[arm] = Σ weights[arm, m] · models[m](member)``.
+
+Folds of a trial: equal parts of every arm, so that no member takes part in predicting for herself.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,10 +11,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.effects.scores import doubly_robust_scores
-from experiments.uplift.trial import Floats, Ints
-from training.actions.folds import folds_of
+from experiments.uplift.trial import Floats, Ints, doubly_robust_scores
 from training.uplift.models import Family, Line, Predictor
+
+
+def folds_of(arm: Ints, folds: int, seed: int) -> Ints:
+    """Return int64[n], the fold of each member, drawn so that every arm is spread evenly.
+
+    Args:
+        arm: int64[n].
+        folds: How many.
+        seed: Decides the draw.
+    """
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(arm))
+    shuffled = order[np.argsort(arm[order], kind="stable")]
+    fold = np.empty(len(arm), dtype=np.int64)
+    fold[shuffled] = np.arange(len(arm)) % folds
+    return fold
+
 
 DEFAULT_LEARNER = "dr_ridge"
 _INNER_FOLDS = 2

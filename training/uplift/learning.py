@@ -1,4 +1,7 @@
-"""Learning the effects of a trial's arms: cross-fitted, calibrated, and by a challenger only where its policy earns more."""
+"""Learning the effects of a trial's arms: cross-fitted, calibrated, and by a challenger only where its policy earns more.
+
+The probability of every arm for every member, of which a log tells only that of the arm she got.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,15 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from experiments.effects.scores import doubly_robust_scores
 from experiments.uplift.calibration import Calibration, apply_all, calibrate_arms
 from experiments.uplift.estimate import Estimate, mean_estimate
-from experiments.uplift.trial import Floats, Ints, Trial
-from training.actions.chances import arm_chances
-from training.actions.encoding import encode, learn_encoding
-from training.actions.folds import folds_of
+from experiments.uplift.trial import Floats, Ints, Trial, doubly_robust_scores
 from training.bundle.encoding import Encoding
 from training.errors import TrainingError
+from training.uplift.features import encode, learn_encoding
 from training.uplift.learners import (
     CHALLENGERS,
     DEFAULT_LEARNER,
@@ -22,8 +22,39 @@ from training.uplift.learners import (
     EffectModel,
     Rows,
     cross_fitted_outcomes,
+    folds_of,
 )
 from training.uplift.models import Family
+
+_SAME = 1e-9
+
+
+def arm_chances(trial: Trial, matrix: Floats) -> Floats:
+    """Return float64[n, arms], rows summing to 1.
+
+    Where every arm had one propensity they are these; else they are estimated by a multinomial logistic regression on the
+    features, and the known one of the member's own arm is kept.
+
+    Args:
+        trial: The trial.
+        matrix: float64[n, width], its encoded features.
+    """
+    arms = len(trial.arms)
+    levels = [trial.propensity[trial.arm == arm] for arm in range(arms)]
+    if all(np.ptp(level) <= _SAME for level in levels if len(level)):
+        chances = np.array([level[0] if len(level) else 0.0 for level in levels])
+        return np.tile(chances / chances.sum(), (len(trial), 1))
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(C=1.0, max_iter=200).fit(matrix, trial.arm)
+    estimated: Floats = fitted.predict_proba(matrix)
+    rows = np.arange(len(trial))
+    others = 1.0 - estimated[rows, trial.arm]
+    scale = np.divide(1.0 - trial.propensity, others, out=np.zeros(len(rows)), where=others > 0)
+    chances = estimated * scale[:, None]
+    chances[rows, trial.arm] = trial.propensity
+    return chances
+
 
 FOLDS = 5
 FEWEST_PER_ARM = 20

@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from training.actions.encoding import as_numbers, is_text
 from training.bundle import ActionModel, write_bundle
 from training.bundle.manifest import ACTIONS
-from training.code_version import code_version
 from training.tracking.job_run import JobRun
-from training.tracking.pyfunc_model import BUNDLE_FOLDER
-from training.tracking.quiet import import_mlflow
-from training.tracking.records import model_version
 from training.tracking.registry import (
+    BUNDLE_FOLDER,
     CHALLENGER_ALIAS,
     CHAMPION_ALIAS,
     DISTRUST_TAG,
     PREVIOUS_ALIAS,
     TRUSTED,
 )
-from training.tracking.store import registered_model_name
+from training.tracking.runs import code_version, model_version
+from training.tracking.store import import_mlflow, registered_model_name
+from training.uplift.features import as_numbers, is_text
 
 if TYPE_CHECKING:
     from training.uplift.result import TrainActionsResult

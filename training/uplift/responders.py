@@ -5,14 +5,13 @@ from typing import Any
 
 import polars as pl
 
-from experiments.effects.document import evaluation_document
 from experiments.errors import AnalysisError
 from experiments.pages.uplift_page import effects_section
 from experiments.uplift.evaluation import evaluate_effects
-from experiments.uplift.result import Evaluation, Unit
+from experiments.uplift.result import Evaluation, Unit, evaluation_document
 from experiments.uplift.trial import Trial
-from training.actions.leaks import find_leaks
 from training.offers.problem import one_thread_of_algebra
+from training.uplift.features import find_leaks
 from training.uplift.learning import LearnedEffects, learn_effects
 from training.uplift.trust import TrialTrust, check_trial
 

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.special import chdtrc
 
 from experiments.uplift.trial import Floats, Trial
-from training.actions.encoding import encode, learn_encoding
 from training.errors import TrainingError
+from training.uplift.features import encode, learn_encoding
 
 ACCEPTED = 0.001
 """Accepted chance of stopping a sound trial, for each check, as for the sample ratio of an experiment."""

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.aggregates import collect
+from experiments.aggregates.event_columns import Aggregate, EventColumn, EventNames, EventSpec
 from experiments.aggregates.events import FIRST, UnitTable, unit_table
 from experiments.errors import AnalysisError
-from experiments.sufficient.event_spec import Aggregate, EventColumn, EventNames, EventSpec
 from tests.experiments.aggregates.reference import assert_same, metric
 
 DAY = datetime(2024, 3, 1, 12, tzinfo=UTC)

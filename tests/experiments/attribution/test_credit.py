@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from experiments.attribution import CREDIT_COLUMNS, AttributionRules, Rule, attribute
 from experiments.errors import AnalysisError
+from experiments.log.attribution import CREDIT_COLUMNS, AttributionRules, Rule, attribute
 from experiments.log.frames import EventFrames
 from tests.experiments.attribution.logs import action, decision, exposure, log, outcome
 

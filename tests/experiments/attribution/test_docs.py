@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from experiments.attribution import CREDIT_COLUMNS, TOUCH_COLUMNS, AttributionRules, Status
+from experiments.log.attribution import CREDIT_COLUMNS, TOUCH_COLUMNS, AttributionRules, Status
 from tests.experiments.attribution.logs import decision, outcome, write_log
 
 TEXT = (Path(__file__).parents[3] / "docs" / "attribution.md").read_text(encoding="utf-8")

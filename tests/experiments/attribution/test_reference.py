@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.attribution import AttributionRules, Rule, attribute, touches
+from experiments.log.attribution import AttributionRules, Rule, attribute, touches
 from experiments.log.frames import EventFrames
 from tests.experiments.attribution.logs import START
 

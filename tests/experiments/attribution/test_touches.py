@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from experiments.attribution import TOUCH_COLUMNS, AttributionRules, attribute, evidence, touches
+from experiments.log.attribution import TOUCH_COLUMNS, AttributionRules, attribute, evidence, touches
 from experiments.log.frames import EventFrames
 from tests.experiments.attribution.logs import action, at, decision, log, outcome
 

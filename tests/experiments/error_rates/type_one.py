@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.stats import Moments, PairEstimate, estimate_pair, fixed_effect
 from experiments.stats.bootstrap import bootstrap_interval, resample, weighted_mean
-from experiments.stats.independent import independent_pair
+from experiments.stats.figure import independent_pair
 from experiments.stats.quantile import quantile_estimate
 from tests.experiments.error_rates.measuring import ALPHA, Case, Part, around, between
 from tests.experiments.error_rates.scenarios import (

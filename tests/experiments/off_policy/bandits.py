@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from experiments.off_policy.logged import Logged, Predicted
+from experiments.off_policy.estimators import Logged, Predicted
 from experiments.uplift.trial import Floats, Ints
 
 _LEAN = 0.5

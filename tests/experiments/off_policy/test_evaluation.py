@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from experiments.errors import AnalysisError
-from experiments.off_policy.estimators import estimate_values
-from experiments.off_policy.evaluation import Verdict, evaluate_policy
-from experiments.off_policy.logged import Logged, Predicted
-from experiments.off_policy.overlap import FEWEST_REWARDS, overlap_of
+from experiments.off_policy.estimators import Logged, Predicted, estimate_values
+from experiments.off_policy.evaluation import FEWEST_REWARDS, Verdict, evaluate_policy, overlap_of
 from experiments.off_policy.promise import Measured, compare, promise_of
 from tests.experiments.off_policy.bandits import bandit, open_bandit
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from experiments.rules import AttributeType, RuleOutcome
-from experiments.rules.parse import _environment
+from experiments.rules.cel import _environment
 
 ATTRIBUTES = {
     "tier": AttributeType.STRING,

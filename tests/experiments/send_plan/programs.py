@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import linprog
 
-from experiments.send_plan.limits import Limits
+from experiments.send_plan.problem import Limits
 from experiments.uplift.trial import Floats
 
 

@@ -5,12 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from experiments.effects.scores import doubly_robust_scores, weighted_scores
-from experiments.send_plan.comparing import Scored
-from experiments.send_plan.limits import Limits
-from experiments.send_plan.problem import Audience, PlanProblem
+from experiments.send_plan.problem import Audience, Limits, PlanProblem, Scored
 from experiments.uplift.calibration import apply_all, calibrate_arms
-from experiments.uplift.trial import Floats, Ints
+from experiments.uplift.trial import Floats, Ints, doubly_robust_scores, weighted_scores
 
 ARMS = ("none", "mail", "call")
 FOLDS = 5

@@ -5,10 +5,8 @@ import polars as pl
 import pytest
 
 from experiments.assignment.hashing import POINTS, Purpose, point
-from experiments.send_plan.learning_share import draw_random_share, uniform
-from experiments.send_plan.limits import Limits
-from experiments.send_plan.lists import ListKind, make_list, split
-from experiments.send_plan.problem import Audience
+from experiments.send_plan.lists import ListKind, draw_random_share, make_list, split, uniform
+from experiments.send_plan.problem import Audience, Limits
 
 MEMBERS = 4_000
 

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from experiments.send_plan.comparing import Scored, compare, effective_members
-from experiments.send_plan.limits import Limits
 from experiments.send_plan.policies import (
     by_response,
     by_rule,
@@ -13,6 +11,7 @@ from experiments.send_plan.policies import (
     one_hot,
     random_arms,
 )
+from experiments.send_plan.problem import Limits, Scored, compare, effective_members
 
 COSTS = np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0], [1.0, 2.0]])
 

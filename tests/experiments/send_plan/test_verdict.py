@@ -10,11 +10,10 @@ from scipy.stats import norm
 from experiments.errors import AnalysisError
 from experiments.pages.send_plan_page import Receivers, build_page
 from experiments.send_plan import Limits, make_plan, plan_document
-from experiments.send_plan.comparing import Comparison
-from experiments.send_plan.judging import Candidate, Findings, judge
-from experiments.send_plan.needed import members_needed, members_to_personalise
+from experiments.send_plan.judging import Candidate, Findings, judge, members_needed, members_to_personalise
+from experiments.send_plan.plan import VerdictCode, decide
 from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
-from experiments.send_plan.verdict import VerdictCode, decide
+from experiments.send_plan.problem import Comparison
 from experiments.uplift.estimate import estimate_of
 from experiments.uplift.trial import Floats
 from tests.experiments.pages import Page

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.stats import MetricShape, Moments, PairEstimate, Quantity, estimate_pair, relative_interval
-from experiments.stats.fieller import relative_estimate
+from experiments.stats.interval import relative_estimate
 from tests.experiments.stats.pairs import pair_of, pairs
 
 

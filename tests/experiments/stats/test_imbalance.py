@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.stats import Moments, Quantity
-from experiments.stats.imbalance import check_imbalance
+from experiments.stats.srm import check_imbalance
 
 COVARIATES = {"spend": Quantity(0), "trips": Quantity(1), "spend per trip": Quantity(0, 1)}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.stats.noncentral import noncentral_t_above
+from experiments.stats.power import noncentral_t_above
 
 
 @pytest.mark.filterwarnings("ignore:Error in function cdf")

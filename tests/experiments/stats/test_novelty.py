@@ -5,7 +5,7 @@ import pytest
 
 from experiments.errors import AnalysisError
 from experiments.stats import PairEstimate
-from experiments.stats.batches import pooled_unit_variances
+from experiments.stats.figure import pooled_unit_variances
 from experiments.stats.novelty import Novelty, novelty
 from tests.experiments.stats.pairs import pair_of
 

@@ -21,16 +21,19 @@ from experiments.stats import (
     fixed_effect,
     non_inferiority,
 )
-from experiments.stats.power import achieved_power, expected_days, minimal_detectable_effect, required_units
-from experiments.stats.power_plan import (
+from experiments.stats.group_sequential import Spending, spending_bounds
+from experiments.stats.power import (
     NO_EFFECT,
     Baseline,
     PowerMethod,
     PowerPlan,
     TargetEffect,
+    achieved_power,
     baseline_of,
+    expected_days,
+    minimal_detectable_effect,
+    required_units,
 )
-from experiments.stats.spending import Spending, spending_bounds
 
 STANDARD = Baseline(0.0, 1.0)
 GREATER = Alternative.GREATER

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.errors import AnalysisError
-from experiments.stats.independent import independent_pair
+from experiments.stats.figure import independent_pair
 from experiments.stats.quantile import quantile_estimate
 
 NORMAL_QUANTILE = 1.959964

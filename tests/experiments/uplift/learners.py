@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.effects.scores import doubly_robust_scores
-from experiments.uplift.trial import Floats, Trial
+from experiments.uplift.trial import Floats, Trial, doubly_robust_scores
 from tests.experiments.uplift.hillstrom import encoded
 
 

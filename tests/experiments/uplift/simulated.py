@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from experiments.effects.scores import doubly_robust_scores
-from experiments.uplift.trial import Floats, Trial
+from experiments.uplift.trial import Floats, Trial, doubly_robust_scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.effects.scores import weighted_scores
 from experiments.uplift.curves import arm_curve, arm_weights, auuc_raw, contrast_curve, qini_raw, steps_of
+from experiments.uplift.trial import weighted_scores
 from tests.experiments.uplift.hillstrom import rule, womens_visit
 
 RANKING = np.array([6.0, 5.0, 4.0, 3.0, 2.0, 1.0])

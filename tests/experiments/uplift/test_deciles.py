@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.effects.deciles import effects_by_decile, places
+from experiments.uplift.calibration import effects_by_decile, places
 
 
 def test_deciles_of_twenty_members() -> None:

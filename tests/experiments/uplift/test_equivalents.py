@@ -6,8 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from experiments.effects.equivalents import equivalents
-from experiments.uplift.curves import qini_raw
+from experiments.uplift.curves import equivalents, qini_raw
 from tests.experiments.uplift.oracles import (
     NAMES,
     Case,

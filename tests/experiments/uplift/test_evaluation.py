@@ -7,13 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments.effects.document import evaluation_document
 from experiments.errors import AnalysisError
 from experiments.pages.uplift_page import effects_page, effects_section
 from experiments.uplift.evaluation import evaluate_effects
 from experiments.uplift.groups import GroupName
 from experiments.uplift.policies import BEST_ARM
-from experiments.uplift.result import Evaluation, Unit
+from experiments.uplift.result import Evaluation, Unit, evaluation_document
 from tests.experiments.pages import Page
 from tests.experiments.uplift import learners
 from tests.experiments.uplift.hillstrom import ARMS, hillstrom, rule, womens_visit

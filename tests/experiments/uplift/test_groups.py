@@ -4,8 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments.effects.description import describe, in_words
-from experiments.uplift.groups import EffectGroup, GroupName, effect_groups
+from experiments.uplift.groups import EffectGroup, GroupName, describe, effect_groups, in_words
 from experiments.uplift.trial import Floats
 
 

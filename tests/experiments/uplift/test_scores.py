@@ -3,8 +3,7 @@
 import numpy as np
 import polars as pl
 
-from experiments.effects.scores import doubly_robust_scores, weighted_scores
-from experiments.uplift.trial import Trial, arm_positions
+from experiments.uplift.trial import Trial, arm_positions, doubly_robust_scores, weighted_scores
 
 
 def test_scores_of_a_trial_done_by_hand() -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from experiments.log.events import to_micros
-from server.budgets.closed import Closed
+from server.budgets.book import Closed
 from server.catalogue import Catalogue, Placement
+from server.decide.context import Question
 from server.decide.evidence import Evidence
-from server.decide.question import Question
 from server.members import MemberProfile, MemberState
 from server.programme.snapshot import Snapshot
 from tests.server.decide.making import arm, ask, counting_bundle, snapshot_of

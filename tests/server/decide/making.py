@@ -5,13 +5,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from experiments.answers import Assignment, AssignmentReason
-from experiments.plan import compile_plan
-from server.budgets.closed import NOTHING_CLOSED, Closed
+from experiments.assignment.plan import Assignment, AssignmentReason, compile_plan
+from server.budgets.book import NOTHING_CLOSED, Closed
 from server.catalogue import Catalogue, Money, Offer, Placement
-from server.decide.context import Visit
+from server.decide.context import Question, Visit
 from server.decide.evidence import NO_EVIDENCE, Evidence
-from server.decide.question import Question
 from server.members import MemberState
 from server.programme.snapshot import Snapshot
 from tests.server.scene import counting_model

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from experiments.plan import compile_plan
+from experiments.assignment.plan import compile_plan
 from server.catalogue import (
     Action,
     Arbitration,
@@ -12,10 +12,9 @@ from server.catalogue import (
     Offer,
     Placement,
 )
-from server.decide.context import Visit
+from server.decide.context import Question, Visit
 from server.decide.decide import decide
-from server.decide.pasts import Pasts
-from server.decide.question import Question
+from server.decide.score import Pasts
 from server.members import MemberProfile, MemberState
 from server.programme.snapshot import Snapshot
 from tests.server import scene

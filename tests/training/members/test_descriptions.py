@@ -11,11 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from training.member_value.cohorts import repurchase, retention
-from training.member_value.rfm import SEGMENTS, rfm_table, score, segment
-from training.member_value.surveys import latest_scores, promoter_score
-from training.members.descriptions import beta_of, discount_sensitivity, preferred
-from training.members.lifecycle import LifecycleRules, lifecycle_stages, movements
+from training.members.descriptions import (
+    SEGMENTS,
+    beta_of,
+    discount_sensitivity,
+    latest_scores,
+    preferred,
+    promoter_score,
+    rfm_table,
+    score,
+    segment,
+)
+from training.members.lifecycle import LifecycleRules, lifecycle_stages, movements, repurchase, retention
 from training.members.points import balance, balances
 from training.members.tiers import Tier, TierRules, tier_table
 

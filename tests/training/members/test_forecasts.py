@@ -7,10 +7,9 @@ import pytest
 
 from tests.training.members.cdnow import CALIBRATION, write
 from training.errors import TrainingError
-from training.member_value.history import Floats, OrderHistory
-from training.member_value.validation import area_under_curve
 from training.members.counts import CountModel, CountModelKind, fit_counts
-from training.members.history import Duration, TimeUnit, parse_duration
+from training.members.forecast import area_under_curve
+from training.members.history import Duration, Floats, OrderHistory, TimeUnit, parse_duration
 from training.members.orders import Orders, TransactionColumns, order_history, read_orders
 from training.members.spend import SpendModel, fit_spend
 

@@ -8,11 +8,10 @@ from experiments.uplift.curves import qini_raw
 from experiments.uplift.trial import Trial
 from tests.experiments.uplift.hillstrom import womens_visit
 from tests.training.uplift.trials import simulated
-from training.actions.compiling import compile_effects
-from training.actions.encoding import encode
-from training.actions.folds import folds_of
 from training.errors import TrainingError
-from training.uplift.learners import CHALLENGERS, LEARNERS
+from training.uplift.features import encode
+from training.uplift.job import compile_effects
+from training.uplift.learners import CHALLENGERS, LEARNERS, folds_of
 from training.uplift.learning import FEWEST_PER_ARM, best_arms, learn_effects
 
 

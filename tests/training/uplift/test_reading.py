@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from tests.training.uplift.trials import simulated, table_of
-from training.actions.encoding import FEWEST_ROWS, encode, learn_encoding
 from training.errors import DatasetError
+from training.uplift.features import FEWEST_ROWS, encode, learn_encoding
 from training.uplift.reading import ReadTrial, TrialColumns, read_trial
 from training.uplift.trust import check_trial
 
