@@ -48,22 +48,18 @@ def one_experiment(path: Path, changes: dict[str, str] | None = None) -> "Experi
 def run_analysis(definition: "ExperimentDefinition", request: Request) -> "ExperimentResult":
     """Return the analysis of the data that the request names."""
     from experiments.aggregates import open_table
-    from experiments.analysis import analyze_events, analyze_log, analyze_table, reanalyze
+    from experiments.analysis import analyze
     from experiments.log.frames import read_log
 
-    if request.saved is not None:
-        return reanalyze(definition, read_json(request.saved), today=request.as_of)
-    if request.data is not None:
-        return analyze_table(definition, open_table(request.data), today=request.as_of)
-    if request.exposures is not None and request.outcomes is not None:
-        return analyze_events(
-            definition,
-            exposures=open_table(request.exposures),
-            outcomes=open_table(request.outcomes),
-            identities=None if request.identities is None else open_table(request.identities),
-            today=request.as_of,
-        )
-    return analyze_log(definition, read_log(request.log, definition.programme), today=request.as_of)
+    tables = {
+        name: open_table(path)
+        for name in ("data", "exposures", "outcomes", "identities")
+        if (path := getattr(request, name)) is not None
+    }
+    saved = None if request.saved is None else read_json(request.saved)
+    of_log = saved is None and not tables
+    log = read_log(request.log, definition.programme) if of_log else None
+    return analyze(definition, **tables, saved=saved, log=log, today=request.as_of)
 
 
 def write_result(
@@ -75,16 +71,10 @@ def write_result(
         write_json({**result.to_json(), **who}, json)
     if html is None:
         return
-    from experiments.pages import ReportContext, build_report
+    from experiments.pages import result_report
 
-    definition = result.definition
-    context = ReportContext(
-        title=definition.experiment_id,
-        subtitle=definition.hypothesis,
-        generated_time=datetime.now(UTC),
-        who_responded="" if responders is None else responders.section(),
-    )
-    write_text(html, build_report(result, context))
+    who_responded = "" if responders is None else responders.section()
+    write_text(html, result_report(result, datetime.now(UTC), who_responded))
 
 
 if TYPE_CHECKING:

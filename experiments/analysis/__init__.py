@@ -1,6 +1,7 @@
 """Analysis of an experiment: what the variants changed, how sure that is, and what to do."""
 
 from experiments.analysis.analyze import (
+    analyze,
     analyze_decisions,
     analyze_events,
     analyze_log,
@@ -33,6 +34,7 @@ __all__ = [
     "TreatmentDecision",
     "VariantFigure",
     "Verdict",
+    "analyze",
     "analyze_decisions",
     "analyze_events",
     "analyze_log",

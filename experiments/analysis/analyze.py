@@ -21,6 +21,55 @@ from experiments.log.frames import EventFrames, as_members
 from experiments.standing_arms import is_standing, with_decisions_as_exposures
 
 
+def analyze(
+    definition: ExperimentDefinition,
+    *,
+    data: pl.LazyFrame | None = None,
+    exposures: pl.LazyFrame | None = None,
+    outcomes: pl.LazyFrame | None = None,
+    identities: pl.LazyFrame | None = None,
+    log: EventFrames | None = None,
+    saved: Mapping[str, Any] | None = None,
+    today: date | None = None,
+) -> ExperimentResult:
+    """Analyse an experiment from whichever source is given: a table, event tables, the server's log or a saved result.
+
+    Args:
+        definition: The experiment.
+        data: A table with one row per unit.
+        exposures: A long table with one row per exposure; together with ``outcomes``.
+        outcomes: A long table with one row per outcome.
+        identities: Which anonymous ids of the event tables belong to which member.
+        log: The server's log.
+        saved: What ``ExperimentResult.to_json`` gave.
+        today: The day for which the end is judged; the last day of the data if not given.
+
+    Returns:
+        Every figure that the definition asks for, and a verdict.
+
+    Raises:
+        AnalysisError: There is not exactly one source, or it cannot be read as the definition says.
+    """
+    if (exposures is None) != (outcomes is None):
+        raise AnalysisError("Exposures and outcomes belong together: give both tables.")
+    if identities is not None and exposures is None:
+        raise AnalysisError("Identities belong to tables of exposures and outcomes.")
+    if sum(source is not None for source in (data, exposures, log, saved)) != 1:
+        raise AnalysisError(
+            "Give one source: a table with one row per unit, tables of exposures and outcomes, the server's log, or a saved result."
+        )
+    if saved is not None:
+        return reanalyze(definition, saved, today=today)
+    if data is not None:
+        return analyze_table(definition, data, today=today)
+    if exposures is not None and outcomes is not None:
+        return analyze_events(
+            definition, exposures=exposures, outcomes=outcomes, identities=identities, today=today
+        )
+    assert log is not None
+    return analyze_log(definition, log, today=today)
+
+
 def analyze_table(
     definition: ExperimentDefinition, table: pl.DataFrame | pl.LazyFrame, *, today: date | None = None
 ) -> ExperimentResult:

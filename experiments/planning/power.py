@@ -3,8 +3,11 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import polars as pl
+
 from experiments.definition import Correction, Direction, ExperimentDefinition, Metric, MetricRole
 from experiments.errors import AnalysisError
+from experiments.planning.history import read_history
 from experiments.stats import Alternative, Margin, Spending
 from experiments.stats.power import (
     NO_EFFECT,
@@ -13,6 +16,7 @@ from experiments.stats.power import (
     PowerPlan,
     TargetEffect,
     achieved_power,
+    baseline_of,
     expected_days,
     minimal_detectable_effect,
     required_units,
@@ -123,6 +127,47 @@ def plan_methods(
         units_per_day=baseline.units_per_day,
         methods=tuple(_method_power(baseline, effect, plan, definition.planned_units) for plan in plans),
     )
+
+
+def plan_experiment(
+    definition: ExperimentDefinition,
+    *,
+    table: pl.LazyFrame | None = None,
+    moments: tuple[float, float] | None = None,
+    metric_id: str = "",
+    effect: TargetEffect | None = None,
+    units_per_day: float | None = None,
+) -> PowerReport:
+    """Return what each method needs and can find, from a table of the past or from a mean and a standard deviation.
+
+    Args:
+        definition: The experiment.
+        table: Units of the past, one row each.
+        moments: In place of the table: mean and standard deviation of the metric by unit.
+        metric_id: Which metric; the primary one if empty.
+        effect: The true effect hoped for, as in ``plan_methods``.
+        units_per_day: New units a day; from the table's days if not given.
+
+    Returns:
+        One plan for each method.
+
+    Raises:
+        AnalysisError: There is not exactly one of table and moments, no such metric, or no effect to plan for.
+    """
+    if (table is None) == (moments is None):
+        raise AnalysisError("Give a table of the past, or the metric's mean and standard deviation.")
+    known = {metric.metric_id: metric for metric in definition.metrics}
+    if metric_id and metric_id not in known:
+        raise AnalysisError(f"There is no metric {metric_id!r}; there are {', '.join(known)}.")
+    metric = known[metric_id] if metric_id else definition.primary_metric
+    if moments is not None:
+        baseline = Baseline(moments[0], moments[1] ** 2, units_per_day)
+    else:
+        assert table is not None
+        history = read_history(definition, table, [metric])
+        daily = history.units_per_day if units_per_day is None else units_per_day
+        baseline = baseline_of(history.moments(metric), history.shape(metric), daily)
+    return plan_methods(definition, metric, baseline, effect)
 
 
 def _plan(definition: ExperimentDefinition, metric: Metric, method: PowerMethod) -> PowerPlan:

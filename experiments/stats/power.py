@@ -78,6 +78,22 @@ class TargetEffect:
 NO_EFFECT = TargetEffect(0.0)
 
 
+def parse_effect(text: str) -> TargetEffect:
+    """Return the effect that a text names: ``5%`` of the control's figure, or ``0.5`` in its unit.
+
+    Raises:
+        ValueError: The text is neither.
+    """
+    number, percent, rest = text.partition("%")
+    if rest.strip():
+        raise ValueError(f"{text!r} is not an effect; write 5% or 0.5")
+    try:
+        size = float(number)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an effect; write 5% or 0.5") from None
+    return TargetEffect(size / 100, relative=True) if percent else TargetEffect(size)
+
+
 @dataclass(frozen=True, slots=True)
 class PowerPlan:
     """The test that is planned.

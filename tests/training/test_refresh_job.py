@@ -17,12 +17,13 @@ from training.evaluation.folds import fit_data
 from training.offers.champion import evaluate_champion
 from training.offers.job import train_offers
 from training.offers.options import JobOptions
-from training.offers.problem import Problem, one_thread_of_algebra, popular_scores
+from training.offers.problem import Problem, popular_scores
 from training.offers.recipe import Known, Recipe
 from training.offers.refresh_job import refresh_model
 from training.offers.refreshing import RefreshResult, refit
 from training.offers.sources import from_tables
 from training.promotion import promote, rollback
+from training.threads import one_thread_of_algebra
 from training.tracking import ModelRegistry, compare_versions, pull_model
 
 # It comes from inside mlflow, which is not ours to mend.

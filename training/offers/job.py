@@ -25,11 +25,12 @@ from training.evaluation.ranking import best_positions
 from training.offers.champion import evaluate_champion
 from training.offers.learning import Learning
 from training.offers.options import DEFAULT_SEED, MIXTURE, MODELS, RANKER, JobOptions, job_info
-from training.offers.problem import Problem, one_thread_of_algebra
+from training.offers.problem import Problem
 from training.offers.recording import OffersRecorder
 from training.offers.result import COUNTING, JobInfo, TrainOffersResult
 from training.offers.second_stage_rows import first_basket
 from training.offers.sources import Source
+from training.threads import one_thread_of_algebra
 from training.tracking import experiment_name, registered_model_name, tracking_uri
 
 _REPORTED = 1_000

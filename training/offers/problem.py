@@ -1,7 +1,6 @@
 """What a training job for offers works on, and how its models are measured."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -95,12 +94,3 @@ def popular_scores(data: FitData, *, has_times: bool) -> npt.NDArray[np.float32]
     # Without times nothing decays, and both columns are the same.
     sold = history.product_sums(history.columns[:, _D28 if has_times else TRIPS])
     return np.asarray(data.onto_offers(sold[:, None]))[:, 0].astype(np.float32)
-
-
-@contextlib.contextmanager
-def one_thread_of_algebra() -> Iterator[None]:
-    """Keep BLAS at one thread: products for single members are too small to share, and round alike on every machine."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
-
-    with threadpool_limits(1, "blas"):
-        yield

@@ -24,7 +24,7 @@ from training.evaluation import Fold
 from training.evaluation.folds import buyers_of, truth_matrix
 from training.offers.champion import evaluate_elsewhere
 from training.offers.model_cards import metric_title, shown_estimate
-from training.offers.problem import MOST_VALIDATION_CASES, one_thread_of_algebra, popular_scores
+from training.offers.problem import MOST_VALIDATION_CASES, popular_scores
 from training.offers.recipe import Known, Recipe
 from training.offers.recording import RefreshedModel, record_refreshed
 from training.offers.refreshing import (
@@ -40,6 +40,7 @@ from training.offers.refreshing import (
 from training.offers.result import JobInfo
 from training.offers.tuning import Measured, measured
 from training.promotion import named, promote
+from training.threads import one_thread_of_algebra
 from training.tracking import ModelRegistry, RegisteredVersion
 from training.tracking.registry import CHAMPION_ALIAS
 from training.tracking.runs import code_version, metric_key

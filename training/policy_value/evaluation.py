@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
 from experiments.off_policy.estimators import Logged, Predicted
 from experiments.off_policy.evaluation import PolicyEvaluation, evaluate_policy
 from experiments.uplift.trial import Floats, Ints, arm_positions
@@ -79,7 +80,7 @@ def parse_policy(text: str, actions: list[str], positions: list[int]) -> Policy:
     raise TrainingError(f"There is no policy {text!r}; {_HELP}.")
 
 
-def _table(path: Path, actions: list[str], positions: list[int]) -> Policy:
+def _table(path: TableSource, actions: list[str], positions: list[int]) -> Policy:
     frame = open_frame(path)
     for name in ("action", "probability"):
         require(frame, path, name, "policy")
@@ -181,7 +182,7 @@ class EvaluatedLog:
 
 
 def evaluate_log(
-    table: pl.DataFrame, path: Path, columns: LogColumns, policy: str, *, seed: int = 0
+    table: pl.DataFrame, path: TableSource, columns: LogColumns, policy: str, *, seed: int = 0
 ) -> EvaluatedLog:
     """Evaluate a policy on a table of logged choices.
 
@@ -239,7 +240,7 @@ def evaluate_log(
     return EvaluatedLog(found, fingerprint([table.select(list(dict.fromkeys([*read, *columns.features])))]))
 
 
-def read_log_table(path: Path, columns: LogColumns) -> pl.DataFrame:
+def read_log_table(path: TableSource, columns: LogColumns) -> pl.DataFrame:
     """Return the table of a log with the columns that are asked for.
 
     Raises:
@@ -261,7 +262,7 @@ def read_log_table(path: Path, columns: LogColumns) -> pl.DataFrame:
     return frame.select(list(dict.fromkeys([*wanted.values(), *columns.features]))).collect()
 
 
-def _numbers(table: pl.DataFrame, path: Path, name: str, what: str) -> Floats:
+def _numbers(table: pl.DataFrame, path: TableSource, name: str, what: str) -> Floats:
     column = table[name]
     if column.dtype == pl.Boolean:
         column = column.cast(pl.Float64)
@@ -274,7 +275,7 @@ def _numbers(table: pl.DataFrame, path: Path, name: str, what: str) -> Floats:
 
 
 def _positions(
-    table: pl.DataFrame, path: Path, name: str
+    table: pl.DataFrame, path: TableSource, name: str
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
     if not name:
         return None

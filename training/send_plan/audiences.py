@@ -4,11 +4,11 @@ How likely each member responds to each arm: logistic, cross-fitted for the tria
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
 from experiments.send_plan import Audience
 from experiments.uplift.calibration import apply_all
 from experiments.uplift.trial import Floats, Ints, Trial
@@ -107,7 +107,7 @@ def of_the_trial(responses: Responses, costs: tuple[Floats, Floats], rule: Ints 
 
 
 def of_a_table(
-    path: Path,
+    path: TableSource,
     member: str,
     responses: Responses,
     costs: tuple[Floats, Floats],
@@ -164,7 +164,7 @@ def differ(learned: LearnedEffects) -> bool:
     return any(calibration.passes for calibration in learned.chosen.calibrations)
 
 
-def _members(table: pl.DataFrame, path: Path, name: str) -> pl.Series:
+def _members(table: pl.DataFrame, path: TableSource, name: str) -> pl.Series:
     if not name:
         return pl.Series("row", np.arange(1, table.height + 1))
     refuse(table[name].is_null(), path, name, "no id")

@@ -6,11 +6,11 @@ What was done before money was allocated, in sentences.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
 from experiments.number_format import count_of, plain
 from experiments.pages.send_plan_page import Receivers, build_page
 from experiments.pages.uplift_page import effects_section
@@ -21,11 +21,11 @@ from experiments.uplift.evaluation import evaluate_effects
 from experiments.uplift.groups import describe, in_words
 from experiments.uplift.result import Unit
 from experiments.uplift.trial import Floats, Trial, weighted_scores
-from training.offers.problem import one_thread_of_algebra
 from training.send_plan.audiences import Addressed, differ, learn_responses, of_a_table, of_the_trial
 from training.send_plan.costs import ArmCost, arm_costs, check_names, net_outcome
 from training.send_plan.list_table import plan_table
 from training.send_plan.own_rule import RuleLine, rule_arms
+from training.threads import one_thread_of_algebra
 from training.uplift.learners import CHALLENGERS, DEFAULT_LEARNER
 from training.uplift.learning import FOLDS, LearnedEffects, learn_effects
 from training.uplift.reading import ReadTrial, TrialColumns, read_trial
@@ -155,7 +155,7 @@ class PlanOptions:
     rules: Sequence[RuleLine] = ()
     smallest_gain: float | None = None
     random_share: float = 0.05
-    members: Path | None = None
+    members: TableSource | None = None
     shares: Mapping[str, float] | None = None
     learner: str = DEFAULT_LEARNER
     challengers: bool = True
@@ -230,7 +230,7 @@ class PlanResult:
 
 
 def plan_sends(
-    path: Path, columns: TrialColumns, options: PlanOptions, progress: Progress | None = None
+    path: TableSource, columns: TrialColumns, options: PlanOptions, progress: Progress | None = None
 ) -> PlanResult:
     """Learn what each arm brings each member net of its cost, and make the plan.
 

@@ -10,7 +10,7 @@ from experiments.pages.uplift_page import effects_section
 from experiments.uplift.evaluation import evaluate_effects
 from experiments.uplift.result import Evaluation, Unit, evaluation_document
 from experiments.uplift.trial import Trial
-from training.offers.problem import one_thread_of_algebra
+from training.threads import one_thread_of_algebra
 from training.uplift.features import find_leaks
 from training.uplift.learning import LearnedEffects, learn_effects
 from training.uplift.trust import TrialTrust, check_trial
