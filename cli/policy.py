@@ -72,7 +72,6 @@ def evaluate(
     ] = "",
 ) -> None:
     """Tell what a policy would have earned in the place of the one that was logged, or refuse where the log says too little."""
-    from experiments.off_policy.evaluation import policy_document, policy_lines
     from training.policy_value.evaluation import LogColumns, evaluate_log, read_log_table
 
     if log is None and config is None:
@@ -101,9 +100,9 @@ def evaluate(
         assert config is not None
         _keep(evaluated, config, programme, revision)
     if json:
-        write_json({**policy_document(evaluated.found), "fingerprint": evaluated.fingerprint}, json)
+        write_json(evaluated.to_json(), json)
     if json != "-":
-        say(policy_lines(evaluated.found))
+        say(evaluated.summary())
 
 
 def _keep(evaluated: "EvaluatedLog", config: Path, programme: str, revision: str) -> None:

@@ -74,7 +74,6 @@ def actions(
     """Learn what each arm of a trial changes for each member, calibrated, and register the model."""
     from training.uplift.job import ActionsOptions, train_actions
     from training.uplift.reading import TrialColumns
-    from training.uplift.result import summary
 
     columns = TrialColumns(
         treatment=treatment_column,
@@ -100,7 +99,7 @@ def actions(
     if json:
         write_json(result.to_json(), json)
     if json != "-":
-        say(summary(result))
+        say(result.summary())
 
 
 def read_amounts(written: list[str], option: str) -> dict[str, float] | None:

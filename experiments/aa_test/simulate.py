@@ -15,6 +15,7 @@ from scipy.special import kolmogorov
 
 from experiments.aa_test.splits import Judge, Judgement, random_arms, random_splits
 from experiments.definition import ExperimentDefinition, Metric, MetricKind
+from experiments.display import Displayed
 from experiments.errors import AnalysisError
 from experiments.planning import History, read_history
 from experiments.stats import MetricShape, Moments, arm_figure
@@ -95,8 +96,8 @@ class MetricSimulation:
         return all(judged) and (self.uniformity is None or self.uniformity > _NOT_UNIFORM)
 
 
-@dataclass(frozen=True, slots=True)
-class Simulation:
+@dataclass(frozen=True, slots=True, repr=False)
+class Simulation(Displayed):
     """An A/A simulation, or A/B with a known effect.
 
     Attributes:
@@ -129,6 +130,10 @@ class Simulation:
             metric["sound"] = one.sound
             metric["sentence"] = self.sentence(one)
         return document | {"sound": self.sound}
+
+    def summary(self) -> str:
+        """Return one sentence per metric: whether the methods keep their error rates on this table."""
+        return "\n".join(self.sentence(one) for one in self.metrics)
 
     def label(self, one: MetricSimulation) -> str:
         """Return a metric's name, with the variants where these have several shares."""

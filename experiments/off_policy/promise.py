@@ -7,7 +7,7 @@ from datetime import datetime
 from scipy.special import ndtr
 
 from experiments.errors import AnalysisError
-from experiments.off_policy.evaluation import PolicyEvaluation, Verdict
+from experiments.off_policy.evaluation import PolicyEvaluation, PolicyVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def promise_of(
     Raises:
         AnalysisError: The evaluation was refused: there is nothing to promise.
     """
-    if found.verdict is Verdict.REFUSED:
+    if found.verdict is PolicyVerdict.REFUSED:
         raise AnalysisError(f"Nothing is kept with revision {revision}: {found.sentence}")
     return Promise(
         programme=programme,

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from experiments.definition import Correction, Direction, ExperimentDefinition, Metric, MetricRole
+from experiments.display import Displayed
 from experiments.errors import AnalysisError
 from experiments.planning.history import read_history
 from experiments.stats import Alternative, Margin, Spending
@@ -48,8 +49,8 @@ class MethodPower:
     reasons: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class PowerReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class PowerReport(Displayed):
     """The plans of all methods.
 
     Attributes:
@@ -83,6 +84,15 @@ class PowerReport:
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON document."""
         return asdict(self)
+
+    def summary(self) -> str:
+        """Return the units that each method needs."""
+        units = ", ".join(
+            f"{one.method} {'-' if one.required_units is None else f'{one.required_units:,}'}"
+            for one in self.methods
+        )
+        effect = "" if self.effect is None else f" for an effect of {self.effect:.4g}"
+        return f"{self.metric_id}{effect}, units: {units}"
 
 
 def plan_methods(

@@ -7,7 +7,7 @@
 from experiments.send_plan.allocate import Allocation, allocate
 from experiments.send_plan.document import plan_document
 from experiments.send_plan.lists import MemberList
-from experiments.send_plan.plan import SendPlan, Verdict, VerdictCode, make_plan
+from experiments.send_plan.plan import SendPlan, VerdictCode, make_plan
 from experiments.send_plan.problem import Audience, Limits, PlanProblem, Scored
 
 __all__ = [

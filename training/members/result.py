@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from experiments.display import Displayed
 from experiments.number_format import count_of
 from training.members.counts import CountFit, CountModel
 from training.members.descriptions import PromoterScore
@@ -16,8 +17,8 @@ from training.members.orders import Orders
 from training.members.spend import SpendFit, SpendModel
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainMembersResult:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TrainMembersResult(Displayed):
     """The result of the job.
 
     Attributes:
@@ -78,6 +79,10 @@ class TrainMembersResult:
                 "tracking_uri": self.tracking_uri,
             },
         }
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the member table."""
+        return self.table
 
     def summary(self) -> str:
         """Return the result for a terminal."""

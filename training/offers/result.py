@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from experiments.display import Displayed
 from training.bundle import OfferModel
 from training.evaluation import Estimate, Evaluation
 from training.offers.recipe import Known, Recipe
@@ -110,8 +111,8 @@ class JobInfo:
     feature_time: str
 
 
-@dataclass(frozen=True, eq=False)
-class TrainOffersResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainOffersResult(Displayed):
     """What a training job made.
 
     Attributes:
@@ -145,6 +146,12 @@ class TrainOffersResult:
     promotion: str = ""
     promoted: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def summary(self) -> str:
+        """Return which model is best, by how much, and whether it serves."""
+        metric = self.job.metric
+        best = self.model(self.best).judged.metrics[metric]
+        return f"{self.best} is best of {len(self.models)} models, {metric} {best.value:.4f}\n{self.promotion}".rstrip()
 
     def model(self, name: str) -> TrainedModel:
         """Return a model by name."""

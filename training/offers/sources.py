@@ -9,7 +9,6 @@ from training.errors import TrainingError
 from training.evaluation.folds import HORIZON_DAYS, Split, offer_rows
 from training.evaluation.splitting import given_split, temporal_split, wants_repeats
 from training.offers import complete_journey
-from training.offers import complete_journey as complete_journey_ranking
 from training.offers.second_stage_trees import TreeSettings
 
 COMPLETE_JOURNEY = "complete-journey"
@@ -60,14 +59,14 @@ def from_dataset(name: str, task: Task) -> Source:
     if task is Task.REDEEM:
         coupons = complete_journey.load_coupons()
         return Source(coupons.purchases, complete_journey.campaign_split(coupons), FEW_CASES)
-    purchases = complete_journey_ranking.load_categories()
+    purchases = complete_journey.load_categories()
     return Source(
         purchases,
         temporal_split(
             purchases,
             task,
-            end=complete_journey_ranking.week_end(53),
-            min_buyers=complete_journey_ranking.MIN_BUYERS,
+            end=complete_journey.week_end(53),
+            min_buyers=complete_journey.MIN_BUYERS,
         ),
     )
 
@@ -79,7 +78,7 @@ def from_coupons_until(week: int, most_products: int) -> Source:
         week: Last week that may be seen.
         most_products: Leave out coupons that cover more products.
     """
-    now = complete_journey_ranking.week_end(week)
+    now = complete_journey.week_end(week)
     coupons = complete_journey.load_coupons(now, most_products)
     return Source(coupons.purchases, complete_journey.last_campaigns_split(coupons, now), FEW_CASES)
 

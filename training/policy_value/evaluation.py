@@ -1,20 +1,23 @@
-"""Reading a table of logged choices, and evaluating a policy on it.
-
-Which policy is evaluated: built in, or a table of probabilities.
-
-A model of rewards, cross-fitted: features and the action, added up.
-"""
+"""The value of a policy from a table of logged choices: reading the table, naming the policy, and a model of rewards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from experiments.aggregates.tables import TableSource
+from experiments.display import Displayed
 from experiments.off_policy.estimators import Logged, Predicted
-from experiments.off_policy.evaluation import PolicyEvaluation, evaluate_policy
+from experiments.off_policy.evaluation import (
+    PolicyEvaluation,
+    PolicyVerdict,
+    evaluate_policy,
+    policy_document,
+    policy_lines,
+)
 from experiments.uplift.trial import Floats, Ints, arm_positions
 from training.data.columns import fingerprint, open_frame, refuse, require
 from training.errors import DatasetError, TrainingError
@@ -168,8 +171,8 @@ class LogColumns:
     features: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluatedLog:
+@dataclass(frozen=True, slots=True, repr=False)
+class EvaluatedLog(Displayed):
     """An evaluation with the data that it rests on.
 
     Attributes:
@@ -179,6 +182,19 @@ class EvaluatedLog:
 
     found: PolicyEvaluation
     fingerprint: str
+
+    @property
+    def verdict(self) -> PolicyVerdict:
+        """Whether the policy earns more, less, about as much, or nothing can be said."""
+        return self.found.verdict
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the evaluation as a JSON document."""
+        return {**policy_document(self.found), "fingerprint": self.fingerprint}
+
+    def summary(self) -> str:
+        """Return the verdict and the figures that it rests on."""
+        return policy_lines(self.found)
 
 
 def evaluate_log(

@@ -1,7 +1,4 @@
-"""The job behind ``troth plan``: a trial in, a list with its value and its verdict out.
-
-What was done before money was allocated, in sentences.
-"""
+"""The job behind ``troth plan``: a trial in, a list with its value and its verdict out."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +8,11 @@ from typing import Any
 import polars as pl
 
 from experiments.aggregates.tables import TableSource
+from experiments.display import Displayed
 from experiments.number_format import count_of, plain
 from experiments.pages.send_plan_page import Receivers, build_page
 from experiments.pages.uplift_page import effects_section
-from experiments.send_plan import Limits, PlanProblem, Scored, SendPlan, make_plan, plan_document
+from experiments.send_plan import Limits, PlanProblem, Scored, SendPlan, VerdictCode, make_plan, plan_document
 from experiments.send_plan.sentences import money
 from experiments.uplift.calibration import Calibration
 from experiments.uplift.evaluation import evaluate_effects
@@ -163,8 +161,8 @@ class PlanOptions:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PlanResult:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PlanResult(Displayed):
     """A plan with everything that was made of it.
 
     Attributes:
@@ -184,6 +182,24 @@ class PlanResult:
     plan: SendPlan
     document: dict[str, Any]
     table: pl.DataFrame
+
+    @property
+    def verdict(self) -> VerdictCode:
+        """What to do."""
+        return self.plan.verdict.code
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as a JSON document."""
+        return self.document
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the list: one row per member with the arm, its probability, cost and reason."""
+        return self.table
+
+    def summary(self) -> str:
+        """Return the verdict, what it means, and how many members get what."""
+        sends = ", ".join(f"{arm} {count:,}" for arm, count in self.document["list"]["sends"].items())
+        return f"{self.document['title']}. {self.document['sentence']}\nThe list: {sends}."
 
     def page(self, title: str) -> str:
         """Return the page for people.

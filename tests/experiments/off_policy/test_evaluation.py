@@ -7,7 +7,7 @@ import pytest
 
 from experiments.errors import AnalysisError
 from experiments.off_policy.estimators import Logged, Predicted, estimate_values
-from experiments.off_policy.evaluation import FEWEST_REWARDS, Verdict, evaluate_policy, overlap_of
+from experiments.off_policy.evaluation import FEWEST_REWARDS, PolicyVerdict, evaluate_policy, overlap_of
 from experiments.off_policy.promise import Measured, compare, promise_of
 from tests.experiments.off_policy.bandits import bandit, open_bandit
 
@@ -55,7 +55,7 @@ def test_open_bandit_is_as_published_and_no_win() -> None:
     assert (found.value.estimate, found.value.error) == pytest.approx((0.00455, 0.00209), abs=1e-5)
     assert found.overlap.effective_rows == pytest.approx(1_640, abs=1)
     assert found.overlap.rewarded == 38
-    assert found.verdict is Verdict.REFUSED
+    assert found.verdict is PolicyVerdict.REFUSED
     assert (
         found.sentence
         == f"The value rests on 38 rewards; at least {FEWEST_REWARDS} are needed to compare policies."
@@ -112,9 +112,9 @@ def test_a_better_policy_is_a_gain_a_worse_one_a_loss_and_itself_neither() -> No
         evaluate_policy(Logged(reward, even, chance), None, "It") for chance in (better, worse, even)
     )
     assert (gain.verdict, loss.verdict, same.verdict) == (
-        Verdict.GAIN,
-        Verdict.LOSS,
-        Verdict.NO_DIFFERENCE_SHOWN,
+        PolicyVerdict.GAIN,
+        PolicyVerdict.LOSS,
+        PolicyVerdict.NO_DIFFERENCE_SHOWN,
     )
     assert gain.difference.estimate == pytest.approx(0.4, abs=4 * gain.difference.error)
     assert same.difference.estimate == 0.0
@@ -136,7 +136,7 @@ def test_logs_that_say_nothing_of_a_policy_are_refused(
     rows = 1_000
     logged = Logged(random.normal(size=rows), np.full(rows, propensity), np.full(rows, chance))
     found = evaluate_policy(logged, None, "It")
-    assert found.verdict is Verdict.REFUSED
+    assert found.verdict is PolicyVerdict.REFUSED
     assert sentence in found.sentence
 
 
