@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import polars as pl
 
-from cli.campaign_result import GIVEN, NOTHING, PROBLEM, Parts, rows_of
+from cli.campaign_result import GIVEN, NOTHING, PROBLEM, ResultParts, rows_of
 from cli.output import Report
 from experiments.errors import AnalysisError, DomainError
 from troth.v1 import recommendation_service_pb2 as messages
@@ -190,7 +190,7 @@ def run_campaign(campaign: Campaign, members: Members, server: str, out: Path, r
         CampaignError: The server does not answer, or refuses; the same command goes on later.
         AnalysisError: A file cannot be written, or belongs to another run.
     """
-    parts = Parts(out, {**asdict(campaign), "members": members.fingerprint(), "part": PART})
+    parts = ResultParts(out, {**asdict(campaign), "members": members.fingerprint(), "part": PART})
     total = len(members.member_ids)
     statuses: Counter[str] = Counter()
     count = -(-total // PART)

@@ -8,7 +8,7 @@ import typer
 from cli.output import say, table, write_json
 
 if TYPE_CHECKING:
-    from experiments.aa_test import MethodRate, Simulation
+    from experiments.aa_test import AATest, MethodRate
     from experiments.planning import PowerReport
     from experiments.stats.power import TargetEffect
 
@@ -172,7 +172,7 @@ def _share(text: str) -> float:
     return size / 100 if percent else size
 
 
-def _simulation_page(found: "Simulation") -> str:
+def _simulation_page(found: "AATest") -> str:
     rows = [
         [found.label(one), rate.method, f"{rate.looks}", f"{100 * rate.rate:.1f} %", _band(rate)]
         for one in found.metrics

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class DataSources:
     """What the command line says about the data: a table, event tables, or the server's log."""
 
     log: Path
@@ -45,7 +45,7 @@ def one_experiment(path: Path, changes: dict[str, str] | None = None) -> "Experi
     return found[0].model_copy(update=changes or {})
 
 
-def run_analysis(definition: "ExperimentDefinition", request: Request) -> "ExperimentResult":
+def run_analysis(definition: "ExperimentDefinition", request: DataSources) -> "ExperimentResult":
     """Return the analysis of the data that the request names."""
     from experiments.aggregates import open_table
     from experiments.analysis import analyze
@@ -102,7 +102,7 @@ class WhoOptions:
 
 
 def tell_responders(
-    definition: "ExperimentDefinition", request: Request, options: WhoOptions
+    definition: "ExperimentDefinition", request: DataSources, options: WhoOptions
 ) -> "Responders | None":
     """Return who responded, if that is asked for.
 
@@ -123,7 +123,7 @@ def tell_responders(
 
 
 def _find(
-    definition: "ExperimentDefinition", request: Request, members: Path | None, features: list[str]
+    definition: "ExperimentDefinition", request: DataSources, members: Path | None, features: list[str]
 ) -> "Responders":
     from experiments.analysis.responders import UNIT, VALUE, VARIANT, experiment_trial
     from training.uplift.responders import who_responded
@@ -135,7 +135,7 @@ def _find(
     return who_responded(experiment_trial(definition, units, _usable(known)))
 
 
-def _units(definition: "ExperimentDefinition", request: Request, features: list[str]) -> "pl.DataFrame":
+def _units(definition: "ExperimentDefinition", request: DataSources, features: list[str]) -> "pl.DataFrame":
     from experiments.aggregates import open_table
     from experiments.analysis.responders import event_trial_units, log_units, table_units
     from experiments.log.frames import read_log

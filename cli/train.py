@@ -12,7 +12,7 @@ from cli.output import names, progress_bar, say, table, write_json
 
 if TYPE_CHECKING:
     from training.offers.result import TrainOffersResult
-    from training.offers.sources import Source
+    from training.offers.sources import JobSource
 
 Data = Annotated[Path, typer.Option(help="Table of a trial, Parquet or CSV: one row per member.")]
 Treatment = Annotated[str, typer.Option(help="Column with the arm that each member got.")]
@@ -318,7 +318,7 @@ def offers(
         say(comparison(result))
 
 
-def _source(dataset: str, tables: object, task: str, seed: int, horizon: float) -> "Source":
+def _source(dataset: str, tables: object, task: str, seed: int, horizon: float) -> "JobSource":
     from training.bundle import Task
     from training.data.tables import Tables
     from training.offers.sources import from_dataset, from_tables

@@ -8,8 +8,8 @@ from experiments.analysis.analyze import (
     analyze_table,
     reanalyze,
 )
-from experiments.analysis.comparison import Comparison
-from experiments.analysis.decision import Decision, TreatmentDecision, Verdict
+from experiments.analysis.comparison import MetricComparison
+from experiments.analysis.decision import ExperimentDecision, TreatmentDecision, Verdict
 from experiments.analysis.diagnostics import Diagnostics
 from experiments.analysis.money import MoneyEffect
 from experiments.analysis.result import (
@@ -22,12 +22,12 @@ from experiments.analysis.result import (
 )
 
 __all__ = [
-    "Comparison",
     "DailyEffect",
-    "Decision",
     "Diagnostics",
+    "ExperimentDecision",
     "ExperimentResult",
     "FactorEffect",
+    "MetricComparison",
     "MoneyEffect",
     "NoveltyResult",
     "SegmentResult",

@@ -10,7 +10,7 @@ import polars as pl
 from experiments.aggregates import Statistics, TableLayout, collect
 from experiments.aggregates.rows import MEMBERS
 from experiments.analysis.diagnostics import Diagnostics, table_diagnostics
-from experiments.analysis.evidence import ComputedFigures, Evidence, compute, is_computed
+from experiments.analysis.evidence import AnalysisEvidence, ComputedFigures, compute, is_computed
 from experiments.analysis.judge import judge
 from experiments.analysis.measures import metric_columns, table_layout, variants_by_value
 from experiments.analysis.result import ExperimentResult
@@ -223,7 +223,7 @@ def reanalyze(
         raise AnalysisError(f"The saved result has no part {' and no part '.join(missing)}.")
     statistics = Statistics.from_json(json.dumps(document["statistics"]))
     _refuse_other_columns(definition, statistics, document["refusals"])
-    evidence = Evidence(
+    evidence = AnalysisEvidence(
         definition, statistics, ComputedFigures.from_json(document["computed"]), document["refusals"]
     )
     found = document["diagnostics"]
@@ -339,5 +339,5 @@ def _analyze_units(
         if is_computed(metric) and metric.metric_id not in statistics.refused
     ]
     computed = compute(table.lazy(), layout, valued, variants, statistics) if valued else ComputedFigures()
-    evidence = Evidence(definition, statistics, computed, refused)
+    evidence = AnalysisEvidence(definition, statistics, computed, refused)
     return judge(evidence, table_diagnostics(definition, statistics).and_more(more), today)

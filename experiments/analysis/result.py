@@ -10,10 +10,10 @@ from typing import Any
 
 import polars as pl
 
-from experiments.analysis.comparison import Comparison
-from experiments.analysis.decision import Decision, Verdict
+from experiments.analysis.comparison import MetricComparison
+from experiments.analysis.decision import ExperimentDecision, Verdict
 from experiments.analysis.diagnostics import Diagnostics, MultipleExposures
-from experiments.analysis.evidence import Evidence
+from experiments.analysis.evidence import AnalysisEvidence
 from experiments.analysis.money import MoneyEffect
 from experiments.definition import ExperimentDefinition, Metric
 from experiments.display import Displayed
@@ -71,7 +71,7 @@ class SegmentResult:
 
     segment: str
     value: str | None
-    comparison: Comparison
+    comparison: MetricComparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class FactorEffect:
 
     effect: str
     levels: tuple[str, ...]
-    comparison: Comparison
+    comparison: MetricComparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +134,14 @@ class ExperimentResult(Displayed):
     """
 
     definition: ExperimentDefinition
-    decision: Decision
+    decision: ExperimentDecision
     srm: SrmCheck
     units: Mapping[str, int]
-    results: tuple[Comparison, ...]
+    results: tuple[MetricComparison, ...]
     figures: tuple[VariantFigure, ...]
     diagnostics: Diagnostics
     exposures: MultipleExposures
-    evidence: Evidence
+    evidence: AnalysisEvidence
     segments: tuple[SegmentResult, ...] = ()
     factors: tuple[FactorEffect, ...] = ()
     days: tuple[DailyEffect, ...] = ()
@@ -154,7 +154,7 @@ class ExperimentResult(Displayed):
         """What to do."""
         return self.decision.verdict
 
-    def __getitem__(self, metric_id: str) -> dict[str, Comparison]:
+    def __getitem__(self, metric_id: str) -> dict[str, MetricComparison]:
         """Return the comparisons of a metric by treatment.
 
         Raises:
@@ -181,7 +181,7 @@ class ExperimentResult(Displayed):
         """Return the verdict, its reason and what the primary metric says."""
         return f"{self.definition.experiment_id}: {self.verdict.value.replace('_', ' ')}. {self.decision.reason}\n{self.sentence()}"
 
-    def results_of(self, metric: Metric) -> tuple[Comparison, ...]:
+    def results_of(self, metric: Metric) -> tuple[MetricComparison, ...]:
         """Return a metric's results, one per treatment."""
         return tuple(one for one in self.results if one.metric.metric_id == metric.metric_id)
 
@@ -220,7 +220,7 @@ _INTERVAL_COLUMNS = {
 }
 
 
-def _interval_rows(one: Comparison) -> list[tuple[object, ...]]:
+def _interval_rows(one: MetricComparison) -> list[tuple[object, ...]]:
     names = (one.metric.metric_id, one.variant_id, one.control_id)
     if one.pair is None:
         return [(*names, None, *(None,) * 9, one.refusal)]
@@ -267,7 +267,7 @@ def mismatch_sentence(found: str, *, still: bool) -> str:
     )
 
 
-def _effect_sentence(result: ExperimentResult, one: Comparison) -> str:
+def _effect_sentence(result: ExperimentResult, one: MetricComparison) -> str:
     definition, name = result.definition, within_sentence(one.metric.name)
     treatment = definition.variant(one.variant_id).label
     control = within_sentence(definition.variant(one.control_id).label)

@@ -40,7 +40,7 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredValue:
     """A difference that an experiment measured.
 
     Attributes:
@@ -97,7 +97,7 @@ def promise_of(
     )
 
 
-def compare(promise: Promise, measured: Measured, *, level: float = 0.05) -> Kept:
+def compare(promise: Promise, measured: MeasuredValue, *, level: float = 0.05) -> Kept:
     """Return a promise beside what was measured; both must be about the same unit, such as a decision."""
     spread = math.hypot(promise.standard_error, measured.standard_error)
     distance = measured.difference - promise.difference

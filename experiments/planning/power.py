@@ -9,7 +9,7 @@ from experiments.definition import Correction, Direction, ExperimentDefinition, 
 from experiments.display import Displayed
 from experiments.errors import AnalysisError
 from experiments.planning.history import read_history
-from experiments.stats import Alternative, Margin, Spending
+from experiments.stats import Alternative, NonInferiorityMargin, Spending
 from experiments.stats.power import (
     NO_EFFECT,
     Baseline,
@@ -199,7 +199,9 @@ def _plan(definition: ExperimentDefinition, metric: Metric, method: PowerMethod)
         looks=tuple((k + 1) / settings.looks for k in range(settings.looks)),
         spending=Spending(settings.spending),
         phi=settings.phi,
-        margin=None if margin is None else Margin(absolute=margin.absolute, relative=margin.relative),
+        margin=None
+        if margin is None
+        else NonInferiorityMargin(absolute=margin.absolute, relative=margin.relative),
         higher_is_better=metric.direction is Direction.INCREASE,
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments.send_plan.allocate import allocate
 from experiments.send_plan.judging import Findings, judge
-from experiments.send_plan.lists import ListKind, MemberList, make_list, split
+from experiments.send_plan.lists import ListKind, SendList, make_list, split
 from experiments.send_plan.policies import (
     BEST_ARM,
     LOGGED,
@@ -27,9 +27,9 @@ from experiments.send_plan.policies import (
 from experiments.send_plan.problem import (
     PAIRS_MET_TWICE,
     Audience,
-    Comparison,
-    Limits,
+    PlanLimits,
     PlanProblem,
+    PolicyComparison,
     compare,
     compare_with_trial,
 )
@@ -144,8 +144,8 @@ class ValuedBudget:
     budget: float
     cost: float
     sends: int
-    nobody: Comparison
-    best_arm: Comparison
+    nobody: PolicyComparison
+    best_arm: PolicyComparison
 
 
 def value_budgets(problem: PlanProblem, best_arm: int) -> tuple[ValuedBudget, ...]:
@@ -196,11 +196,11 @@ class SendPlan:
     findings: Findings
     verdict: PlanVerdict
     audience: Audience
-    limits: Limits
-    list: MemberList
-    personal: MemberList
-    value: Comparison
-    against_trial: Comparison
+    limits: PlanLimits
+    list: SendList
+    personal: SendList
+    value: PolicyComparison
+    against_trial: PolicyComparison
     budgets: tuple[ValuedBudget, ...]
 
     @property
@@ -210,7 +210,7 @@ class SendPlan:
 
 
 def make_plan(
-    problem: PlanProblem, audience: Audience | None = None, limits: Limits | None = None
+    problem: PlanProblem, audience: Audience | None = None, limits: PlanLimits | None = None
 ) -> SendPlan:
     """Return the plan for the trial's members, or for others.
 

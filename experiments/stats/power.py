@@ -29,7 +29,7 @@ from experiments.stats.figure import MetricShape, estimate_pair
 from experiments.stats.group_sequential import RESERVE, Spending, crossing_probabilities, spending_bounds
 from experiments.stats.interval import Alternative, check_level
 from experiments.stats.moments import Moments
-from experiments.stats.non_inferiority import Margin
+from experiments.stats.non_inferiority import NonInferiorityMargin
 
 
 class PowerMethod(StrEnum):
@@ -126,7 +126,7 @@ class PowerPlan:
     spending: Spending = Spending.OBRIEN_FLEMING
     phi: float = 2.0
     tuned_units: int | None = None
-    margin: Margin | None = None
+    margin: NonInferiorityMargin | None = None
     higher_is_better: bool = True
 
     def __post_init__(self) -> None:
@@ -288,7 +288,12 @@ def minimal_detectable_effect(
             baseline,
             NO_EFFECT,
             units,
-            replace(plan, margin=Margin(relative=size) if relative else Margin(absolute=size)),
+            replace(
+                plan,
+                margin=NonInferiorityMargin(relative=size)
+                if relative
+                else NonInferiorityMargin(absolute=size),
+            ),
         )
 
     error = math.sqrt(_distance(baseline, NO_EFFECT, replace(plan, margin=None))[1] / units) / base

@@ -28,7 +28,7 @@ _GRADIENT_TOLERANCE = 1e-5
 _SAME = 1e-4
 
 
-class Fitted(Protocol):
+class Comparable(Protocol):
     """A fitted model that can be compared with others of the same members."""
 
     @property
@@ -40,7 +40,7 @@ class Fitted(Protocol):
         """Number of free parameters."""
 
 
-F = TypeVar("F", bound=Fitted)
+F = TypeVar("F", bound=Comparable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from training.bundle.history import DECAYED, HALF_LIVES, TRIPS
 from training.bundle.ranker import Ranker
 from training.bundle.scorers import AnyScorer
 from training.data.purchases import FitData, Purchases
-from training.evaluation import Evaluation, Fold, Split, evaluate
+from training.evaluation import DataSplit, Fold, ModelEvaluation, evaluate
 from training.evaluation.folds import fit_data
 from training.offers.second_stage_trees import TreeSettings
 
@@ -24,7 +24,7 @@ _D28 = DECAYED + HALF_LIVES.index(28.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class TrainingProblem:
     """What a job works on.
 
     Attributes:
@@ -37,7 +37,7 @@ class Problem:
     """
 
     purchases: Purchases
-    split: Split
+    split: DataSplit
     ks: tuple[int, ...]
     metric: str
     seed: int
@@ -83,7 +83,7 @@ class Problem:
             attributes=purchases.members.codes,
         )
 
-    def evaluate(self, models: Sequence[OfferModel], folds: Sequence[Fold], most: int) -> Evaluation:
+    def evaluate(self, models: Sequence[OfferModel], folds: Sequence[Fold], most: int) -> ModelEvaluation:
         """Measure models, each on the fold it was fitted for."""
         return evaluate(models, folds, self.ks, most_cases=most, seed=self.seed)
 

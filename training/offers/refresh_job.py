@@ -38,7 +38,7 @@ from training.offers.refreshing import (
     refit,
 )
 from training.offers.result import JobInfo
-from training.offers.tuning import Measured, measured
+from training.offers.tuning import MeasuredFit, measured
 from training.promotion import named, promote
 from training.threads import one_thread_of_algebra
 from training.tracking import ModelRegistry, RegisteredVersion
@@ -218,7 +218,7 @@ class _Refresh:
             gap_days=first - self._known_until,
         )
 
-    def fit(self) -> tuple[OfferModel, Measured]:
+    def fit(self) -> tuple[OfferModel, MeasuredFit]:
         """Fit the champion's first stage on everything."""
         grown, before = self.grown, self._bundle.model
         history = add_purchases(grown.history, self._rows, self._known_until, self._moment)
@@ -273,7 +273,7 @@ class _Refresh:
             feature_time=self._feature_time,
         )
 
-    def metrics(self, fitting: Measured, drift: Drift | None) -> dict[str, float]:
+    def metrics(self, fitting: MeasuredFit, drift: Drift | None) -> dict[str, float]:
         """Return the numbers of the refresh."""
         found = {"fit_seconds": fitting.seconds, "peak_memory_mib": fitting.peak_memory_mib}
         if drift is not None:

@@ -30,7 +30,7 @@ _HELP = "write uniform, logging, always:ACTION or table:FILE"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Policy:
+class EvaluatedPolicy:
     """A policy whose probabilities do not depend on the member.
 
     Attributes:
@@ -52,7 +52,7 @@ class Policy:
         return propensity if self.chances is None else self.chances[place, action]
 
 
-def parse_policy(text: str, actions: list[str], positions: list[int]) -> Policy:
+def parse_policy(text: str, actions: list[str], positions: list[int]) -> EvaluatedPolicy:
     """Return the policy that a text means.
 
     ``uniform`` chooses each action of the log alike, ``logging`` is the logging policy itself, ``always:ACTION`` one action. ``table:FILE`` is a
@@ -68,22 +68,24 @@ def parse_policy(text: str, actions: list[str], positions: list[int]) -> Policy:
     """
     kind, _, rest = text.partition(":")
     if text == "uniform":
-        return Policy("The uniform policy", np.full((len(positions), len(actions)), 1 / len(actions)))
+        return EvaluatedPolicy(
+            "The uniform policy", np.full((len(positions), len(actions)), 1 / len(actions))
+        )
     if text == "logging":
-        return Policy("The logging policy", None)
+        return EvaluatedPolicy("The logging policy", None)
     if kind == "always" and rest:
         if rest not in actions:
             listed = ", ".join(actions[:20]) + (" …" if len(actions) > 20 else "")
             raise TrainingError(f"The log never chose {rest!r}; it chose {listed}.")
         chances = np.zeros((len(positions), len(actions)))
         chances[:, actions.index(rest)] = 1.0
-        return Policy(f"Always {rest}", chances)
+        return EvaluatedPolicy(f"Always {rest}", chances)
     if kind == "table" and rest:
         return _table(Path(rest), actions, positions)
     raise TrainingError(f"There is no policy {text!r}; {_HELP}.")
 
 
-def _table(path: TableSource, actions: list[str], positions: list[int]) -> Policy:
+def _table(path: TableSource, actions: list[str], positions: list[int]) -> EvaluatedPolicy:
     frame = open_frame(path)
     for name in ("action", "probability"):
         require(frame, path, name, "policy")
@@ -105,7 +107,7 @@ def _table(path: TableSource, actions: list[str], positions: list[int]) -> Polic
             raise TrainingError(f"The probabilities of {path}{at} sum to {total:.6g}, not 1.")
         found = dict(zip(here["action"], here["probability"], strict=True))
         chances[place] = [found.get(action, 0.0) for action in actions]
-    return Policy(f"The policy of {path.name}", chances)
+    return EvaluatedPolicy(f"The policy of {path.name}", chances)
 
 
 FOLDS = 5

@@ -24,7 +24,7 @@ _FAMILY = Family(boosted=False, binary=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Responses:
+class ResponseModels:
     """Probabilities of a response.
 
     Attributes:
@@ -43,7 +43,7 @@ class Responses:
         return np.column_stack([model.predict(matrix).clip(0, 1) for model in self.models])
 
 
-def learn_responses(trial: Trial, response: str, learned: LearnedEffects, seed: int) -> Responses:
+def learn_responses(trial: Trial, response: str, learned: LearnedEffects, seed: int) -> ResponseModels:
     """Learn the probability of a response to each arm, in the folds of the effects.
 
     Args:
@@ -64,7 +64,7 @@ def learn_responses(trial: Trial, response: str, learned: LearnedEffects, seed: 
         seed=seed,
     )
     predicted = cross_fitted_outcomes(rows, learned.fold, _FAMILY).clip(0, 1)
-    return Responses(predicted, tuple(outcome_models(rows, _FAMILY)), learned)
+    return ResponseModels(predicted, tuple(outcome_models(rows, _FAMILY)), learned)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +84,7 @@ class Addressed:
     matrix: Floats
 
 
-def of_the_trial(responses: Responses, costs: tuple[Floats, Floats], rule: Ints | None) -> Addressed:
+def of_the_trial(responses: ResponseModels, costs: tuple[Floats, Floats], rule: Ints | None) -> Addressed:
     """Return the trial's own members, predicted by models that did not see them.
 
     Args:
@@ -109,7 +109,7 @@ def of_the_trial(responses: Responses, costs: tuple[Floats, Floats], rule: Ints 
 def of_a_table(
     path: TableSource,
     member: str,
-    responses: Responses,
+    responses: ResponseModels,
     costs: tuple[Floats, Floats],
     rule: Ints | None,
 ) -> Addressed:

@@ -12,10 +12,18 @@ from experiments.display import Displayed
 from experiments.number_format import count_of, plain
 from experiments.pages.send_plan_page import Receivers, build_page
 from experiments.pages.uplift_page import effects_section
-from experiments.send_plan import Limits, PlanProblem, Scored, SendPlan, VerdictCode, make_plan, plan_document
+from experiments.send_plan import (
+    PlanLimits,
+    PlanProblem,
+    ScoredArms,
+    SendPlan,
+    VerdictCode,
+    make_plan,
+    plan_document,
+)
 from experiments.send_plan.sentences import money
-from experiments.uplift.calibration import Calibration
-from experiments.uplift.evaluation import evaluate_effects
+from experiments.uplift.calibration import UpliftCalibration
+from experiments.uplift.evaluation import evaluate_uplift
 from experiments.uplift.groups import describe, in_words
 from experiments.uplift.result import Unit
 from experiments.uplift.trial import Floats, Trial, weighted_scores
@@ -99,7 +107,7 @@ def _gate(learned: LearnedEffects) -> str:
     return f"Whether effects differ between members as predicted: {'; '.join(each)}."
 
 
-def _slope(calibration: Calibration) -> str:
+def _slope(calibration: UpliftCalibration) -> str:
     slope = calibration.slope
     if math.isnan(slope.estimate):
         return "none: all predictions are equal"
@@ -233,7 +241,7 @@ class PlanResult(Displayed):
     def _effects(self) -> str:
         """Return what is predicted beside what was measured, tenth by tenth, as a fragment of the page."""
         learned = self.learned
-        evaluation = evaluate_effects(
+        evaluation = evaluate_uplift(
             learned.trial,
             NET,
             learned.scores,
@@ -306,10 +314,10 @@ def plan_sends(
     return PlanResult(options, read, learned, addressed, plan, document, table)
 
 
-def _limits(read: ReadTrial, options: PlanOptions) -> Limits:
+def _limits(read: ReadTrial, options: PlanOptions) -> PlanLimits:
     check_names(read.trial, list(options.caps), "cap")
     caps = {read.trial.arms.index(arm) - 1: cap for arm, cap in options.caps.items()}
-    return Limits(options.budget, options.sends, caps, options.min_roi)
+    return PlanLimits(options.budget, options.sends, caps, options.min_roi)
 
 
 def _with_net(read: ReadTrial, costs: tuple[Floats, Floats]) -> Trial:
@@ -318,7 +326,7 @@ def _with_net(read: ReadTrial, costs: tuple[Floats, Floats]) -> Trial:
     return replace(trial, outcomes={**trial.outcomes, NET: net})
 
 
-def _scored(learned: LearnedEffects) -> Scored:
+def _scored(learned: LearnedEffects) -> ScoredArms:
     trial = learned.trial
     weighted = weighted_scores(trial.arm, trial.propensity, trial.outcomes[NET], len(trial.arms))
-    return Scored(learned.scores, weighted, trial.arm, trial.propensity)
+    return ScoredArms(learned.scores, weighted, trial.arm, trial.propensity)

@@ -14,8 +14,8 @@ import polars as pl
 
 from experiments.aggregates.tables import TableSource
 from experiments.pages.uplift_page import effects_page, evaluation_charts
-from experiments.uplift.evaluation import evaluate_effects
-from experiments.uplift.result import Evaluation, Unit, evaluation_document
+from experiments.uplift.evaluation import evaluate_uplift
+from experiments.uplift.result import Unit, UpliftEvaluation, evaluation_document
 from experiments.uplift.trial import Floats, Trial
 from training.bundle import ActionModel
 from training.bundle.trees import Trees, compile_trees
@@ -145,11 +145,11 @@ def _learn(read: ReadTrial, options: ActionsOptions) -> dict[str, LearnedEffects
     }
 
 
-def _evaluate(trial: Trial, learned: dict[str, LearnedEffects]) -> dict[str, Evaluation]:
+def _evaluate(trial: Trial, learned: dict[str, LearnedEffects]) -> dict[str, UpliftEvaluation]:
     found = {}
     for name, one in learned.items():
         predictions = {learner: result.effects for learner, result in one.learners.items()}
-        found[name] = evaluate_effects(
+        found[name] = evaluate_uplift(
             trial,
             name,
             one.scores,

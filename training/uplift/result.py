@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from experiments.display import Displayed
 from experiments.number_format import count_of
-from experiments.uplift.result import Evaluation, calibration_json, estimate_json
+from experiments.uplift.result import UpliftEvaluation, calibration_json, estimate_json
 from training.uplift.learning import LearnedEffects
 from training.uplift.reading import ReadTrial
 from training.uplift.trust import TrialTrust
@@ -37,7 +37,7 @@ class TrainActionsResult(Displayed):
     read: ReadTrial
     trust: TrialTrust
     learned: Mapping[str, LearnedEffects]
-    evaluation: Mapping[str, Evaluation]
+    evaluation: Mapping[str, UpliftEvaluation]
     seed: int
     folds: int
     run_id: str = ""
@@ -170,7 +170,7 @@ class TrainActionsResult(Displayed):
         return "\n".join(lines)
 
 
-def _learners(learned: LearnedEffects, evaluation: Evaluation) -> list[dict[str, Any]]:
+def _learners(learned: LearnedEffects, evaluation: UpliftEvaluation) -> list[dict[str, Any]]:
     rows = []
     for name, one in learned.learners.items():
         difference = learned.differences.get(name)

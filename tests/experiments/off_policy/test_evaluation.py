@@ -8,7 +8,7 @@ import pytest
 from experiments.errors import AnalysisError
 from experiments.off_policy.estimators import Logged, Predicted, estimate_values
 from experiments.off_policy.evaluation import FEWEST_REWARDS, PolicyVerdict, evaluate_policy, overlap_of
-from experiments.off_policy.promise import Measured, compare, promise_of
+from experiments.off_policy.promise import MeasuredValue, compare, promise_of
 from tests.experiments.off_policy.bandits import bandit, open_bandit
 
 BANDED = ("ips", "clipped_ips", "snips", "dr", "sndr", "switch_dr")
@@ -178,13 +178,15 @@ def test_a_promise_is_held_against_what_was_measured() -> None:
     }
     promise = promise_of(evaluate_policy(logged, None, "It"), **made)  # type: ignore[arg-type]  # by name
     error = promise.standard_error
-    kept = compare(promise, Measured(promise.difference - 2 * np.hypot(error, 0.04), 0.04, "margin of new"))
+    kept = compare(
+        promise, MeasuredValue(promise.difference - 2 * np.hypot(error, 0.04), 0.04, "margin of new")
+    )
     assert kept.z == pytest.approx(-2.0)
     assert kept.p_value == pytest.approx(0.0455, abs=1e-4)
     assert "do not agree" in kept.sentence
     assert (
         "agree within chance"
-        in compare(promise, Measured(promise.difference, 0.04, "margin of new")).sentence
+        in compare(promise, MeasuredValue(promise.difference, 0.04, "margin of new")).sentence
     )
     with pytest.raises(
         AnalysisError, match="Nothing is kept with revision r1: The value rests on 38 rewards"
