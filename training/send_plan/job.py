@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -208,6 +209,13 @@ class PlanResult(Displayed):
         """Return the verdict, what it means, and how many members get what."""
         sends = ", ".join(f"{arm} {count:,}" for arm, count in self.document["list"]["sends"].items())
         return f"{self.document['title']}. {self.document['sentence']}\nThe list: {sends}."
+
+    def to_html(self, path: str | Path | None = None, *, title: str = "Send plan") -> str:
+        """Return the page for people as one HTML document that loads nothing, and write it to a file if one is named."""
+        text = self.page(title)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
 
     def page(self, title: str) -> str:
         """Return the page for people.
