@@ -31,7 +31,7 @@ from server.programme.models import (
     open_actions_at,
     open_for,
 )
-from server.programme.snapshot import Programmes
+from server.programme.programmes import Programmes
 from server.storage import SqliteEventLog
 from server.storage.budget_writes import BudgetWrites
 from server.storage.member_cache import MemberStates

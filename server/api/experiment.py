@@ -20,11 +20,11 @@ from server.api import assignments as assignment_messages
 from server.api.checks import DEFAULT_PROGRAMME, Checker
 from server.api.definition import OUTPUT_FIELDS, definition_fields, enum_number, experiment_message
 from server.api.fields import ListPage, next_page_token, page, provenance, seconds_left, set_time
+from server.decide.snapshot import KnownExperiment
 from server.handlers.assignments import AssignmentHandler
 from server.handlers.change_runner import Provenance, Target
 from server.handlers.experiments import ExperimentHandler
 from server.handlers.results import Analysed, ResultsHandler
-from server.programme.snapshot import KnownExperiment
 from troth.v1 import (
     experiment_change_pb2,
     experiment_pb2,

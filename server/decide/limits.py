@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.log.events import to_micros
 from server.catalogue import DECISION, Cap, Catalogue, CoolDown, Offer, QuietHours
-from server.decide.context import Visit
+from server.decide.context import DecisionContext
 from server.decide.explore import Quota
 from server.decide.gates import Gate
 from server.decide.table import CandidateTable, ChannelPattern
@@ -68,14 +68,14 @@ class MemberLimits:
             if cap.count == DECISION
         )
 
-    def of_way(self, way: ChannelPattern, visit: Visit, now: datetime) -> Gate:
+    def of_way(self, way: ChannelPattern, context: DecisionContext) -> Gate:
         """Return the gate that is closed to everything that travels this way, or ``OPEN``."""
-        state, channel_id = visit.state, way.channel_id
+        state, channel_id = context.state, way.channel_id
         if way.purposes and not all(state.profile.consented(channel_id, purpose) for purpose in way.purposes):
             return Gate.NO_CONSENT
         if not channel_id:
             return Gate.OPEN
-        micros = to_micros(now)
+        micros = to_micros(context.time)
         for channels, policy in self._policies:
             if channel_id in channels:
                 since = _since(micros, policy.days)
@@ -87,7 +87,7 @@ class MemberLimits:
                 if made >= policy.most:
                     return Gate.CONTACT_POLICY
         for channels, quiet in self._quiet:
-            if channel_id in channels and self._is_quiet(quiet, visit, now):
+            if channel_id in channels and self._is_quiet(quiet, context):
                 return Gate.QUIET_HOURS
         rests = any(
             cool.scope == "channel" and _rests(cool, state, channel_id, micros) for cool in self._cool_downs
@@ -173,8 +173,8 @@ class MemberLimits:
             return _rows(table, group_id) if group_id else table.places.get(candidate_id, ())
         return ()
 
-    def _is_quiet(self, quiet: QuietHours, visit: Visit, now: datetime) -> bool:
-        local = visit.local_time(now, self._zone).strftime("%H:%M")
+    def _is_quiet(self, quiet: QuietHours, context: DecisionContext) -> bool:
+        local = context.local_time(self._zone).strftime("%H:%M")
         if quiet.start < quiet.end:
             return quiet.start <= local < quiet.end
         return local >= quiet.start or local < quiet.end

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from experiments.assignment.assign import assign, assign_all
 from experiments.assignment.plan import Assignment
+from server.decide.snapshot import Snapshot
 from server.errors import ExperimentNotFoundError, IdentityLinkedError, ServerBusyError
 from server.handlers.request_checks import Clock
-from server.programme.snapshot import Programmes, Snapshot
+from server.programme.programmes import Programmes
 from server.storage import ExperimentStore, IdentityLink, LinkResult
 
 _MOST_REMEMBERED = 100_000

@@ -24,7 +24,7 @@ from server.errors import (
 )
 from server.handlers.catalogue_runner import CatalogueRunner, Edit
 from server.handlers.request_checks import Clock
-from server.programme.snapshot import Programmes
+from server.programme.programmes import Programmes
 from server.storage.catalogue_store import CatalogueStore
 
 

@@ -21,10 +21,11 @@ from server.catalogue import Catalogue, catalogue_changes, catalogue_problems, l
 from server.catalogue.diff import FILE_ACTOR, CatalogueChange, ChangeSource
 from server.catalogue.load import part_problems
 from server.config import ProgrammeSection, load_config
+from server.decide.snapshot import KnownExperiment, Snapshot
 from server.errors import StoreUnavailableError
 from server.programme.experiment_checks import check_served
 from server.programme.models import open_actions, open_champions
-from server.programme.snapshot import KnownExperiment, Snapshot, standing_arms
+from server.programme.programmes import known_experiment, standing_arms
 from server.storage import ExperimentStore
 from server.storage.catalogue_store import CatalogueFile, CatalogueStore
 from training.bundle import ActionBundle, Bundle, BundleError, Task
@@ -257,7 +258,7 @@ def _stored(programme: str, store: ExperimentStore) -> dict[str, KnownExperiment
             f"An experiment of programme {programme!r} in the store breaks the rules of this version:"
             f" {' '.join(str(error).split())}"
         ) from error
-    return {one.last.experiment_id: KnownExperiment.of_store(one) for one in standing}
+    return {one.last.experiment_id: known_experiment(one) for one in standing}
 
 
 def _check_together(parts: ProgrammeParts, stored: list[ExperimentDefinition]) -> None:

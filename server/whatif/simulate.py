@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from experiments.log.events import to_micros
 from server.catalogue import Catalogue
+from server.decide.snapshot import Snapshot
 from server.members import MemberProfile
-from server.programme.snapshot import Snapshot
 from server.whatif.ledger import EvidenceBefore
 from server.whatif.log import LogReads, StartStates
 from server.whatif.opening import Opened

@@ -12,9 +12,9 @@ import yaml
 
 from experiments.log.events import Decision, Outcome
 from server.config import load_config
+from server.decide.context import DecisionContext
 from server.engine import Engine
 from server.handlers.change_runner import Provenance
-from server.handlers.decisions import DecisionRequest
 from server.members.profile import ProfileUpdate
 from server.metrics import Metrics
 from server.whatif import Simulation, SimulationOptions, opened, simulate
@@ -85,8 +85,8 @@ class Serving:
 
     def decide(self, member_id: str, placement_id: str, **fields: Any) -> Decision:
         """Decide, and keep the answer."""
-        request = DecisionRequest("default", member_id, placement_id, **fields)
-        decision, _ = self.engine.decisions.make(request, _TIMEOUT_S)
+        context = DecisionContext(member_id=member_id, placement_id=placement_id, **fields)
+        decision, _ = self.engine.decisions.make(context, _TIMEOUT_S)
         self.decisions.append(decision)
         return decision
 
