@@ -316,6 +316,7 @@ def compare(
 
 def _measured(document: Mapping[str, Any], path: Path, metric: str, variant: str) -> "MeasuredValue":
     from experiments.errors import AnalysisError
+    from experiments.off_policy.promise import MeasuredValue
 
     rows = [row for row in document.get("results", []) if isinstance(row, dict)]
     chosen = [
