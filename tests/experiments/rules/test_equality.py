@@ -37,7 +37,7 @@ def check(text: str, rows: list[dict[str, object]]) -> None:
     assert [outcome is RuleOutcome.MATCH for outcome in expected] == eligible
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(text=statement(4), rows=st.lists(row(), min_size=4, max_size=4))
 def test_random_rules_agree_with_the_library(text: str, rows: list[dict[str, object]]) -> None:
     """Whatever the rule and the row, all three give the same of match, no match and error."""
