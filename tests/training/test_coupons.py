@@ -7,7 +7,6 @@ from training.data.complete_journey_coupons import Coupons, campaign_split, load
 from training.evaluation import Fold
 from training.evaluation.folds import fit_data
 
-
 Folds = tuple[list[Fold], list[Fold]]
 
 
