@@ -355,15 +355,19 @@ def test_reasons_cross_the_wire(code: ReasonCode) -> None:
 
 def test_every_value_of_the_enums_is_used() -> None:
     """The wire promises no ranking, degradation or reason that the server never gives."""
-    reasons = {decision_pb2.OfferReasonCode.Name(one) for one in recommendation_messages._REASONS.values()}
-    assert reasons == set(decision_pb2.OfferReasonCode.keys()) - {"OFFER_REASON_CODE_UNSPECIFIED"}
-    rankings = {decision_pb2.Ranking.Name(one) for one in recommendation_messages._RANKINGS.values()}
-    degradations = {
-        decision_pb2.Degradation.Name(one) for one in recommendation_messages._DEGRADATIONS.values()
-    }
 
-    assert rankings == set(decision_pb2.Ranking.keys()) - {"RANKING_UNSPECIFIED"}
-    assert degradations == set(decision_pb2.Degradation.keys()) - {"DEGRADATION_UNSPECIFIED"}
+    def words(enum: Any, prefix: str) -> list[str]:
+        return [name.removeprefix(prefix) for name in list(enum.keys()) if name != f"{prefix}UNSPECIFIED"]
+
+    assert set(words(decision_pb2.OfferReasonCode, "OFFER_REASON_CODE_")) == {
+        code.value for code in ReasonCode
+    }
+    degradations = tuple(words(decision_pb2.Degradation, "DEGRADATION_"))
+    for ranking in words(decision_pb2.Ranking, "RANKING_"):
+        decision = _decision(ranking=ranking.lower(), degradations=degradations)
+        answer = recommendation_messages.offer_response(decision, scene.CATALOGUE).decision
+        assert answer.ranking == decision_pb2.Ranking.Value(f"RANKING_{ranking}")
+        assert len(set(answer.degradations)) == len(degradations) > 0
 
 
 def test_required_fields_come_from_the_proto() -> None:
