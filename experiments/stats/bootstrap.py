@@ -27,7 +27,7 @@ DEFAULT_REPLICATES = 1_999
 """With these, two-sided p-values come in steps of 0.001."""
 _FEWEST_UNITS = 30
 # Weights held at once: 16 MiB as float64.
-_WEIGHTS_AT_ONCE = 2_000_000
+WEIGHTS_AT_ONCE = 2_000_000
 # The Poisson distribution in steps of 2**-16, so that a weight is looked up by 16 random bits instead of computed.
 # Its mean is 1 and its variance 0.99997.
 _STEPS = 1 << 16
@@ -105,7 +105,7 @@ def resample(
         raise AnalysisError("there are values that are no finite numbers")
     table = table[:, np.argsort(table[0], kind="stable")]
     random = np.random.default_rng(seed)
-    at_once = max(1, _WEIGHTS_AT_ONCE // units)
+    at_once = max(1, WEIGHTS_AT_ONCE // units)
     figures = np.empty(count)
     with np.errstate(all="ignore"):
         figure = float(statistic(table, np.ones((1, units)))[0])

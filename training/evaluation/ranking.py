@@ -16,7 +16,7 @@ from training.evaluation.folds import Fold
 
 Array = npt.NDArray[np.float64]
 _MOST_COMPARED = 500
-_MOST_SHARED = 1_000
+MOST_SHARED = 1_000
 Score = Callable[[OfferModel, int, npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 """Scores candidates for a member, by whatever may be known of her."""
 
@@ -224,7 +224,7 @@ class _Cosines:
         self._columns = sparse.csc_matrix(matrix[:, self._offers])
         # Lists that are much alike share their pairs; of lists that are not, most pairs would be counted in vain.
         self._shared = (
-            (self._columns.T @ self._columns).toarray() if len(self._offers) <= _MOST_SHARED else None
+            (self._columns.T @ self._columns).toarray() if len(self._offers) <= MOST_SHARED else None
         )
 
     def between(self, row: npt.NDArray[np.int32]) -> Array:

@@ -344,14 +344,12 @@ def record_refreshed(
             **refreshed.tags,
         }
         run_id = context.start(f"{job.task}/{origin.model}, refreshed", "", tags)
-        try:
+        # The run must be the active one: MLflow puts a model into the experiment of the active run, or else into its own
+        # "Default", whose files lie in the working directory.
+        with mlflow.start_run(run_id=run_id):
             version = _record(
                 context, run_id, tags=tags, origin=origin, manifest=manifest, refreshed=refreshed
             )
-        except BaseException:
-            context.end(run_id, failed=True)
-            raise
-        context.end(run_id)
         return RecordedModel(run_id, version, model_version(origin.model, run_id))
 
 
