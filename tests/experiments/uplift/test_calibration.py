@@ -1,6 +1,7 @@
 """Predicted effects are held against actual ones, and shrunk to what holds."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -163,9 +164,12 @@ def test_the_gate_seldom_finds_what_is_not_there() -> None:
         {"n": 2_000, "features": 100},
     ],
 )
-def test_false_positives_of_the_gate_stay_below_the_level(kind: dict[str, object]) -> None:
+def test_false_positives_of_the_gate_stay_below_the_level(
+    kind: dict[str, object], figures: Callable[..., None]
+) -> None:
     """With few and many features, skewed outcomes, several arms and few folds: 1,000 trials each, at most 5 %."""
     gates, joint = false_positives(1_000, **kind)
+    figures(gate=gates, joint=joint)
     assert gates <= 0.05
     assert joint <= 0.05
 

@@ -1,6 +1,7 @@
 """A trial becomes a list: what costs, limits, rules and other members change, and what is refused."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -270,7 +271,9 @@ def test_a_missing_feature_of_other_members_is_named(tmp_path: Path) -> None:
     ],
     ids=["strong interaction", "no effect", "small", "one good arm"],
 )
-def test_verdicts_over_many_trials(tmp_path: Path, table: Table, verdicts: set[str], least: float) -> None:
+def test_verdicts_over_many_trials(
+    tmp_path: Path, table: Table, verdicts: set[str], least: float, figures: Callable[..., None]
+) -> None:
     """With the product's learner each truth gets its verdict, and the plan's true value lies in its interval in 93 % of trials."""
     runs, right, inside = 100, 0, 0
     for seed in range(runs):
@@ -281,6 +284,7 @@ def test_verdicts_over_many_trials(tmp_path: Path, table: Table, verdicts: set[s
         true = table.net_truth(frame)[np.arange(table.members), arm].mean()
         value = found.document["value"]["nobody"]
         inside += bool(value["refused"]) or value["ci_lower"] <= true <= value["ci_upper"]
+    figures(right_verdicts=right / runs, true_values_inside=inside / runs)
     assert right / runs >= least
     assert "personalise" not in verdicts or inside / runs >= 0.93 - 3 * np.sqrt(0.05 * 0.95 / runs)
 

@@ -19,7 +19,7 @@ from training.tracking.registry import DISTRUST_TAG
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     """A trial with a strong interaction, as a CSV table."""
-    trial, _ = simulated(1_500, effect=0.5, interaction=2.0, arms=3)
+    trial, _ = simulated(600, effect=0.5, interaction=2.0, arms=3)
     path = tmp_path / "trial.csv"
     table_of(trial).with_columns(
         mail=pl.col("member"), visit=(pl.col("spend") > 0.5).cast(pl.Int8)
