@@ -73,6 +73,9 @@ def activity_chart(
         evaluations: The model and, where there is one, a reference, by name; the model comes first.
         metric: The metric.
         trips: float[cases], trips of the member of each case in the history that serves.
+
+    Returns:
+        A PNG image.
     """
     import altair as alt
 

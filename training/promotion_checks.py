@@ -193,6 +193,9 @@ def judge(
         value: What the candidate reached.
         counting: How it did against counting; ``None`` for counting itself.
         champion: How it did against the champion; ``None`` when nothing serves yet.
+
+    Returns:
+        Whether it passes, and why.
     """
     reached = f"{metric_title(metric)} {value:.4f}"
     if counting is None:
@@ -215,6 +218,9 @@ def inherited(metric: str, value: float | None, *, origin: str, evidence: str) -
         value: What the version that was measured reached, where that is known.
         origin: The version that purchases were added to.
         evidence: The version that was measured.
+
+    Returns:
+        Whether it passes, and why.
     """
     reached = (
         f"; {metric_title(metric)} {value:.4f} is what version {evidence} reached"

@@ -76,6 +76,12 @@ def write_recommendations(
 ) -> None:
     """Write every member's best offers as Parquet.
 
+    Args:
+        model: The model.
+        k: Offers per member.
+        path: Where to.
+        progress: Told about the progress.
+
     Raises:
         TrainingError: The file cannot be written.
     """
@@ -146,6 +152,14 @@ def train_offers(
     """Compare the models of a task, record them in MLflow, and let the best serve if it passes the gate.
 
     A second job on the same store goes on with the trials of the first and adds new runs and versions beside the old ones.
+
+    Args:
+        source: Where the data is from.
+        options: How the job runs.
+        progress: Told about the progress.
+
+    Returns:
+        The models with their figures.
 
     Raises:
         TrainingError: A model is not known, the data cannot be used, or the store cannot be written.

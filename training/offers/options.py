@@ -137,7 +137,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def study_name(options: JobOptions, problem: TrainingProblem, name: str) -> str:
-    """Return the name under which the trials of a model are kept, so that the same job goes on with them."""
+    """Return the name under which the trials of a model are kept, so that the same job goes on with them.
+
+    Args:
+        options: How the job runs.
+        problem: What the job works on.
+        name: Of the model.
+    """
     where = describe_day(problem.validation[-1].cutoff)
     return "/".join(
         (

@@ -51,7 +51,17 @@ class RecipePart:
 
     @classmethod
     def of(cls, name: str, settings: Recommender, *, weight: float = 0.0, quota: int = 0) -> Self:
-        """Describe a recommender with its settings."""
+        """Describe a recommender with its settings.
+
+        Args:
+            name: Of the recommender.
+            settings: The settings.
+            weight: Its weight in the mixture.
+            quota: How many offers it nominates.
+
+        Returns:
+            The description.
+        """
         return cls(name, settings.name, settings.parameters, weight, quota)
 
     def settings(self) -> Recommender:
@@ -140,7 +150,13 @@ class Known:
 
     @classmethod
     def of(cls, purchases: Purchases, recipe: Recipe, moment: float) -> Self:
-        """Return what the parts of a recipe look at beside the histories up to a moment, in days since 1970."""
+        """Return what the parts of a recipe look at beside the histories up to a moment, in days since 1970.
+
+        Args:
+            purchases: Everything that was bought.
+            recipe: How the model was put together.
+            moment: Days since 1970.
+        """
         seasonal = any(part.recommender == SeasonalPopularity.name for part in recipe.parts)
         return cls(
             purchases.members.table,
@@ -162,5 +178,13 @@ class Known:
 def recipe_of(
     kind: Kind, parts: Sequence[RecipePart], purchases: Purchases, seed: int, features: Sequence[str] = ()
 ) -> Recipe:
-    """Return the recipe of a model that was fitted on purchases."""
+    """Return the recipe of a model that was fitted on purchases.
+
+    Args:
+        kind: How the parts are put together.
+        parts: The recommenders with their settings.
+        purchases: Everything that was bought.
+        seed: Of everything random.
+        features: Names of features.
+    """
     return Recipe(kind, tuple(parts), seed, purchases.has_times, purchases.products.codes, tuple(features))

@@ -326,6 +326,9 @@ def record_refreshed(
         origin: The version that purchases were added to.
         manifest: Of its bundle.
         refreshed: The model.
+
+    Returns:
+        Where it was recorded.
     """
     with using_store(store) as mlflow:
         context = RunContext(

@@ -117,6 +117,9 @@ def refresh_model(
         tables: Where the purchases are; only interactions and their columns are looked at.
         progress: Called with what is being done, steps done and all steps.
 
+    Returns:
+        What was made, and whether it serves.
+
     Raises:
         RegistryError: There is no champion, how to fit it again was not kept, or the models are for actions.
         BundleError: The champion's bundle is damaged.

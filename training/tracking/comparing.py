@@ -105,6 +105,9 @@ def compare_versions(
         job: ``latest``, or the beginning of the id of the run that compared the models of a job.
         metric: What to compare, such as ``recall@10``; the metric that decides by default.
 
+    Returns:
+        Metrics with paired differences.
+
     Raises:
         RegistryError: There is no such version, job or metric, or the models are for actions.
     """

@@ -154,7 +154,13 @@ KNOWN_FILE = "known.npz"
 
 
 def write_recipe(folder: Path, recipe: Recipe, known: Known) -> None:
-    """Write a recipe, and what is known of members, products and offers, into a folder."""
+    """Write a recipe, and what is known of members, products and offers, into a folder.
+
+    Args:
+        folder: Where to.
+        recipe: How the model was put together.
+        known: What is known of ids.
+    """
     text = json.dumps(recipe.to_json(), indent=2, ensure_ascii=False)
     (folder / RECIPE_FILE).write_text(text + "\n", encoding="utf-8")
     calendar = known.calendar

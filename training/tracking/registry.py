@@ -56,6 +56,9 @@ def log_pyfunc(
         members: Members for the input example.
         basket: Products in the basket of the first of them.
         parameters: Settings of the model.
+
+    Returns:
+        MLflow's record of the model.
     """
     mlflow = import_mlflow()
     models, types = import_mlflow("mlflow.models"), import_mlflow("mlflow.types")

@@ -105,6 +105,9 @@ class RunContext:
             parent_run_id: The run above, or empty.
             tags: Its tags.
             seconds_ago: How long ago its work began, in seconds.
+
+        Returns:
+            The run's id.
         """
         context = import_mlflow("mlflow.tracking.context.registry")
         above = {PARENT_TAG: parent_run_id} if parent_run_id else {}
