@@ -62,7 +62,7 @@ def refresh(
 
 
 def _lines(result: "RefreshResult") -> list[str]:
-    from training.offers.model_cards import metric_title, shown_estimate
+    from training.evaluation.reporting import metric_title, shown_estimate
 
     added, drift = result.added, result.drift
     new = ", ".join(
@@ -249,8 +249,7 @@ def _say_pulled(pulled: "PulledModel") -> None:
 
 
 def _say_compared(compared: "VersionComparison") -> None:
-    from training.offers.model_cards import metric_title, shown_difference, shown_estimate
-    from training.offers.result import COUNTING
+    from training.evaluation.reporting import COUNTING, metric_title, shown_difference, shown_estimate
 
     rows = [
         (
@@ -275,7 +274,7 @@ def _say_compared(compared: "VersionComparison") -> None:
 
 def _deciding(version: "RegisteredVersion") -> str:
     from training.bundle.manifest import ACTIONS
-    from training.offers.model_cards import metric_title
+    from training.evaluation.reporting import metric_title
     from training.tracking.runs import metric_key
 
     value = version.metrics.get(metric_key(version.metric))

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
-from training.offers.model_cards import shown_difference
-from training.offers.result import COUNTING
+from training.evaluation.reporting import COUNTING, shown_difference
 from training.promotion_checks import (
     CheckError,
     PromotionJudgement,

@@ -26,7 +26,8 @@ from training.bundle import OfferModel, Task, write_bundle
 from training.bundle.scorers import Personal
 from training.errors import RegistryError
 from training.evaluation import MetricEstimate
-from training.offers.result import COUNTING, TrainOffersResult
+from training.evaluation.reporting import COUNTING
+from training.offers.result import TrainOffersResult
 from training.promotion import promote, rollback
 from training.promotion_checks import (
     CheckError,

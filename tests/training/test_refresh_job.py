@@ -19,7 +19,7 @@ from training.offers.champion import evaluate_champion
 from training.offers.job import train_offers
 from training.offers.options import JobOptions
 from training.offers.problem import TrainingProblem, popular_scores
-from training.offers.recipe import Known, Recipe
+from training.offers.recipe import Known, Recipe, recipe_of_version
 from training.offers.refresh_job import refresh_model
 from training.offers.refreshing import RefreshResult, refit
 from training.offers.sources import from_tables
@@ -106,7 +106,7 @@ class Shop:
         return open_bundle(pull_model(self.store, "default", TASK, target_dir=folder).link).model
 
     def kept(self, version: str) -> tuple[Recipe, Known]:
-        kept = self.registry.recipe(self.registry.version(version))
+        kept = recipe_of_version(self.registry, self.registry.version(version))
         assert kept is not None
         return kept
 

@@ -26,9 +26,11 @@ from tests.training.small_jobs import (
 from training.bundle import Task, open_bundle
 from training.errors import RegistryError, TrainingError
 from training.evaluation import paired_difference
+from training.evaluation.reporting import COUNTING
+from training.offers.plots import model_plots
 from training.offers.recording import OffersRecorder
-from training.offers.result import COUNTING, TrainOffersResult
-from training.plots import calibration_chart, model_plots
+from training.offers.result import TrainOffersResult
+from training.plots import calibration_chart
 from training.tracking import ModelRegistry, compare_versions, list_models, pull_all, pull_model
 from training.tracking.evidence import read_cases, read_parity
 from training.tracking.runs import RunContext

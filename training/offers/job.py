@@ -22,16 +22,18 @@ from training.bundle.history import empty_profile
 from training.errors import DatasetError, TrainingError
 from training.evaluation import Fold, MetricEstimate, evaluate, paired_difference
 from training.evaluation.ranking import best_positions
+from training.evaluation.reporting import COUNTING
 from training.offers.champion import evaluate_champion
 from training.offers.learning import Learning
 from training.offers.options import DEFAULT_SEED, MIXTURE, MODELS, RANKER, JobOptions, job_info
 from training.offers.problem import TrainingProblem
 from training.offers.recording import OffersRecorder
-from training.offers.result import COUNTING, JobInfo, TrainOffersResult
+from training.offers.result import TrainOffersResult
 from training.offers.second_stage_rows import first_basket
 from training.offers.sources import JobSource
 from training.threads import one_thread_of_algebra
 from training.tracking import experiment_name, registered_model_name, tracking_uri
+from training.tracking.runs import JobInfo
 
 _REPORTED = 1_000
 

@@ -12,12 +12,12 @@ from training.errors import TrainingError
 from training.evaluation import sample_note
 from training.evaluation.folds import describe_day
 from training.offers.problem import MOST_TEST_CASES, TrainingProblem
-from training.offers.result import JobInfo, TrialRecord
+from training.offers.result import TrialRecord
 from training.offers.second_stage_trees import TreeSettings
 from training.offers.tuning import StudyRecord, TuningBudget
 from training.recommenders import RECOMMENDERS
 from training.tracking import registered_model_name
-from training.tracking.runs import code_version
+from training.tracking.runs import JobInfo, code_version
 
 DEFAULT_SEED = 20171204
 DEFAULT_KS = (10, 20)

@@ -16,17 +16,11 @@ from typing import Any, Self
 
 from training.bundle import Manifest, OfferModel
 from training.evaluation import ModelEvaluation, paired_difference
+from training.evaluation.reporting import COUNTING, estimates_json
 from training.offers.model_cards import comparison_note, model_card
-from training.offers.recipe import Known, Recipe
-from training.offers.result import (
-    COUNTING,
-    JobInfo,
-    TrainedModel,
-    TrainOffersResult,
-    TrialRecord,
-    estimates_json,
-)
-from training.plots import comparison_chart, model_plots
+from training.offers.plots import comparison_chart, model_plots
+from training.offers.recipe import Known, Recipe, write_recipe
+from training.offers.result import TrainedModel, TrainOffersResult, TrialRecord
 from training.tracking.evidence import (
     CASES_FILE,
     CHAMPION_CASES_FILE,
@@ -34,7 +28,6 @@ from training.tracking.evidence import (
     parity_of,
     write_cases,
     write_parity,
-    write_recipe,
 )
 from training.tracking.registering import register_version, store_model
 from training.tracking.registry import (
@@ -48,6 +41,7 @@ from training.tracking.runs import (
     COUNTING_RUN_TAG,
     MEASURED_CHAMPION_TAG,
     NOTE_TAG,
+    JobInfo,
     RecordedModel,
     RunContext,
     flat,

@@ -28,10 +28,10 @@ from training.data.purchases import FitData
 from training.errors import TrainingError
 from training.evaluation import MetricEstimate
 from training.evaluation.folds import SEASON_DAYS
+from training.evaluation.reporting import estimate_json
 from training.offers.mixture import mix, spreads
 from training.offers.problem import THREADS
 from training.offers.recipe import Kind, Known, Recipe
-from training.offers.result import estimate_json
 from training.offers.second_stage import make_ranker
 from training.offers.second_stage_rows import Component
 from training.promotion import PromotionResult

@@ -12,7 +12,7 @@ from training.bundle import Task
 from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
 from training.evaluation import MetricEstimate
-from training.offers.result import COUNTING, estimate_json
+from training.evaluation.reporting import COUNTING, estimate_json
 from training.tracking.evidence import Cases
 from training.tracking.registry import CHAMPION_ALIAS, ModelRegistry, RegisteredVersion
 

@@ -162,7 +162,7 @@ def measure(case: Case, runs: int) -> list[Rate]:
     return rates
 
 
-def problems(case: Case, runs: int, note: Callable[..., None] = dict) -> list[str]:
+def problems(case: Case, runs: int, note: Callable[..., object] = dict) -> list[str]:
     """Return what is wrong with the rates of a case; empty if all is well.
 
     Args:

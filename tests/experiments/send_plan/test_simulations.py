@@ -36,9 +36,9 @@ def _tolerance(share: float, runs: int) -> float:
 
 
 @pytest.mark.parametrize("runs", RUNS)
-@pytest.mark.parametrize("limits", [Limits(), Limits(60.0)], ids=["all", "a budget"])
+@pytest.mark.parametrize("limits", [PlanLimits(), PlanLimits(60.0)], ids=["all", "a budget"])
 def test_a_strong_interaction_is_personalised_and_valued_truly(
-    figures: Callable[..., None], runs: int, limits: Limits
+    figures: Callable[..., None], runs: int, limits: PlanLimits
 ) -> None:
     """Where effects turn with a feature the verdict is to personalise, and the plan's true value lies in its interval in 93 %.
 
