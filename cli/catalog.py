@@ -1,39 +1,23 @@
-"""`troth catalog`: checks, compares, applies and explains catalogues.
+"""`troth catalog`: checks, compares, applies and explains catalogues."""
 
-Asks a server for its catalogue, and sends it one.
-"""
-
-import os
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import grpc
 import typer
-from grpc_status import rpc_status
 
-from cli.output import say, write_json
-from experiments.errors import DomainError
-from server.api.catalog import apply_message, catalogue_of, change_values
-from server.catalogue import Catalogue
-from server.catalogue.diff import Change
-from troth.v1 import catalog_service_pb2 as pb
-from troth.v1 import catalog_service_pb2_grpc
+from cli.options import CatalogueArgument, JsonOption, ServerOption
+from cli.output import publish, say
 
 if TYPE_CHECKING:
     from server.catalogue import Catalogue
     from server.catalogue.diff import Change
+    from server.clients.catalogue import Applied
 
 app = typer.Typer(help="Offers, actions, segments, rules and limits.", no_args_is_help=True)
 
-CatalogueFile = Annotated[Path, typer.Argument(help="YAML file with one catalogue.")]
-Json = Annotated[str, typer.Option(help="Write the result as JSON to this file, or to stdout for '-'.")]
-
 
 @app.command()
-def validate(path: CatalogueFile) -> None:
+def validate(path: CatalogueArgument) -> None:
     """Check a catalogue, its rules included; every problem is named at once."""
     from server.catalogue import load_catalogue
 
@@ -43,14 +27,14 @@ def validate(path: CatalogueFile) -> None:
 
 @app.command()
 def diff(
-    path: CatalogueFile,
+    path: CatalogueArgument,
     against: Annotated[Path | None, typer.Option(help="Compare with this file, the earlier one.")] = None,
     server: Annotated[str, typer.Option(help="Compare with what a server has in force, as HOST:PORT.")] = "",
     config: Annotated[
         Path | None,
         typer.Option(help="Compare with what a server of this configuration (TOML) would begin with."),
     ] = None,
-    json: Json = "",
+    json: JsonOption = "",
 ) -> None:
     """Show what a catalogue changes, item by item and field by field."""
     from server.catalogue import catalogue_changes, load_catalogue
@@ -65,50 +49,59 @@ def diff(
 
         before = configured_catalogue(config, after.programme)
     else:
+        from server.clients.catalogue import standing_catalogue
+
         before = standing_catalogue(server, after.programme)
     changes = catalogue_changes(before, after)
-    if json:
-        write_json(_document(after.revision, changes, before=before.revision), json)
-    if json != "-":
-        say(_listing(changes) if changes else f"{path}: no difference; both are revision {after.revision}.")
+    publish(
+        json,
+        lambda: _document(after.revision, changes, before=before.revision),
+        lambda: (
+            _listing(changes) if changes else f"{path}: no difference; both are revision {after.revision}."
+        ),
+    )
 
 
 @app.command()
 def apply(
-    path: CatalogueFile,
-    server: Annotated[str, typer.Option(help="The server, as HOST:PORT.")],
+    path: CatalogueArgument,
+    server: ServerOption,
     actor: Annotated[str, typer.Option(help="Who makes the change, for the audit trail.")],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Let the server check and compare, and change nothing.")
     ] = False,
-    json: Json = "",
+    json: JsonOption = "",
 ) -> None:
     """Put a catalogue in force on a server; it decides by it from the next request on."""
     from server.catalogue import load_catalogue
+    from server.clients.catalogue import apply_catalogue
 
     catalogue = load_catalogue(path)
     applied = apply_catalogue(server, catalogue, actor, dry_run=dry_run)
-    if json:
-        write_json(_document(applied.revision, applied.changes, position=applied.position), json)
-    if json == "-":
-        return
+    publish(
+        json,
+        lambda: _document(applied.revision, applied.changes, position=applied.position),
+        lambda: _applied(applied, server, dry_run=dry_run),
+    )
+
+
+def _applied(applied: "Applied", server: str, *, dry_run: bool) -> str:
     if not applied.change_count:
-        say(f"{server} has revision {applied.revision} in force already; nothing changed.")
-        return
-    if applied.changes:
-        say(_listing(applied.changes))
+        return f"{server} has revision {applied.revision} in force already; nothing changed."
+    lines = [_listing(applied.changes)] if applied.changes else []
     more = applied.change_count - len(applied.changes)
     if more:
-        say(f"Differences not shown: {more:,}.")
+        lines.append(f"Differences not shown: {more:,}.")
     if dry_run:
-        say(f"Nothing was changed: this would be revision {applied.revision}.")
+        lines.append(f"Nothing was changed: this would be revision {applied.revision}.")
     else:
-        say(f"{server} decides by revision {applied.revision} now, change {applied.position}.")
+        lines.append(f"{server} decides by revision {applied.revision} now, change {applied.position}.")
+    return "\n".join(lines)
 
 
 @app.command()
 def explain(
-    path: CatalogueFile,
+    path: CatalogueArgument,
     offer_id: Annotated[
         str, typer.Argument(help="One offer or action; everything, segments included, if not given.")
     ] = "",
@@ -152,87 +145,3 @@ def _document(revision: str, changes: "tuple[Change, ...]", **others: object) ->
             for one in changes
         ],
     }
-
-
-# Before gRPC is loaded: its own complaints would stand beside our sentence.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
-
-_TIMEOUT_S = 60.0
-
-
-class ServerError(DomainError):
-    """The server cannot be reached, or refused the call."""
-
-    reason = "SERVER_REFUSED"
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What a server made of a catalogue.
-
-    Attributes:
-        revision: Names the content.
-        position: Of the change in the audit trail; 0 if nothing was kept.
-        changes: What differs from before; of very many the first ones.
-        change_count: How many there are.
-    """
-
-    revision: str
-    position: int
-    changes: tuple[Change, ...]
-    change_count: int
-
-
-def standing_catalogue(address: str, programme: str) -> Catalogue:
-    """Return the catalogue that a server has in force.
-
-    Args:
-        address: Host and port.
-        programme: The loyalty programme.
-
-    Raises:
-        ServerError: It cannot be reached, or refuses.
-    """
-    request = pb.GetCatalogueRequest(programme=programme)
-    return catalogue_of(_call(address, lambda stub: stub.GetCatalogue(request, timeout=_TIMEOUT_S)))
-
-
-def apply_catalogue(address: str, catalogue: Catalogue, actor: str, *, dry_run: bool) -> Applied:
-    """Put a catalogue in force on a server.
-
-    Args:
-        address: Host and port.
-        catalogue: The catalogue.
-        actor: Who makes the change.
-        dry_run: Check and compare only.
-
-    Raises:
-        ServerError: It cannot be reached, or refuses.
-    """
-    request = apply_message(catalogue, actor, request_id=str(uuid.uuid4()), validate_only=dry_run)
-    answer = _call(address, lambda stub: stub.ApplyCatalogue(request, timeout=_TIMEOUT_S))
-    change = answer.change
-    return Applied(change.revision, change.position, change_values(change), change.item_count)
-
-
-def _call(address: str, ask: Callable[[Any], Any]) -> Any:
-    unlimited = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
-    with grpc.insecure_channel(address, options=unlimited) as channel:
-        stub: Any = catalog_service_pb2_grpc.CatalogServiceStub(channel)
-        try:
-            return ask(stub)
-        except grpc.RpcError as error:
-            raise ServerError(f"{address}: {_reason(error)}", address=address) from None
-
-
-def _reason(error: Any) -> str:
-    if rpc_status.from_call(error) is None and error.code() is grpc.StatusCode.UNAVAILABLE:
-        return "no server answers there; is it running, and is this its gRPC port?"
-    if "larger than max" in str(error.details()):
-        # gRPC itself says so, with no status of ours.
-        return (
-            "the catalogue is larger than what one call may carry, 4 MiB; make it the configured file of the server and"
-            " restart that"
-        )
-    return str(error.details())

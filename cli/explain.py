@@ -1,11 +1,7 @@
-"""`troth explain`: why a decision was made.
-
-A decision in plain words, as `troth explain` prints it.
-"""
+"""`troth explain`: why a decision was made, in plain words."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,31 +9,42 @@ from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from cli.options import DEFAULT_CONFIG, JsonOption, LogConfigOption, OneProgrammeOption
 from cli.output import write_json
+
+if TYPE_CHECKING:
+    from experiments.log.events import ActionChoice, Decision, OfferChoice
+    from server.decide.explain import Explained
+    from server.handlers.replay import Replayed
+
+NEXT_BEST = 5
+"""How many candidates are listed that could have been chosen too."""
+_EXAMPLES = 3
+_FACTORS = ("probability", "value", "context", "lever", "cost")
+_WIDTH = 160
+"""Width of the output where there is no terminal."""
+_CHANCES = {
+    "none": "nothing was left to chance",
+    "epsilon": "the best, and in a share of choices any of the shortlist",
+    "softmax": "in proportion to exp(score / temperature)",
+    "thompson": "in proportion to each one's chance to be the best",
+    "uniform": "everything that could be chosen was equally likely",
+}
 
 
 def explain(
     decision_id: Annotated[str, typer.Argument(help="The decision, as the answer named it.")],
-    config: Annotated[Path, typer.Option(help="The server's configuration: names log and models.")] = Path(
-        "troth.toml"
-    ),
-    programme: Annotated[
-        str, typer.Option(help="The programme; not needed where the configuration has one only.")
-    ] = "",
+    config: LogConfigOption = DEFAULT_CONFIG,
+    programme: OneProgrammeOption = "",
     everything: Annotated[
         bool, typer.Option("--all", help="List every candidate, not only the next best and examples.")
     ] = False,
-    json: Annotated[
-        str,
-        typer.Option(
-            help="Write the answer of the RPC ExplainDecision as JSON to this file, or to stdout for '-'."
-        ),
-    ] = "",
+    json: JsonOption = "",
 ) -> None:
     """Say why a decision was made: what its scores were made of, and which gate removed what was not chosen."""
-    from cli.options import chosen_programme
     from server.config import load_config
     from server.log_replay import open_log_replay
+    from server.programme.configured import chosen_programme
 
     found = load_config(config)
     chosen = chosen_programme(config, found.programmes, programme)
@@ -52,26 +59,6 @@ def explain(
             write_json(MessageToDict(message, preserving_proto_field_name=True), json)
         if json != "-":
             print_explained(replayed, everything=everything)
-
-
-if TYPE_CHECKING:
-    from experiments.log.events import ActionChoice, Decision, OfferChoice
-    from server.decide.explain import Explained
-    from server.handlers.replay import Replayed
-
-NEXT_BEST = 5
-"""So many that could have been chosen are listed beside those that were."""
-_EXAMPLES = 3
-_FACTORS = ("probability", "value", "context", "lever", "cost")
-_WIDTH = 160
-"""Where nobody looks on, lines are as long as they need to be."""
-_CHANCES = {
-    "none": "nothing was left to chance",
-    "epsilon": "the best, and in a share of choices any of the shortlist",
-    "softmax": "in proportion to exp(score / temperature)",
-    "thompson": "in proportion to each one's chance to be the best",
-    "uniform": "everything that could be chosen was equally likely",
-}
 
 
 def print_explained(replayed: "Replayed", *, everything: bool) -> None:

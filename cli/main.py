@@ -1,13 +1,11 @@
-"""The command `troth`.
-
-`troth demo`: the whole loop on real data.
-"""
+"""The command `troth`."""
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cli import (
     campaign,
@@ -23,9 +21,24 @@ from cli import (
     serve,
     train,
 )
-from cli.output import names
-from experiments.errors import DomainError
+from cli.options import read_names
+from experiments.errors import DomainError, OptionError
 from training.bundle import BundleError
+
+
+class Commands(TyperGroup):
+    """All commands. What a function finds wrong with its options is wrong usage here."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """Run the command that was asked for.
+
+        Raises:
+            BadParameter: Its options cannot be used.
+        """
+        try:
+            return super().invoke(ctx)
+        except OptionError as error:
+            raise typer.BadParameter(error.message, param_hint=error.option or None) from None
 
 
 def demo(
@@ -40,12 +53,13 @@ def demo(
     """Run the whole loop on real data: train, serve, randomise, log, analyse; ends with a report."""
     from cli.demo.run import run_demo
 
-    run_demo(folder, names(models), trips)
+    run_demo(folder, read_names(models), trips)
 
 
 app = typer.Typer(
     name="troth",
     help="Experimentation and recommendation engine for loyalty programmes.",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

@@ -1,6 +1,6 @@
-"""What the command prints: sentences for people, one JSON document for programs.
+"""What a command prints: sentences for people, one JSON document for programs, progress on stderr.
 
-Progress on stderr: a bar on a terminal, lines with the time that has passed elsewhere.
+Progress is a bar on a terminal; elsewhere it is lines with the time that has passed.
 """
 
 import json
@@ -60,9 +60,18 @@ def read_json(path: Path) -> Mapping[str, Any]:
     return found
 
 
-def names(listed: str) -> list[str] | None:
-    """Return the names of a comma-separated list; none if it is empty."""
-    return [name.strip() for name in listed.split(",") if name.strip()] or None
+def publish(json: str, document: Callable[[], Mapping[str, Any]], text: Callable[[], str]) -> None:
+    """Write a command's JSON document where that is asked for, and say its text unless stdout is the document's.
+
+    Args:
+        json: The option ``--json``: a file, ``-`` for stdout, or empty.
+        document: Makes the document.
+        text: Makes the text for people.
+    """
+    if json:
+        write_json(document(), json)
+    if json != "-":
+        say(text())
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

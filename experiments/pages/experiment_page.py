@@ -205,3 +205,22 @@ def _svg(chart: str) -> Markup:
 def _keep_together(value: object) -> object:
     """Keep a number and its per-cent sign on one line; markup stays as it is."""
     return value.replace(" %", "\u00a0%") if type(value) is str else value
+
+
+def experiment_page(result: ExperimentResult, *, who_responded: str = "") -> str:
+    """Return the report of a result under the experiment's own name and hypothesis.
+
+    Args:
+        result: The result.
+        who_responded: A section on who responded, as HTML.
+    """
+    definition = result.definition
+    return build_report(
+        result,
+        ReportContext(
+            title=definition.experiment_id,
+            subtitle=definition.hypothesis,
+            generated_time=datetime.now(UTC),
+            who_responded=who_responded,
+        ),
+    )

@@ -2,5 +2,14 @@
 
 from experiments.planning.history import History, read_history
 from experiments.planning.power import MethodPower, PowerReport, plan_methods
+from experiments.planning.question import power, read_relative_effect
 
-__all__ = ["History", "MethodPower", "PowerReport", "plan_methods", "read_history"]
+__all__ = [
+    "History",
+    "MethodPower",
+    "PowerReport",
+    "plan_methods",
+    "power",
+    "read_history",
+    "read_relative_effect",
+]

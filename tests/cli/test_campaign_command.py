@@ -11,11 +11,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cli import campaign as campaign_run
 from cli import output
-from cli.campaign import read_members
-from cli.campaign_result import SCHEMA
 from experiments.errors import AnalysisError
+from server.clients.campaign import read_members
+from server.clients.campaign_result import SCHEMA
 from tests.cli.deciding import Command, Deciding
 from tests.cli.in_process import run
 from tests.server import decision_scene as ds
@@ -42,7 +41,7 @@ def live(tmp_path: Path) -> Iterator[Deciding]:
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of 7 members."""
-    monkeypatch.setattr(campaign_run, "PART", 7)
+    monkeypatch.setattr("server.clients.campaign.PART", 7)
 
 
 def members(folder: Path, count: int) -> Path:
@@ -264,7 +263,7 @@ def test_wrong_member_is_found_in_the_list(live: Deciding, tmp_path: Path, troth
 
 def test_no_server(tmp_path: Path, troth: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody at the address is one sentence that says what to do."""
-    monkeypatch.setattr(campaign_run, "_CONNECT_S", 0.3)
+    monkeypatch.setattr("server.clients.campaign._CONNECT_S", 0.3)
 
     ran = troth(*campaign(members(tmp_path, 3), "127.0.0.1:9"))
 
