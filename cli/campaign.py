@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cli.options import JsonOption, ProgrammeOption, ServerOption
+from cli.options import CommandGroup, JsonOption, ProgrammeOption, ServerOption
 from cli.output import progress_bar, publish
 
-app = typer.Typer(help="Decisions for many members at once.", no_args_is_help=True)
+app = CommandGroup(help="Decisions for many members at once.", no_args_is_help=True)
 
 
 @app.callback()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import CatalogueArgument, JsonOption, ServerOption
+from cli.options import CatalogueArgument, CommandGroup, JsonOption, ServerOption
 from cli.output import publish, say
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from server.catalogue.diff import Change
     from server.clients.catalogue import Applied
 
-app = typer.Typer(help="Offers, actions, segments, rules and limits.", no_args_is_help=True)
+app = CommandGroup(help="Offers, actions, segments, rules and limits.", no_args_is_help=True)
 
 
 @app.command()

@@ -1,19 +1,20 @@
 """`troth experiment`: definitions, assignment, analysis and planning."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import DefinitionArgument, JsonOption, read_names
+from cli.options import DEFAULT_LOG, CommandGroup, DefinitionArgument, JsonOption, read_names
 from cli.output import progress_bar, publish, read_json, say, table, write_json, write_text
 
 if TYPE_CHECKING:
-    from experiments.aa_test import MethodRate, Simulation
+    from experiments.aa_test import AATest, MethodRate
     from experiments.planning import PowerReport
 
-app = typer.Typer(help="Definitions, assignment, analysis and planning.", no_args_is_help=True)
+app = CommandGroup(help="Definitions, assignment, analysis and planning.", no_args_is_help=True)
 
 
 @app.command()
@@ -119,7 +120,6 @@ def analyze(
 ) -> None:
     """Analyse an experiment: a table of your own with --data, event tables, or the server's log."""
     from experiments.analysis.sources import AnalysisSource
-    from experiments.analysis.sources import analyze as analyze_source
     from server.programme.configured import analysed_experiment
 
     source = AnalysisSource(
@@ -129,7 +129,7 @@ def analyze(
         identities=identities,
         log=log,
         saved=None if saved is None else read_json(saved),
-        as_of=None if as_of is None else as_of.date(),
+        today=None if as_of is None else as_of.date(),
     )
     experiment, source = analysed_experiment(
         definition,
@@ -139,7 +139,9 @@ def analyze(
         period=period,
         changes={"unit_column": unit_column, "variant_column": variant_column},
     )
-    result = analyze_source(experiment, source)
+    if source.is_empty:
+        source = replace(source, log=DEFAULT_LOG)
+    result = source.analyze(experiment)
     responders = None
     if who or members is not None or features or trial is not None:
         from training.uplift.responders import tell_responders
@@ -151,10 +153,10 @@ def analyze(
         told = {} if responders is None else {"who_responded": responders.to_json()}
         write_json({**result.to_json(), **told}, json)
     if html is not None:
-        from experiments.pages import experiment_page
+        from experiments.pages import result_report
 
         section = "" if responders is None else responders.section()
-        write_text(html, experiment_page(result, who_responded=section))
+        write_text(html, result_report(result, datetime.now(UTC), section))
     if json != "-":
         last = "" if responders is None else f"\n{responders.sentence}"
         say(f"{result.decision.reason}\n{result.sentence()}{last}")
@@ -164,7 +166,7 @@ def analyze(
 def allocate(
     definition: DefinitionArgument,
     data: Annotated[Path | None, typer.Option(help="A table with one row per unit and its day.")] = None,
-    log: Annotated[Path, typer.Option(help="The server's event log, without --data.")] = Path("troth.db"),
+    log: Annotated[Path, typer.Option(help="The server's event log, without --data.")] = DEFAULT_LOG,
     out: Annotated[
         Path | None, typer.Option(help="Write the definition with the new weights, as its next revision.")
     ] = None,
@@ -175,12 +177,11 @@ def allocate(
 
     from experiments.analysis.allocation import next_weights, with_weights
     from experiments.analysis.sources import AnalysisSource
-    from experiments.analysis.sources import analyze as analyze_source
     from experiments.definition import load_experiment
 
     experiment = load_experiment(definition)
     source = AnalysisSource(data=data, log=log if data is None else None)
-    weights = next_weights(analyze_source(experiment, source))
+    weights = next_weights(source.analyze(experiment))
     if out is not None:
         changed = with_weights(experiment, weights)
         write_text(out, yaml.safe_dump(changed, sort_keys=False, allow_unicode=True))
@@ -246,17 +247,20 @@ def power(
     json: JsonOption = "",
 ) -> None:
     """Say how many units and days each method needs, and what the planned units can find."""
+    from experiments.aggregates import open_table
     from experiments.definition import load_experiment
-    from experiments.planning import power as plan_power
+    from experiments.planning import plan_experiment, target_effect
 
-    report = plan_power(
+    if (data is None) == (baseline_mean is None or baseline_sd is None):
+        raise typer.BadParameter("Give --data TABLE, or both --baseline-mean and --baseline-sd.")
+    target = target_effect(effect, relative)
+    given = None if baseline_mean is None or baseline_sd is None else (baseline_mean, baseline_sd)
+    report = plan_experiment(
         load_experiment(definition),
-        data=data,
-        baseline_mean=baseline_mean,
-        baseline_sd=baseline_sd,
-        metric=metric,
-        effect=effect,
-        relative=relative,
+        table=None if data is None else open_table(data),
+        moments=given if data is None else None,
+        metric_id=metric,
+        effect=target,
         units_per_day=units_per_day,
     )
     publish(json, report.to_json, lambda: _power_page(report))
@@ -329,10 +333,10 @@ def simulate(
     from experiments.aa_test import simulate as split_and_judge
     from experiments.aggregates import open_table
     from experiments.definition import load_experiment
-    from experiments.planning import read_relative_effect
+    from experiments.planning import relative_size
 
     experiment = load_experiment(definition)
-    share = read_relative_effect(effect)
+    share = relative_size(effect)
     with progress_bar() as report:
         found = split_and_judge(
             experiment, open_table(data), runs=runs, looks=looks, seed=seed, effect=share, report=report
@@ -340,7 +344,7 @@ def simulate(
     publish(json, found.to_json, lambda: _simulation_page(found))
 
 
-def _simulation_page(found: "Simulation") -> str:
+def _simulation_page(found: "AATest") -> str:
     rows = [
         [found.label(one), rate.method, f"{rate.looks}", f"{100 * rate.rate:.1f} %", _band(rate)]
         for one in found.metrics

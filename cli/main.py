@@ -2,10 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from cli import (
     campaign,
@@ -21,24 +20,9 @@ from cli import (
     serve,
     train,
 )
-from cli.options import read_names
-from experiments.errors import DomainError, OptionError
+from cli.options import CommandGroup, read_names
+from experiments.errors import DomainError
 from training.bundle import BundleError
-
-
-class Commands(TyperGroup):
-    """All commands. What a function finds wrong with its options is wrong usage here."""
-
-    def invoke(self, ctx: typer.Context) -> Any:
-        """Run the command that was asked for.
-
-        Raises:
-            BadParameter: Its options cannot be used.
-        """
-        try:
-            return super().invoke(ctx)
-        except OptionError as error:
-            raise typer.BadParameter(error.message, param_hint=error.option or None) from None
 
 
 def demo(
@@ -56,10 +40,9 @@ def demo(
     run_demo(folder, read_names(models), trips)
 
 
-app = typer.Typer(
+app = CommandGroup(
     name="troth",
     help="Experimentation and recommendation engine for loyalty programmes.",
-    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

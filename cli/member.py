@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cli.options import JsonOption, ProgrammeOption, ServerOption
+from cli.options import CommandGroup, JsonOption, ProgrammeOption, ServerOption
 from cli.output import progress_bar, publish
 
-app = typer.Typer(help="What the server is told of members.", no_args_is_help=True)
+app = CommandGroup(help="What the server is told of members.", no_args_is_help=True)
 
 
 @app.callback()

@@ -13,6 +13,7 @@ from cli.options import (
     DEFAULT_STORE,
     DEFAULT_TASK,
     AnyTaskOption,
+    CommandGroup,
     JsonOption,
     MemberColumnOption,
     ProgrammeOption,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _GAP_DAYS = 2.0
 """A longer time without a purchase is worth a word: perhaps a day was forgotten."""
 
-app = typer.Typer(help="The registry of models.", no_args_is_help=True)
+app = CommandGroup(help="The registry of models.", no_args_is_help=True)
 
 
 @app.command()

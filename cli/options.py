@@ -1,13 +1,41 @@
-"""Options that several commands share, and how an option's text is read."""
+"""Options that several commands share, how an option's text is read, and how a wrong one is reported."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperCommand
+
+from experiments.errors import OptionError
 
 Value = TypeVar("Value")
 
+
+class OptionCommand(TyperCommand):
+    """A command; what the function below it finds wrong with its options is wrong usage."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command.
+
+        Raises:
+            BadParameter: Its options cannot be used.
+        """
+        try:
+            return super().invoke(ctx)
+        except OptionError as error:
+            raise typer.BadParameter(error.message, ctx=ctx, param_hint=error.option or None) from None
+
+
+class CommandGroup(typer.Typer):
+    """The commands of a noun."""
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
+        """Return the decorator that adds a command."""
+        return super().command(name, **{"cls": OptionCommand, **options})
+
+
+DEFAULT_LOG = Path("troth.db")
 JsonOption = Annotated[str, typer.Option(help="Write one JSON document to this file, or to stdout for '-'.")]
 ProgrammeOption = Annotated[str, typer.Option(help="Loyalty programme.")]
 OneProgrammeOption = Annotated[

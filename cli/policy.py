@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import JsonOption, OneProgrammeOption, read_names, read_pairs
+from cli.options import CommandGroup, JsonOption, OneProgrammeOption, read_names, read_pairs
 from cli.output import progress_bar, publish, read_json, table, write_text
 
 if TYPE_CHECKING:
     from server.whatif import Simulation
 
-app = typer.Typer(help="What decisions earned, and what others would.", no_args_is_help=True)
+app = CommandGroup(help="What decisions earned, and what others would.", no_args_is_help=True)
 
 
 class Response(StrEnum):
@@ -74,14 +74,14 @@ def simulate(
     """Let a catalogue answer past requests in a world of its own, and compare it with today's; nothing is logged."""
     from server.config import load_config
     from server.programme.configured import read_programme
-    from server.whatif import Asked, opened, to_json
+    from server.whatif import SimulationOptions, opened, to_json
     from server.whatif import simulate as simulated
 
     if requests is not None and placement:
         raise typer.BadParameter("Give --requests, or --placement; not both.")
     if channel and not placement:
         raise typer.BadParameter("--channel belongs to --placement.")
-    asked = Asked(
+    asked = SimulationOptions(
         catalogue=catalogue,
         members=members,
         requests=requests,
@@ -167,7 +167,6 @@ def evaluate(
     json: JsonOption = "",
 ) -> None:
     """Tell what a policy would have earned in the place of the one that was logged, or refuse where the log says too little."""
-    from experiments.off_policy.evaluation import policy_document, policy_lines
     from training.policy_value.evaluation import LogColumns, evaluate_log, read_log_table
 
     if log is None and config is None:
@@ -207,8 +206,8 @@ def evaluate(
         )
     publish(
         json,
-        lambda: {**policy_document(evaluated.found), "fingerprint": evaluated.fingerprint},
-        lambda: policy_lines(evaluated.found),
+        evaluated.to_json,
+        evaluated.summary,
     )
 
 

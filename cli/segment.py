@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from cli.options import JsonOption
+from cli.options import CommandGroup, JsonOption
 from cli.output import publish
 
-app = typer.Typer(help="Named rules over members.", no_args_is_help=True)
+app = CommandGroup(help="Named rules over members.", no_args_is_help=True)
 
 
 @app.callback()

@@ -10,6 +10,7 @@ import typer
 from cli.options import (
     DEFAULT_STORE,
     ChallengersOption,
+    CommandGroup,
     ControlOption,
     FeaturesOption,
     FoldsOption,
@@ -35,7 +36,7 @@ from cli.output import progress_bar, publish, table
 if TYPE_CHECKING:
     from training.offers.result import TrainOffersResult
 
-app = typer.Typer(help="Training jobs, tracked in MLflow.", no_args_is_help=True)
+app = CommandGroup(help="Training jobs, tracked in MLflow.", no_args_is_help=True)
 
 
 @app.command()
@@ -64,7 +65,6 @@ def actions(
     """Learn what each arm of a trial changes for each member, calibrated, and register the model."""
     from training.uplift.job import ActionsOptions, train_actions
     from training.uplift.reading import TrialColumns
-    from training.uplift.result import summary
 
     columns = TrialColumns(
         treatment=treatment_column,
@@ -87,7 +87,7 @@ def actions(
     )
     with progress_bar() as report:
         result = train_actions(data, columns, options, report)
-    publish(json, result.to_json, lambda: summary(result))
+    publish(json, result.to_json, result.summary)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from experiments.errors import AnalysisError
 from experiments.off_policy.evaluation import PolicyEvaluation
-from experiments.off_policy.promise import Kept, Measured, Promise, compare, promise_of
+from experiments.off_policy.promise import Kept, MeasuredValue, Promise, compare, promise_of
 from server.programme.configured import read_programme
 from server.storage.catalogue_store import CatalogueFile
 from server.storage.promises import PromiseFile
@@ -53,7 +53,7 @@ def keep_promise(
     )
 
 
-def check_promise(measured: Measured, config: Path, *, programme: str, revision: str) -> PromiseCheck:
+def check_promise(measured: MeasuredValue, config: Path, *, programme: str, revision: str) -> PromiseCheck:
     """Hold the last promise about a revision against what was measured.
 
     Args:

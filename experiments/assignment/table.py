@@ -97,8 +97,8 @@ def assign_units(
         experiment = experiment.model_copy(update={"state": State.RUNNING})
     if experiment.state is not State.RUNNING:
         raise NotRunningError(
-            f"The experiment {experiment.experiment_id} is not running but {experiment.state}, so it assigns nobody; --preview shows"
-            " whom it would assign.",
+            f"The experiment {experiment.experiment_id} is not running but {experiment.state}, so it assigns nobody except as a"
+            " preview.",
             experiment_id=experiment.experiment_id,
         )
     column = unit_column or experiment.unit_column or "member_id"

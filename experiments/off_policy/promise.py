@@ -9,7 +9,7 @@ from typing import Any
 from scipy.special import ndtr
 
 from experiments.errors import AnalysisError
-from experiments.off_policy.evaluation import PolicyEvaluation, Verdict
+from experiments.off_policy.evaluation import PolicyEvaluation, PolicyVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredValue:
     """A difference that an experiment measured.
 
     Attributes:
@@ -63,7 +63,7 @@ class Kept:
     Attributes:
         promised: The predicted difference.
         measured: The measured one.
-        z: Measured minus promised, over the standard error of that.
+        z: MeasuredValue minus promised, over the standard error of that.
         p_value: Chance of a distance that large if both are right.
         sentence: The same in words.
     """
@@ -83,7 +83,7 @@ def promise_of(
     Raises:
         AnalysisError: The evaluation was refused: there is nothing to promise.
     """
-    if found.verdict is Verdict.REFUSED:
+    if found.verdict is PolicyVerdict.REFUSED:
         raise AnalysisError(f"Nothing is kept with revision {revision}: {found.sentence}")
     return Promise(
         programme=programme,
@@ -99,7 +99,7 @@ def promise_of(
     )
 
 
-def compare(promise: Promise, measured: Measured, *, level: float = 0.05) -> Kept:
+def compare(promise: Promise, measured: MeasuredValue, *, level: float = 0.05) -> Kept:
     """Return a promise beside what was measured; both must be about the same unit, such as a decision."""
     spread = math.hypot(promise.standard_error, measured.standard_error)
     distance = measured.difference - promise.difference
@@ -115,7 +115,9 @@ def compare(promise: Promise, measured: Measured, *, level: float = 0.05) -> Kep
     return Kept(promise.difference, measured.difference, z, p, sentence)
 
 
-def measured_in(document: Mapping[str, Any], source: str, metric: str = "", variant: str = "") -> Measured:
+def measured_in(
+    document: Mapping[str, Any], source: str, metric: str = "", variant: str = ""
+) -> MeasuredValue:
     """Return what the saved result of an experiment measured.
 
     Args:
@@ -142,6 +144,6 @@ def measured_in(document: Mapping[str, Any], source: str, metric: str = "", vari
         raise AnalysisError(
             f"{source} has no estimate of {row.get('metric_id')} with its error.", path=source
         )
-    return Measured(
+    return MeasuredValue(
         float(row["estimate"]), float(row["standard_error"]), f"{row['metric_id']} of {row['variant_id']}"
     )

@@ -136,6 +136,26 @@ class ReportContext:
     who_responded: str = ""
 
 
+def result_report(result: ExperimentResult, generated_time: datetime, who_responded: str = "") -> str:
+    """Return the report of a result with what its definition says, as one HTML document that loads nothing.
+
+    Args:
+        result: The result.
+        generated_time: When the report is made; aware.
+        who_responded: Section on effects by member, HTML; empty without one.
+
+    Returns:
+        The document.
+    """
+    context = ReportContext(
+        title=result.definition.experiment_id,
+        subtitle=result.definition.hypothesis,
+        generated_time=generated_time,
+        who_responded=who_responded,
+    )
+    return build_report(result, context)
+
+
 def build_report(result: ExperimentResult, context: ReportContext) -> str:
     """Return the report as one HTML document that loads nothing from anywhere.
 
@@ -205,22 +225,3 @@ def _svg(chart: str) -> Markup:
 def _keep_together(value: object) -> object:
     """Keep a number and its per-cent sign on one line; markup stays as it is."""
     return value.replace(" %", "\u00a0%") if type(value) is str else value
-
-
-def experiment_page(result: ExperimentResult, *, who_responded: str = "") -> str:
-    """Return the report of a result under the experiment's own name and hypothesis.
-
-    Args:
-        result: The result.
-        who_responded: A section on who responded, as HTML.
-    """
-    definition = result.definition
-    return build_report(
-        result,
-        ReportContext(
-            title=definition.experiment_id,
-            subtitle=definition.hypothesis,
-            generated_time=datetime.now(UTC),
-            who_responded=who_responded,
-        ),
-    )

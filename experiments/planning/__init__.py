@@ -1,15 +1,22 @@
 """Before an experiment starts: how many units it needs, and what it can find."""
 
-from experiments.planning.history import History, read_history
-from experiments.planning.power import MethodPower, PowerReport, plan_methods
-from experiments.planning.question import power, read_relative_effect
+from experiments.planning.history import PastUnits, read_history
+from experiments.planning.power import (
+    MethodPower,
+    PowerReport,
+    plan_experiment,
+    plan_methods,
+    relative_size,
+    target_effect,
+)
 
 __all__ = [
-    "History",
     "MethodPower",
+    "PastUnits",
     "PowerReport",
+    "plan_experiment",
     "plan_methods",
-    "power",
     "read_history",
-    "read_relative_effect",
+    "relative_size",
+    "target_effect",
 ]

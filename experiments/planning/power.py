@@ -3,9 +3,13 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import polars as pl
+
 from experiments.definition import Correction, Direction, ExperimentDefinition, Metric, MetricRole
-from experiments.errors import AnalysisError
-from experiments.stats import Alternative, Margin, Spending
+from experiments.display import Displayed
+from experiments.errors import AnalysisError, OptionError
+from experiments.planning.history import read_history
+from experiments.stats import Alternative, NonInferiorityMargin, Spending
 from experiments.stats.power import (
     NO_EFFECT,
     Baseline,
@@ -13,8 +17,10 @@ from experiments.stats.power import (
     PowerPlan,
     TargetEffect,
     achieved_power,
+    baseline_of,
     expected_days,
     minimal_detectable_effect,
+    parse_effect,
     required_units,
 )
 
@@ -44,8 +50,8 @@ class MethodPower:
     reasons: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class PowerReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class PowerReport(Displayed):
     """The plans of all methods.
 
     Attributes:
@@ -79,6 +85,15 @@ class PowerReport:
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON document."""
         return asdict(self)
+
+    def summary(self) -> str:
+        """Return the units that each method needs."""
+        units = ", ".join(
+            f"{one.method} {'-' if one.required_units is None else f'{one.required_units:,}'}"
+            for one in self.methods
+        )
+        effect = "" if self.effect is None else f" for an effect of {self.effect:.4g}"
+        return f"{self.metric_id}{effect}, units: {units}"
 
 
 def plan_methods(
@@ -125,6 +140,86 @@ def plan_methods(
     )
 
 
+def plan_experiment(
+    definition: ExperimentDefinition,
+    *,
+    table: pl.LazyFrame | None = None,
+    moments: tuple[float, float] | None = None,
+    metric_id: str = "",
+    effect: TargetEffect | None = None,
+    units_per_day: float | None = None,
+) -> PowerReport:
+    """Return what each method needs and can find, from a table of the past or from a mean and a standard deviation.
+
+    Args:
+        definition: The experiment.
+        table: Units of the past, one row each.
+        moments: In place of the table: mean and standard deviation of the metric by unit.
+        metric_id: Which metric; the primary one if empty.
+        effect: The true effect hoped for, as in ``plan_methods``.
+        units_per_day: New units a day; from the table's days if not given.
+
+    Returns:
+        One plan for each method.
+
+    Raises:
+        OptionError: There is not exactly one of table and moments, or no such metric.
+        AnalysisError: There is no effect to plan for, or the table cannot be read.
+    """
+    if (table is None) == (moments is None):
+        raise OptionError("Give a table of the past, or the metric's mean and standard deviation.")
+    known = {metric.metric_id: metric for metric in definition.metrics}
+    if metric_id and metric_id not in known:
+        raise OptionError(f"There is no metric {metric_id!r}; there are {', '.join(known)}.")
+    metric = known[metric_id] if metric_id else definition.primary_metric
+    if moments is not None:
+        baseline = Baseline(moments[0], moments[1] ** 2, units_per_day)
+    else:
+        assert table is not None
+        history = read_history(definition, table, [metric])
+        daily = history.units_per_day if units_per_day is None else units_per_day
+        baseline = baseline_of(history.moments(metric), history.shape(metric), daily)
+    return plan_methods(definition, metric, baseline, effect)
+
+
+def target_effect(effect: str | float | None, relative: float | None = None) -> TargetEffect | None:
+    """Return the effect that options name; ``None`` without one.
+
+    Args:
+        effect: A text such as ``5%`` or ``0.5``, or a number in the metric's unit; empty for none.
+        relative: In its place: an effect relative to the control's figure, 0.05 for 5 %.
+
+    Raises:
+        OptionError: Both are given, or the text names no effect.
+    """
+    named = effect is not None and effect != ""
+    if named and relative is not None:
+        raise OptionError("Give either an effect or a relative one.", "--effect")
+    if relative is not None:
+        return TargetEffect(relative, relative=True)
+    if not named:
+        return None
+    if not isinstance(effect, str):
+        return TargetEffect(float(effect or 0.0))
+    try:
+        return parse_effect(effect)
+    except ValueError as error:
+        raise OptionError(f"{error}.", "--effect") from None
+
+
+def relative_size(effect: str | float | None) -> float:
+    """Return a relative effect, which ``5%``, ``0.05`` and 0.05 name alike; 0 without one.
+
+    Raises:
+        OptionError: The text names no effect, or all of the control's figure would go.
+    """
+    target = target_effect(effect)
+    size = 0.0 if target is None else target.size
+    if not size > -1:
+        raise OptionError(f"A relative effect must be above -100 %; it is {effect!r}.", "--effect")
+    return size
+
+
 def _plan(definition: ExperimentDefinition, metric: Metric, method: PowerMethod) -> PowerPlan:
     weights = {variant.variant_id: variant.weight for variant in definition.variants}
     whole = sum(weights.values())
@@ -144,7 +239,9 @@ def _plan(definition: ExperimentDefinition, metric: Metric, method: PowerMethod)
         looks=tuple((k + 1) / settings.looks for k in range(settings.looks)),
         spending=Spending(settings.spending),
         phi=settings.phi,
-        margin=None if margin is None else Margin(absolute=margin.absolute, relative=margin.relative),
+        margin=None
+        if margin is None
+        else NonInferiorityMargin(absolute=margin.absolute, relative=margin.relative),
         higher_is_better=metric.direction is Direction.INCREASE,
     )
 

@@ -6,7 +6,6 @@ Messages of ``ExplainDecision`` and ``ReplayDecision``.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from decimal import Decimal
 
 import grpc
@@ -18,9 +17,10 @@ from server.api.checks import DEFAULT_PROGRAMME, Checker
 from server.api.fields import attributes, seconds_left, set_time
 from server.catalogue import Catalogue, Offer
 from server.catalogue import Money as CatalogueMoney
+from server.decide.context import DecisionContext
 from server.decide.gates import Gate
 from server.handlers.campaign import CampaignAnswer, CampaignHandler, CampaignRequest
-from server.handlers.decisions import DecisionMaker, DecisionRequest
+from server.handlers.decisions import DecisionMaker
 from server.handlers.replay import Replayed, ReplayHandler
 from training.bundle import ReasonCode
 from troth.v1 import assignment_pb2, decision_pb2, recommendation_service_pb2, recommendation_service_pb2_grpc
@@ -52,30 +52,32 @@ _REASONS = {
 }
 
 
-def offer_request(message: recommendation_service_pb2.RecommendOffersRequest) -> DecisionRequest:
+def offer_request(message: recommendation_service_pb2.RecommendOffersRequest) -> DecisionContext:
     """Return the checked question.
 
     Raises:
         InvalidRequestError: Fields break the rules that the proto states.
     """
     check = Checker()
-    asked = _asked(check, message)
+    context = _context(check, message)
     check.count("offer_count", message.offer_count)
     check.identifier("channel_id", message.channel_id)
     check.done()
-    return replace(asked, kind=OFFERS, offer_count=message.offer_count, channel_id=message.channel_id)
+    context.kind, context.offer_count, context.channel_id = OFFERS, message.offer_count, message.channel_id
+    return context
 
 
-def action_request(message: recommendation_service_pb2.NextBestActionRequest) -> DecisionRequest:
+def action_request(message: recommendation_service_pb2.NextBestActionRequest) -> DecisionContext:
     """Return the checked question.
 
     Raises:
         InvalidRequestError: Fields break the rules that the proto states.
     """
     check = Checker()
-    asked = _asked(check, message)
+    context = _context(check, message)
     check.done()
-    return replace(asked, kind=ACTIONS)
+    context.kind = ACTIONS
+    return context
 
 
 def campaign_request(message: recommendation_service_pb2.DecideCampaignRequest) -> CampaignRequest:
@@ -217,17 +219,17 @@ def _fill_action(message: decision_pb2.ChosenAction, action: ActionChoice, catal
         message.creative = described.creative
 
 
-def _asked(
+def _context(
     check: Checker,
     message: recommendation_service_pb2.RecommendOffersRequest
     | recommendation_service_pb2.NextBestActionRequest,
-) -> DecisionRequest:
+) -> DecisionContext:
     check.require(message)
     check.identifier("programme", message.programme)
     check.member_id("member_id", message.member_id)
     check.identifier("placement_id", message.placement_id)
     check.identifier("request_id", message.request_id)
-    return DecisionRequest(
+    return DecisionContext(
         programme=message.programme or DEFAULT_PROGRAMME,
         member_id=message.member_id,
         placement_id=message.placement_id,

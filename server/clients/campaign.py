@@ -16,7 +16,7 @@ import grpc
 import polars as pl
 
 from experiments.errors import AnalysisError, DomainError
-from server.clients.campaign_result import GIVEN, NOTHING, PROBLEM, Parts, rows_of
+from server.clients.campaign_result import GIVEN, NOTHING, PROBLEM, ResultParts, rows_of
 from troth.v1 import recommendation_service_pb2 as messages
 from troth.v1 import recommendation_service_pb2_grpc
 
@@ -192,7 +192,7 @@ def run_campaign(campaign: Campaign, members: Members, server: str, out: Path, r
         CampaignError: The server does not answer, or refuses; the same command goes on later.
         AnalysisError: A file cannot be written, or belongs to another run.
     """
-    parts = Parts(out, {**asdict(campaign), "members": members.fingerprint(), "part": PART})
+    parts = ResultParts(out, {**asdict(campaign), "members": members.fingerprint(), "part": PART})
     total = len(members.member_ids)
     statuses: Counter[str] = Counter()
     count = -(-total // PART)

@@ -10,13 +10,13 @@ from experiments.assignment.plan import Assignment
 from experiments.log.events import ActionChoice, AssignedVariant, OfferChoice, OfferReason
 from server.catalogue import NO_ACTION
 from server.decide.arbitrate import Weighed
-from server.decide.context import Question
-from server.decide.eligibility import Codes, Passing
+from server.decide.context import DecisionContext
+from server.decide.eligibility import Codes, Eligibility
 from server.decide.explore import UNIFORM, Slate
 from server.decide.gates import Gate
 from server.decide.policy import NO_MODEL, Policy
 from server.decide.score import Scored
-from server.decide.table import Table
+from server.decide.table import CandidateTable
 
 _REMOVING = tuple((int(gate), gate.name) for gate in Gate if gate is not Gate.OPEN)
 
@@ -66,15 +66,15 @@ class Considered:
 
     Attributes:
         table: The candidates.
-        passing: The gate that removed each row, and how many each removed.
+        eligibility: The gate that removed each row, and how many each removed.
         scored: What the model says; none where gates left nothing, or the member is held out.
         weighed: What the arbitration makes of it; none without one.
         slate: Rows of the table in the order of the answer.
         runner_up: The row that comes next, where actions are chosen.
     """
 
-    table: Table
-    passing: Passing
+    table: CandidateTable
+    eligibility: Eligibility
     scored: Scored | None = None
     weighed: Weighed | None = None
     slate: Slate = field(default=Slate((), ()))
@@ -83,7 +83,7 @@ class Considered:
     @property
     def codes(self) -> Codes:
         """uint8[rows], the gate that removed each row; 0 for those that could be chosen."""
-        return self.passing.codes
+        return self.eligibility.codes
 
     def score(self, place: int) -> float:
         """Return the score of a row; 0 for one that was not scored."""
@@ -106,12 +106,12 @@ class Considered:
 
 
 def choice_of(
-    question: Question, policy: Policy, assignments: tuple[Assignment, ...], considered: Considered
+    context: DecisionContext, policy: Policy, assignments: tuple[Assignment, ...], considered: Considered
 ) -> Choice:
     """Return the answer.
 
     Args:
-        question: What was asked.
+        context: The decision.
         policy: What decided.
         assignments: The variants that reached the member.
         considered: How it came about.
@@ -121,18 +121,18 @@ def choice_of(
     actions: tuple[ActionChoice, ...] = ()
     runner_up = None
     degradations: tuple[str, ...] = ()
-    if question.placement.decides == "actions":
+    if context.placement.decides == "actions":
         made = [
-            _action(considered, place, rank, propensity, factors=question.factors)
+            _action(considered, place, rank, propensity, factors=context.factors)
             for rank, (place, propensity) in enumerate(_answered(considered), start=1)
         ]
         actions, runner_up = tuple(made[:1]), made[1] if len(made) > 1 else None
     else:
-        offers = _offers(considered, factors=question.factors)
+        offers = _offers(considered, factors=context.factors)
         degradations = () if scored is None or policy.arm == NO_MODEL else scored.degradations
     if weighed is not None:
         degradations = (*degradations, *weighed.degradations)
-    counts = considered.passing.counts
+    counts = considered.eligibility.counts
     return Choice(
         offers=offers,
         actions=actions,

@@ -1,4 +1,4 @@
-"""The decision itself: a pure function of the question and of what was known when it was asked."""
+"""The decision itself: a pure function of its context and of the snapshot in force."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -9,57 +9,56 @@ import numpy as np
 from server.catalogue import NO_ACTION
 from server.decide.arbitrate import weigh
 from server.decide.choice import Choice, Considered, choice_of
-from server.decide.context import Question
-from server.decide.eligibility import Passing, pass_gates
+from server.decide.context import DecisionContext
+from server.decide.eligibility import Eligibility, check_eligibility
 from server.decide.explore import Quota, Rooms, Slate
 from server.decide.gates import Gate
 from server.decide.policy import HOLDOUT, NO_LEVERS, NO_MODEL, Policy, policy_of
 from server.decide.score import Scored, action_effects, score
 from server.decide.slate import AnyFloats, best, choose, in_play
-from server.decide.table import Places, Table
-from server.programme.snapshot import Snapshot
+from server.decide.snapshot import Snapshot
+from server.decide.table import CandidateTable, Places
 
 
-def decide(snapshot: Snapshot, question: Question) -> tuple[Choice, Considered]:
+def decide(snapshot: Snapshot, context: DecisionContext) -> tuple[Choice, Considered]:
     """Choose for a member at a placement.
 
     Args:
         snapshot: Catalogue, plan and models in force.
-        question: What is asked.
+        context: What was asked and known, filled up to ``attempt``.
+
+    Returns:
+        What was chosen, and how it came about.
     """
-    placement, catalogue = question.placement, snapshot.catalogue
-    assignments = tuple(one for one in question.assigned if one.variant_id is not None)
+    placement, catalogue = context.placement, snapshot.catalogue
+    assignments = tuple(one for one in context.assigned if one.variant_id is not None)
     policy = policy_of(catalogue, placement, assignments)
-    table = snapshot.tables.on(placement, question.channel_id, _local_day(question.time, catalogue.zone))
+    table = snapshot.tables.on(placement, context.channel_id, _local_day(context.time, catalogue.zone))
     held_out = policy.arm == HOLDOUT
-    considered = _held_out(table) if held_out else _consider(snapshot, question, policy, table)
-    return choice_of(question, policy, assignments, considered), considered
+    considered = _held_out(table) if held_out else _consider(snapshot, context, policy, table)
+    return choice_of(context, policy, assignments, considered), considered
 
 
-def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Table) -> Considered:
-    visit, placement = question.visit, question.placement
-    attributes = visit.rule_attributes(placement.placement_id, question.time, snapshot.catalogue.zone)
-    passing = pass_gates(
-        table,
-        snapshot.compiled.book,
-        snapshot.compiled.limits,
-        visit=visit,
-        attributes=attributes,
-        closed=question.closed,
-        now=question.time,
+def _consider(
+    snapshot: Snapshot, context: DecisionContext, policy: Policy, table: CandidateTable
+) -> Considered:
+    placement = context.placement
+    attributes = context.rule_attributes(snapshot.catalogue.zone)
+    eligibility = check_eligibility(
+        context, table, snapshot.compiled.book, snapshot.compiled.limits, attributes
     )
-    fallback = [row for row in table.fallback if not passing.codes[row]]
+    fallback = [row for row in table.fallback if not eligibility.codes[row]]
     if fallback:
-        passing.close(fallback, Gate.FALLBACK_ONLY)
-    places = passing.open_rows
+        eligibility.close(fallback, Gate.FALLBACK_ONLY)
+    places = eligibility.open_rows
     # The arm without a model is decided as if none were loaded, which then is nothing that is missing.
     modelled = policy.arm != NO_MODEL
     bundle = snapshot.bundle_at(placement) if modelled else None
-    scored = score(bundle, table, places, visit, ranking=policy.ranking, now=question.time)
-    _close(passing, places, scored.places, Gate.NOT_OF_TASK)
+    scored = score(bundle, table, places, context, ranking=policy.ranking)
+    _close(eligibility, places, scored.places, Gate.NOT_OF_TASK)
     effects = None
     if modelled and placement.decides == "actions":
-        effects = action_effects(snapshot.actions, table, scored.places, visit.known())
+        effects = action_effects(snapshot.actions, table, scored.places, context.known())
     weighed = None
     scores: AnyFloats = scored.scores
     left = np.arange(len(scored.places))
@@ -69,7 +68,7 @@ def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Tab
             snapshot.compiled.book.weights.get(policy.arbitration.arbitration_id, ()),
             scored,
             attributes,
-            question.evidence,
+            context.evidence,
             levers=policy.arm != NO_LEVERS,
             effects=effects,
         )
@@ -77,21 +76,21 @@ def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Tab
         least = policy.arbitration.least_score
         if least is not None:
             left = np.flatnonzero((scores >= least) | table.of_nothing(scored.places))
-            _close(passing, scored.places, scored.places[left], Gate.BELOW_LEAST_SCORE)
+            _close(eligibility, scored.places, scored.places[left], Gate.BELOW_LEAST_SCORE)
     if policy.exploration.cold_share < 1 and not policy.uniform:
         playing = in_play(
             policy.exploration,
             scored,
             left,
-            evidence=question.evidence,
-            member_id=visit.member_id,
-            time=question.time,
+            evidence=context.evidence,
+            member_id=context.member_id,
+            time=context.time,
         )
-        _close(passing, scored.places[left], scored.places[playing], Gate.NEW_TO_FEW)
+        _close(eligibility, scored.places[left], scored.places[playing], Gate.NEW_TO_FEW)
         left = playing
     actions = placement.decides == "actions"
-    count = 1 if actions else question.count
-    quotas = _quotas(snapshot, question, table, count)
+    count = 1 if actions else context.count
+    quotas = _quotas(snapshot, context, table, count)
     slate = choose(
         policy,
         scored,
@@ -100,16 +99,16 @@ def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Tab
         left=left,
         count=count,
         quotas=quotas,
-        seed=question.seed,
-        evidence=question.evidence,
+        seed=context.decision_id,
+        evidence=context.evidence,
     )
     if actions:
-        return Considered(table, passing, scored, weighed, slate, _runner_up(scored, scores, left, slate))
+        return Considered(table, eligibility, scored, weighed, slate, _runner_up(scored, scores, left, slate))
     slate = _filled(slate, fallback, count, quotas)
     for row in fallback:
         if row in slate.places:
-            passing.open(row)
-    return Considered(table, passing, scored, weighed, slate)
+            eligibility.open(row)
+    return Considered(table, eligibility, scored, weighed, slate)
 
 
 def _runner_up(scored: Scored, scores: AnyFloats, left: Places, slate: Slate) -> int | None:
@@ -123,27 +122,27 @@ def _runner_up(scored: Scored, scores: AnyFloats, left: Places, slate: Slate) ->
     return next((place for place in order if table.candidates[place].candidate_id not in chosen), None)
 
 
-def _held_out(table: Table) -> Considered:
-    passing = Passing.closed(table, Gate.HELD_OUT)
+def _held_out(table: CandidateTable) -> Considered:
+    eligibility = Eligibility.closed(table, Gate.HELD_OUT)
     for row in table.places.get(NO_ACTION, ()):
-        passing.open(row)
-        return Considered(table, passing, slate=Slate((row,), (1.0,)))
-    return Considered(table, passing)
+        eligibility.open(row)
+        return Considered(table, eligibility, slate=Slate((row,), (1.0,)))
+    return Considered(table, eligibility)
 
 
-def _close(passing: Passing, before: Places, after: Places, gate: Gate) -> None:
+def _close(eligibility: Eligibility, before: Places, after: Places, gate: Gate) -> None:
     if len(before) != len(after):
-        passing.close(np.setdiff1d(before, after, assume_unique=True), gate)
+        eligibility.close(np.setdiff1d(before, after, assume_unique=True), gate)
 
 
-def _quotas(snapshot: Snapshot, question: Question, table: Table, count: int) -> list[Quota]:
+def _quotas(snapshot: Snapshot, context: DecisionContext, table: CandidateTable, count: int) -> list[Quota]:
     """Return what limits the slate as a whole: the placement's limit on categories and the caps of groups."""
     if count == 1:
         return []
-    most = question.placement.most_per_category
+    most = context.placement.most_per_category
     of_categories = [] if most is None or most >= count else [Quota(table.categories, most)]
     limits = snapshot.compiled.limits
-    return [*of_categories, *limits.quotas(table, question.visit.state, question.time, count)]
+    return [*of_categories, *limits.quotas(table, context.state, context.time, count)]
 
 
 def _filled(slate: Slate, fallback: Sequence[int], count: int, quotas: Sequence[Quota]) -> Slate:

@@ -1,21 +1,20 @@
-"""Which rows of a table a member may be given now: every gate of hers in one array."""
+"""Eligibility: which rows of a table a member may be given now, every gate in one array."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from server.budgets.book import Closed
 from server.catalogue import NO_ACTION
-from server.decide.context import Visit
+from server.decide.context import DecisionContext
 from server.decide.gates import Gate
-from server.decide.limits import Limits
+from server.decide.limits import MemberLimits
 from server.decide.rules import RuleBook
-from server.decide.table import Places, Table
+from server.decide.table import CandidateTable, Places
 
-_MOST_PATTERNS = 64
+_MAX_PATTERNS = 64
 """So many answers of rules and ways are kept for each table, spread over its rows; most members give one of a few."""
 
 Codes = npt.NDArray[np.uint8]
@@ -30,7 +29,7 @@ class _Pattern:
     counts: tuple[int, ...]
 
 
-class Passing:
+class Eligibility:
     """The first gate that is closed to each row of a table, while gate after gate is asked.
 
     Attributes:
@@ -47,7 +46,7 @@ class Passing:
         self._mine = mine
 
     @classmethod
-    def closed(cls, table: Table, gate: Gate) -> "Passing":
+    def closed(cls, table: CandidateTable, gate: Gate) -> "Eligibility":
         """Return the state in which one gate is closed to all rows."""
         counts = [0] * len(Gate)
         counts[gate] = len(table)
@@ -86,65 +85,61 @@ class Passing:
 _FEW = 32
 
 
-def pass_gates(
-    table: Table,
+def check_eligibility(
+    context: DecisionContext,
+    table: CandidateTable,
     book: RuleBook,
-    limits: Limits,
-    *,
-    visit: Visit,
+    limits: MemberLimits,
     attributes: dict[str, object],
-    closed: Closed,
-    now: datetime,
-) -> Passing:
+) -> Eligibility:
     """Return which gates are closed to each row by rules, consent, limits of the member and budgets.
 
     Args:
+        context: The decision.
         table: The candidates.
         book: Rules of the catalogue.
         limits: Limits of the catalogue.
-        visit: Who asks.
         attributes: What rules may ask about; ``segments`` is added.
-        closed: What budgets have closed.
-        now: The moment of the decision.
+
+    Returns:
+        The first gate that is closed to each row.
     """
-    pattern = _pattern(table, book, limits, visit=visit, attributes=attributes, now=now)
-    passing = Passing(pattern.codes, pattern.open_rows, pattern.counts, mine=False)
-    if limits.everything_rests(visit.state, now):
-        passing.close(passing.open_rows, Gate.COOL_DOWN)
-    for rows, gate in limits.closed(table, visit.state, now):
-        passing.close(rows, gate)
-    if closed.candidate_ids:
-        passing.close(_spent(table, closed), Gate.BUDGET_SPENT)
+    pattern = _pattern(context, table, book, limits, attributes)
+    found = Eligibility(pattern.codes, pattern.open_rows, pattern.counts, mine=False)
+    if limits.everything_rests(context.state, context.time):
+        found.close(found.open_rows, Gate.COOL_DOWN)
+    for rows, gate in limits.closed(table, context.state, context.time):
+        found.close(rows, gate)
+    if context.closed.candidate_ids:
+        found.close(_spent(table, context.closed), Gate.BUDGET_SPENT)
     for row in table.places.get(NO_ACTION, ()):
-        passing.open(row)
-    return passing
+        found.open(row)
+    return found
 
 
 def _pattern(
-    table: Table,
+    context: DecisionContext,
+    table: CandidateTable,
     book: RuleBook,
-    limits: Limits,
-    *,
-    visit: Visit,
+    limits: MemberLimits,
     attributes: dict[str, object],
-    now: datetime,
 ) -> _Pattern:
-    tests, segments = book.codes(visit, attributes, table.channels)
+    tests, segments = book.codes(context, attributes, table.channels)
     attributes["segments"] = segments
-    ways = tuple(int(limits.of_way(way, visit, now)) for way in table.ways)
+    ways = tuple(int(limits.of_way(way, context)) for way in table.ways)
     key = (tests.tobytes(), ways)
     patterns = table.patterns
     pattern = patterns.get(key)
     if pattern is None:
         pattern = _spread(table, tests, ways)
-        if len(patterns) >= _MOST_PATTERNS:
+        if len(patterns) >= _MAX_PATTERNS:
             patterns.clear()
         patterns[key] = pattern
     assert isinstance(pattern, _Pattern)
     return pattern
 
 
-def _spread(table: Table, tests: Codes, ways: Sequence[int]) -> _Pattern:
+def _spread(table: CandidateTable, tests: Codes, ways: Sequence[int]) -> _Pattern:
     kinds = _first_closed(table, tests)
     of_ways = np.array(ways, dtype=np.uint8)[table.way_of_kind]
     np.copyto(kinds, of_ways, where=kinds == 0)
@@ -153,7 +148,7 @@ def _spread(table: Table, tests: Codes, ways: Sequence[int]) -> _Pattern:
     return _Pattern(codes, np.flatnonzero(codes == Gate.OPEN), tuple(counts.tolist()))
 
 
-def _first_closed(table: Table, tests: Codes) -> Codes:
+def _first_closed(table: CandidateTable, tests: Codes) -> Codes:
     """Return uint8[kinds]: the first gate that the tests of each kind close.
 
     Args:
@@ -176,7 +171,7 @@ def _open_among(codes: Codes, rows: Sequence[int] | Places) -> Places:
     return np.unique(places[codes[places] == Gate.OPEN])
 
 
-def _spent(table: Table, closed: Closed) -> Places:
+def _spent(table: CandidateTable, closed: Closed) -> Places:
     """Return the rows that budgets have closed; worked out once for each state of the budgets."""
     kept = table.kept.get(Gate.BUDGET_SPENT)
     if isinstance(kept, tuple) and kept[0] == closed.state_id:

@@ -7,11 +7,11 @@ from experiments.rules import describe
 from server.catalogue import Candidate, Cap, Limited
 from server.catalogue.rules import SEGMENTS
 from server.decide.choice import Considered
-from server.decide.context import Question
+from server.decide.context import DecisionContext
 from server.decide.gates import Gate
 from server.decide.rules import CHANNEL
-from server.decide.table import Table
-from server.programme.snapshot import Snapshot
+from server.decide.snapshot import Snapshot
+from server.decide.table import CandidateTable
 
 _RULE_GATES = {
     Gate.NOT_ELIGIBLE: "not eligible",
@@ -59,7 +59,7 @@ class Explained:
     factors: Mapping[str, float] | None
 
 
-def explain(snapshot: Snapshot, question: Question, considered: Considered) -> list[Explained]:
+def explain(snapshot: Snapshot, context: DecisionContext, considered: Considered) -> list[Explained]:
     """Explain every candidate of the catalogue that the placement could decide about.
 
     Returns:
@@ -75,7 +75,7 @@ def explain(snapshot: Snapshot, question: Question, considered: Considered) -> l
             gate=Gate.OPEN if place in ranks else Gate(code),
             explanation=""
             if place in ranks or not code
-            else _sentence(snapshot, question, table, place, code),
+            else _sentence(snapshot, context, table, place, code),
             score=considered.score(place),
             factors=considered.factors(place),
         )
@@ -88,13 +88,15 @@ def explain(snapshot: Snapshot, question: Question, considered: Considered) -> l
     return sorted(explained, key=lambda one: (one.gate, one.rank or len(explained) + 1, -one.score))
 
 
-def _sentence(snapshot: Snapshot, question: Question, table: Table, place: int, code: int) -> str:
+def _sentence(
+    snapshot: Snapshot, context: DecisionContext, table: CandidateTable, place: int, code: int
+) -> str:
     gate, candidate = Gate(code), table.candidates[place]
     if gate in _RULE_GATES:
-        return f"{_RULE_GATES[gate]}: {_rule_words(snapshot, question, table, place, gate)}"
+        return f"{_RULE_GATES[gate]}: {_rule_words(snapshot, context, table, place, gate)}"
     way = table.ways[int(table.way_of_kind[int(table.kinds[place])])]
     if gate is Gate.NO_CONSENT:
-        profile = question.visit.state.profile
+        profile = context.state.profile
         lacking = [one for one in way.purposes if not profile.consented(way.channel_id, one)]
         on = f" on {way.channel_id}" if way.channel_id else ""
         return f"the member did not consent to {', '.join(lacking)}{on}"
@@ -108,14 +110,14 @@ def _sentence(snapshot: Snapshot, question: Question, table: Table, place: int, 
     return _SENTENCES[gate]
 
 
-def _rule_words(snapshot: Snapshot, question: Question, table: Table, place: int, gate: Gate) -> str:
+def _rule_words(
+    snapshot: Snapshot, context: DecisionContext, table: CandidateTable, place: int, gate: Gate
+) -> str:
     """Return in words the first rule of a candidate that closed this gate."""
-    book, visit = snapshot.compiled.book, question.visit
-    attributes = visit.rule_attributes(
-        question.placement.placement_id, question.time, snapshot.catalogue.zone
-    )
+    book = snapshot.compiled.book
+    attributes = context.rule_attributes(snapshot.catalogue.zone)
     channel_id = table.channel_ids[place]
-    (codes,), segments = book.codes(visit, attributes, [channel_id])
+    (codes,), segments = book.codes(context, attributes, [channel_id])
     known = {**attributes, SEGMENTS: segments, CHANNEL: channel_id or None}
     for at in book.chain(table.candidates[place].candidate_id):
         if codes[at] == gate:

@@ -8,12 +8,10 @@ from experiments.assignment.plan import Assignment, AssignmentReason
 from experiments.log.events import ActionChoice, Decision, OfferChoice
 from server.budgets import Closed
 from server.catalogue import Placement
-from server.decide.choice import Choice, Considered
-from server.decide.context import Question, Visit
-from server.decide.decide import decide
+from server.decide.choice import Choice
+from server.decide.context import DecisionContext
 from server.decide.evidence import Evidence
 from server.members import MemberState
-from server.programme.snapshot import Snapshot
 
 _COMPARED = (
     "offers", "actions", "runner_up", "ranking", "degradations", "eligible_count", "standing_arm",
@@ -36,10 +34,10 @@ class Difference:
     replayed: str
 
 
-def question_of(
+def context_of(
     decision: Decision, placement: Placement, state: MemberState, closed: Closed, evidence: Evidence
-) -> Question:
-    """Return what a logged decision was asked.
+) -> DecisionContext:
+    """Return the context in which a logged decision was made.
 
     Args:
         decision: From the log.
@@ -47,35 +45,36 @@ def question_of(
         state: The member's state that it read.
         closed: What budgets had closed.
         evidence: What was known of responses.
+
+    Returns:
+        The context, which ``decide`` turns into the same decision.
     """
     chosen: tuple[OfferChoice | ActionChoice, ...] = (*decision.offers, *decision.actions)
-    return Question(
-        placement=placement,
-        channel_id=decision.channel_id,
-        visit=Visit(state, decision.attributes, decision.basket),
-        assigned=[
-            Assignment(
-                experiment_id=one.experiment_id,
-                variant_id=one.variant_id,
-                reason=AssignmentReason(one.reason),
-                plan_revision=decision.plan_revision,
-                experiment_revision=one.experiment_revision,
-                parameters=one.parameters,
-            )
-            for one in decision.assignments
-        ],
-        count=decision.requested_count,
-        time=decision.decide_time,
-        seed=decision.decision_id,
-        closed=closed,
-        evidence=evidence,
+    context = DecisionContext(
+        programme=decision.programme,
+        member_id=decision.member_id,
+        placement_id=decision.placement_id,
+        attributes=decision.attributes,
+        basket=decision.basket,
         factors=any(one.factors is not None for one in chosen),
     )
-
-
-def replay(snapshot: Snapshot, question: Question) -> tuple[Choice, Considered]:
-    """Decide again: the same function on the same values."""
-    return decide(snapshot, question)
+    context.place(
+        placement, decision.channel_id, time=decision.decide_time, receive_time=decision.receive_time
+    )
+    context.count = decision.requested_count
+    assigned = [
+        Assignment(
+            experiment_id=one.experiment_id,
+            variant_id=one.variant_id,
+            reason=AssignmentReason(one.reason),
+            plan_revision=decision.plan_revision,
+            experiment_revision=one.experiment_revision,
+            parameters=one.parameters,
+        )
+        for one in decision.assignments
+    ]
+    context.attempt(decision.decision_id, state, assigned, closed=closed, evidence=evidence)
+    return context
 
 
 def differences(decision: Decision, choice: Choice) -> tuple[Difference, ...]:

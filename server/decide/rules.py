@@ -10,7 +10,7 @@ import numpy.typing as npt
 from experiments.rules import Rule
 from server.catalogue import MOMENT_ATTRIBUTES, Candidate, Catalogue, Limited
 from server.catalogue.rules import SEGMENTS, compiled, rule_attributes, segment_attributes
-from server.decide.context import Visit
+from server.decide.context import DecisionContext
 from server.decide.gates import QUESTIONS, Gate
 
 CHANNEL = "channel"
@@ -88,12 +88,12 @@ class RuleBook:
         return self._chains[candidate_id]
 
     def codes(
-        self, visit: Visit, attributes: Mapping[str, object], channels: Sequence[str]
+        self, context: DecisionContext, attributes: Mapping[str, object], channels: Sequence[str]
     ) -> tuple[Codes, tuple[str, ...]]:
         """Return what every test says of each channel, and the segments that the member is in.
 
         Args:
-            visit: Who asks.
+            context: The decision.
             attributes: What rules may ask about, without segments and channel.
             channels: The channels to ask for; an empty one is missing to rules.
 
@@ -102,7 +102,7 @@ class RuleBook:
         """
         if not self.tests and not self.segments:
             return np.zeros((len(channels), 0), dtype=np.uint8), ()
-        kept = self._of(visit, attributes)
+        kept = self._of(context, attributes)
         if not self._momentary:
             return np.broadcast_to(kept.codes, (len(channels), len(self.tests))), kept.segments
         codes = np.tile(kept.codes, (len(channels), 1))
@@ -111,10 +111,10 @@ class RuleBook:
             self._ask(self._momentary, asked, codes[row])
         return codes, kept.segments
 
-    def _of(self, visit: Visit, attributes: Mapping[str, object]) -> _Kept:
-        state = visit.state
+    def _of(self, context: DecisionContext, attributes: Mapping[str, object]) -> _Kept:
+        state = context.state
         # What the request says may differ from call to call.
-        keeps = self._asked.isdisjoint(visit.attributes)
+        keeps = self._asked.isdisjoint(context.attributes)
         seen = (state.profile, attributes["purchase_count"], attributes["redemption_count"])
         if keeps:
             kept = self._kept.get(state.member_id)

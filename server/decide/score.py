@@ -8,24 +8,23 @@ Effects of actions on a member, by the action model: what doing an action earns 
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from experiments.log.events import OfferReason
-from server.decide.context import Visit
-from server.decide.table import Floats, Places, Table, fill_unknown
+from server.decide.context import DecisionContext
+from server.decide.table import CandidateTable, Floats, Places, fill_unknown
 from training.bundle import POPULAR_REASONS, ActionBundle, Bundle, OfferModel, Profile, Reason, explain
 
-_MOST_KEPT = 2_000
+_MAX_PROFILES = 2_000
 
-Past = tuple[int | None, Profile]
-"""The member's position in the model, or ``None``, and what she bought, without the basket."""
+CachedProfile = tuple[int | None, Profile]
+"""The member's position in the model, or ``None``, and what they bought, without the basket."""
 
 
-class Pasts:
-    """The pasts of the members asked about last, as one model sees them. Safe to share between threads.
+class ProfileCache:
+    """Profiles of the members decided for last, as one model sees them. Safe to share between threads.
 
     Args:
         bundle: The model.
@@ -34,31 +33,26 @@ class Pasts:
     def __init__(self, bundle: Bundle) -> None:
         self._model = bundle.model
         self._feature_instant = bundle.manifest.feature_instant
-        self._kept: dict[str, tuple[int, Past]] = {}
-        self._keeping = threading.Lock()
+        self._cached: dict[str, tuple[int, CachedProfile]] = {}
+        self._lock = threading.Lock()
 
-    def of(self, visit: Visit, now: datetime) -> Past:
-        """Return where the member stands in the model, and her past.
-
-        Args:
-            visit: Who asks.
-            now: The moment of the decision.
-        """
-        since = self._feature_instant
-        if visit.has_trips_between(since, now):
-            member = self._model.member_ids.index(visit.member_id)
-            return member, visit.past(self._model, member, since, now)
-        days = visit.days_since(since, now)
-        kept = self._kept.get(visit.member_id)
-        if kept is not None and kept[0] == days:
-            return kept[1]
-        member = self._model.member_ids.index(visit.member_id)
-        past = (member, visit.past(self._model, member, since, now))
-        with self._keeping:
-            self._kept[visit.member_id] = (days, past)
-            if len(self._kept) > _MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
-        return past
+    def of(self, context: DecisionContext) -> CachedProfile:
+        """Return where the member of a decision stands in the model, and what they bought until then."""
+        since, member_id = self._feature_instant, context.member_id
+        if context.has_trips_since(since):
+            member = self._model.member_ids.index(member_id)
+            return member, context.past(self._model, member, since)
+        days = context.days_since(since)
+        cached = self._cached.get(member_id)
+        if cached is not None and cached[0] == days:
+            return cached[1]
+        member = self._model.member_ids.index(member_id)
+        profile = (member, context.past(self._model, member, since))
+        with self._lock:
+            self._cached[member_id] = (days, profile)
+            if len(self._cached) > _MAX_PROFILES:
+                del self._cached[next(iter(self._cached))]
+        return profile
 
 
 CHAMPION = "champion"
@@ -71,13 +65,13 @@ TASK_EXHAUSTED = "TASK_EXHAUSTED"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ScoringRequest:
     """What the model was asked, kept to explain the answer.
 
     Attributes:
         model: The model.
         member: The member's position in it, or ``None``.
-        past: What she bought.
+        past: What they bought.
         present: The same with the basket.
     """
 
@@ -102,12 +96,12 @@ class Scored:
         calibrated: Whether the scores are probabilities of a response.
     """
 
-    table: Table
+    table: CandidateTable
     places: Places
     scores: npt.NDArray[np.float32]
     ranking: str
     degradations: tuple[str, ...]
-    asked: Asked | None = None
+    asked: ScoringRequest | None = None
     from_model: bool = False
     calibrated: bool = False
 
@@ -139,7 +133,7 @@ class Scored:
 
 
 def score(
-    bundle: Bundle | None, table: Table, places: Places, visit: Visit, *, ranking: str, now: datetime
+    bundle: Bundle | None, table: CandidateTable, places: Places, context: DecisionContext, *, ranking: str
 ) -> Scored:
     """Score the candidates that the model's task is about for this member.
 
@@ -147,16 +141,18 @@ def score(
         bundle: The model of the placement's task; none if none is loaded.
         table: The candidates, joined with it.
         places: Rows that all gates have left, ascending.
-        visit: Who asks.
+        context: The decision.
         ranking: How to rank, if the model allows it: ``champion`` or ``popular``.
-        now: The moment of the decision.
+
+    Returns:
+        The rows that the task leaves, with their scores.
     """
     if bundle is None:
         scores = np.zeros(len(places), dtype=np.float32)
         return Scored(table, places, scores, CATALOGUE_ORDER, (MODEL_MISSING,))
-    model, attributes = bundle.model, visit.known()
-    member, past = pasts_of(table, bundle).of(visit, now)
-    present = visit.present(model, past)
+    model, attributes = bundle.model, context.known()
+    member, past = profile_cache(table, bundle).of(context)
+    present = context.present(model, past)
     degradations = (MEMBER_UNKNOWN,) if member is None else ()
     fitting = places if model.about_everything else _of_task(table, places, model.applicable(present))
     if not len(fitting) and len(places):
@@ -170,7 +166,7 @@ def score(
     else:
         known = columns >= 0
         scores = fill_unknown(known, model.scores(present, member, columns[known], attributes))
-    asked = Asked(model, member, past, present)
+    asked = ScoringRequest(model, member, past, present)
     return Scored(
         table,
         fitting,
@@ -183,15 +179,15 @@ def score(
     )
 
 
-def pasts_of(table: Table, bundle: Bundle) -> Pasts:
-    """Return the pasts that decisions at a table share."""
-    kept = table.kept.get("pasts")
-    if not isinstance(kept, Pasts):
-        kept = table.kept["pasts"] = Pasts(bundle)
-    return kept
+def profile_cache(table: CandidateTable, bundle: Bundle) -> ProfileCache:
+    """Return the cache that decisions at a table share."""
+    found = table.kept.get("profiles")
+    if not isinstance(found, ProfileCache):
+        found = table.kept["profiles"] = ProfileCache(bundle)
+    return found
 
 
-def _of_task(table: Table, places: Places, applicable: npt.NDArray[np.bool_]) -> Places:
+def _of_task(table: CandidateTable, places: Places, applicable: npt.NDArray[np.bool_]) -> Places:
     """Return the rows that a task is about; those that the model does not know always are."""
     if applicable.all():
         return places
@@ -214,7 +210,7 @@ def _reason(reason: Reason) -> OfferReason:
 
 
 def action_effects(
-    bundle: ActionBundle | None, table: Table, places: Places, attributes: Mapping[str, object]
+    bundle: ActionBundle | None, table: CandidateTable, places: Places, attributes: Mapping[str, object]
 ) -> Floats | None:
     """Return float64[n], the effect of each row's action; NaN where the model does not know it, nothing where it knows none.
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from experiments.log.events import Decision
 from server.catalogue import Catalogue
+from server.decide.context import DecisionContext
 from server.errors import RequestError, RequestIdReusedError, StoreTimeoutError, StoreUnavailableError
-from server.handlers.decisions import DecisionMaker, DecisionRequest, placement_of
-from server.programme.snapshot import Programmes
+from server.handlers.decisions import DecisionMaker, placement_of
+from server.programme.programmes import Programmes
 
 _AT_ONCE = 32
 """So many members are decided for at a time, so that they share commits of the log."""
@@ -121,8 +122,8 @@ def campaign_request_id(campaign_id: str, member_id: str) -> str:
     return "campaign-" + hashlib.sha256(content.encode()).hexdigest()[:40]
 
 
-def _member_request(request: CampaignRequest, member_id: str) -> DecisionRequest:
-    return DecisionRequest(
+def _member_request(request: CampaignRequest, member_id: str) -> DecisionContext:
+    return DecisionContext(
         programme=request.programme,
         member_id=member_id,
         placement_id=request.placement_id,

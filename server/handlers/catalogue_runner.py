@@ -9,6 +9,7 @@ from experiments.definition import State
 from experiments.errors import Problem
 from server.catalogue import Catalogue, catalogue_changes
 from server.catalogue.diff import CatalogueChange, ChangeSource
+from server.decide.snapshot import Snapshot
 from server.errors import (
     CatalogueConflictError,
     EtagMismatchError,
@@ -20,7 +21,7 @@ from server.handlers.change_runner import Provenance
 from server.handlers.request_checks import Clock
 from server.programme.experiment_checks import PREFIX, serving_problems
 from server.programme.loading import stored_catalogue
-from server.programme.snapshot import Programmes, Snapshot
+from server.programme.programmes import Programmes
 from server.storage.catalogue_store import CatalogueStore
 
 _PATIENCE_S = 3600.0

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from experiments.definition import ExperimentDefinition
 from experiments.definition.lifecycle import ExperimentChange
+from server.decide.snapshot import KnownExperiment, Snapshot
 from server.errors import (
     EtagMismatchError,
     ExperimentConflictError,
@@ -17,7 +18,7 @@ from server.errors import (
     StoreUnavailableError,
 )
 from server.programme.experiment_checks import conflicts
-from server.programme.snapshot import KnownExperiment, Programmes, Snapshot
+from server.programme.programmes import Programmes, known_experiment
 from server.storage import ExperimentStore
 
 _PATIENCE_S = 3600.0
@@ -132,7 +133,7 @@ class ChangeRunner:
                 f"an experiment of programme {programme!r} breaks the rules of this version"
             ) from error
         for one in standing:
-            known, snapshot = KnownExperiment.of_store(one), self._programmes.current(programme)
+            known, snapshot = known_experiment(one), self._programmes.current(programme)
             there = snapshot.experiments.get(one.last.experiment_id)
             if there is not None and (there.read_only or there.position >= known.position):
                 continue

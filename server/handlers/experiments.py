@@ -6,6 +6,7 @@ from typing import Any
 from experiments.definition import ExperimentDefinition, State, change_problems, parse_experiment
 from experiments.definition.lifecycle import ChangeAction, ExperimentChange, changed_paths, transition_problem
 from experiments.errors import DefinitionError, Problem
+from server.decide.snapshot import KnownExperiment, Snapshot
 from server.errors import (
     ExperimentExistsError,
     ExperimentNotFoundError,
@@ -16,7 +17,7 @@ from server.errors import (
 from server.handlers.change_runner import ChangeRunner, Provenance, Target, experiment_changed
 from server.handlers.request_checks import Clock
 from server.programme.experiment_checks import PREFIX, targeting_problems
-from server.programme.snapshot import KnownExperiment, Programmes, Snapshot
+from server.programme.programmes import Programmes
 from server.storage import ExperimentStore
 
 _MOVES = {

@@ -13,7 +13,7 @@ from server.handlers.change_runner import Provenance
 from server.handlers.request_checks import Clock, channel_problems
 from server.members import MemberState
 from server.members.profile import ProfileChange, ProfileUpdate
-from server.programme.snapshot import Programmes
+from server.programme.programmes import Programmes
 from server.storage import MemberStore, ProfileUpdates, UpdateResult
 from server.storage.member_cache import MemberStates
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from experiments.log.events import Exposure, Outcome
 from server.errors import InvalidRequestError
 from server.handlers.request_checks import channel_problems
-from server.programme.snapshot import Programmes
+from server.programme.programmes import Programmes
 from server.storage import AppendResult, EventLog
 
 

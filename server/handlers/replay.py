@@ -17,14 +17,15 @@ from server.budgets import NOTHING_CLOSED, Closed
 from server.catalogue import Catalogue, Placement
 from server.catalogue.diff import CatalogueChange
 from server.decide.choice import Considered
-from server.decide.context import Question
+from server.decide.context import DecisionContext
+from server.decide.decide import decide
 from server.decide.evidence import NO_EVIDENCE, Evidence
 from server.decide.explain import Explained, explain
-from server.decide.replay import Difference, differences, question_of, replay
+from server.decide.replay import Difference, context_of, differences
+from server.decide.snapshot import Snapshot
 from server.errors import DecisionNotFoundError, ReplayImpossibleError
 from server.members import MemberState
 from server.programme.models import ACTIONS, find_actions, find_bundle
-from server.programme.snapshot import Snapshot
 
 _SNAPSHOTS_KEPT = 8
 _STATES_KEPT = 64
@@ -60,14 +61,14 @@ class Replayed:
     Attributes:
         decision: As logged.
         snapshot: What it was made with.
-        question: What was asked.
+        context: What was asked and known.
         considered: How it came about.
         differences: In what it came out otherwise; empty if every bit is the same.
     """
 
     decision: Decision
     snapshot: Snapshot
-    question: Question
+    context: DecisionContext
     considered: Considered
     differences: tuple[Difference, ...]
 
@@ -79,7 +80,7 @@ class Replayed:
     @cached_property
     def candidates(self) -> list[Explained]:
         """What became of each candidate."""
-        return explain(self.snapshot, self.question, self.considered)
+        return explain(self.snapshot, self.context, self.considered)
 
 
 class ReplayHandler:
@@ -124,11 +125,11 @@ class ReplayHandler:
                 decision.decision_id, "it was logged by a version of Troth that did not keep what it read"
             )
         snapshot, placement = self._made_with(decision)
-        question = self._question(decision, decision.member_version - 1, placement)
-        choice, considered = replay(snapshot, question)
-        return Replayed(decision, snapshot, question, considered, differences(decision, choice))
+        context = self._context(decision, decision.member_version - 1, placement)
+        choice, considered = decide(snapshot, context)
+        return Replayed(decision, snapshot, context, considered, differences(decision, choice))
 
-    def _question(self, decision: Decision, version: int, placement: Placement) -> Question:
+    def _context(self, decision: Decision, version: int, placement: Placement) -> DecisionContext:
         programme = decision.programme
         state = self._store.member_state(programme, decision.member_id, version)
         closed, evidence = NOTHING_CLOSED, NO_EVIDENCE
@@ -142,7 +143,7 @@ class ReplayHandler:
                 (programme, decision.evidence_state),
                 lambda: Evidence.from_document(self._document(decision, decision.evidence_state)),
             )
-        return question_of(decision, placement, state, closed, evidence)
+        return context_of(decision, placement, state, closed, evidence)
 
     def _document(self, decision: Decision, state_id: str) -> str:
         document = self._store.state_document(decision.programme, state_id)

@@ -20,7 +20,7 @@ from server.errors import (
     StoreUnavailableError,
 )
 from server.handlers.request_checks import Clock
-from server.programme.snapshot import Programmes
+from server.programme.programmes import Programmes
 from server.storage import ExperimentStore
 
 MOST_WAITING = 8

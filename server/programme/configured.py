@@ -77,7 +77,7 @@ def analysed_experiment(
         source: The data; of standing arms without a log the configuration's.
         config: The server's configuration, for standing arms.
         programme: The programme of standing arms; the only one if empty.
-        period: The period of standing arms; if empty the one that ``source.as_of`` is in, or the present one.
+        period: The period of standing arms; if empty the one that ``source.today`` is in, or the present one.
         changes: Fields of the definition to be replaced where they are not empty.
 
     Raises:
@@ -90,8 +90,8 @@ def analysed_experiment(
             raise OptionError(
                 "Standing arms are defined by the catalogue and read from the server's log: give --config."
             )
-        found, log = standing_experiment(definition.name, config, programme, period, source.as_of)
-        return found, replace(source, log=log) if source.reads_log and source.log is None else source
+        found, log = standing_experiment(definition.name, config, programme, period, source.today)
+        return found, replace(source, log=log) if source.is_empty else source
     if config is not None or programme or period:
         raise OptionError("--config, --programme and --period belong to standing-arms.")
     given = {name: value for name, value in (changes or {}).items() if value}

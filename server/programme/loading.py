@@ -21,10 +21,11 @@ from server.catalogue import Catalogue, catalogue_changes, catalogue_problems, l
 from server.catalogue.diff import FILE_ACTOR, CatalogueChange, ChangeSource
 from server.catalogue.load import part_problems
 from server.config import ProgrammeSection, load_config
+from server.decide.snapshot import KnownExperiment, Snapshot
 from server.errors import StoreUnavailableError
 from server.programme.experiment_checks import check_served
 from server.programme.models import open_actions, open_champions
-from server.programme.snapshot import KnownExperiment, Snapshot, standing_arms
+from server.programme.programmes import known_experiment, standing_arms
 from server.storage import ExperimentStore
 from server.storage.catalogue_store import CatalogueFile, CatalogueStore
 from training.bundle import ActionBundle, Bundle, BundleError, Task
@@ -170,7 +171,7 @@ class StartError(DomainError):
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ProgrammeParts:
     """What files say about a programme.
 
     Attributes:
@@ -190,7 +191,7 @@ class Parts:
     actions: ActionBundle | None
 
 
-def open_parts(programme: str, section: ProgrammeSection) -> Parts:
+def open_parts(programme: str, section: ProgrammeSection) -> ProgrammeParts:
     """Read the files of a programme.
 
     Raises:
@@ -213,14 +214,14 @@ def open_parts(programme: str, section: ProgrammeSection) -> Parts:
         actions = open_actions(Path(section.models), programme) if section.models else None
     except BundleError as error:
         raise StartError(f"{error.message} Run `troth models pull` again.") from error
-    return Parts(programme, section.experiments, catalogue, definitions, bundles, actions)
+    return ProgrammeParts(programme, section.experiments, catalogue, definitions, bundles, actions)
 
 
 class OpeningStore(ExperimentStore, CatalogueStore, Protocol):
     """What a programme is opened from beside its files."""
 
 
-def snapshot(parts: Parts, store: OpeningStore, now: datetime) -> Snapshot:
+def snapshot(parts: ProgrammeParts, store: OpeningStore, now: datetime) -> Snapshot:
     """Return the programme as it is in force: what files say, and what the store has beside and since.
 
     A catalogue file that says something new is kept in the store as a change.
@@ -257,10 +258,10 @@ def _stored(programme: str, store: ExperimentStore) -> dict[str, KnownExperiment
             f"An experiment of programme {programme!r} in the store breaks the rules of this version:"
             f" {' '.join(str(error).split())}"
         ) from error
-    return {one.last.experiment_id: KnownExperiment.of_store(one) for one in standing}
+    return {one.last.experiment_id: known_experiment(one) for one in standing}
 
 
-def _check_together(parts: Parts, stored: list[ExperimentDefinition]) -> None:
+def _check_together(parts: ProgrammeParts, stored: list[ExperimentDefinition]) -> None:
     """Refuse running experiments of the store that a change of the files has put in conflict with these."""
     running = [definition for definition in stored if definition.state is State.RUNNING]
     every = [*parts.definitions, *running]

@@ -11,8 +11,9 @@ from typing import cast
 from experiments.errors import DefinitionError, Problem
 from server.catalogue import load_catalogue
 from server.config import Config
+from server.decide.snapshot import Snapshot
 from server.programme.loading import OpeningStore, open_parts, snapshot
-from server.programme.snapshot import Programmes, Snapshot
+from server.programme.programmes import Programmes
 from server.storage import SqliteEventLog
 from server.whatif.log import LogReads
 

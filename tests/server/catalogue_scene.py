@@ -17,9 +17,10 @@ from server.api.catalog import CatalogServicer
 from server.api.interceptors import ErrorInterceptor
 from server.catalogue import Catalogue
 from server.catalogue.load import parse_catalogue
+from server.decide.snapshot import KnownExperiment, Snapshot
 from server.handlers.catalogue import CatalogueHandler, SegmentHandler
 from server.programme.loading import open_catalogue
-from server.programme.snapshot import KnownExperiment, Programmes, Snapshot
+from server.programme.programmes import Programmes
 from server.storage import SqliteEventLog
 from troth.v1 import catalog_service_pb2_grpc
 

@@ -12,12 +12,12 @@ import yaml
 
 from experiments.log.events import Decision, Outcome
 from server.config import load_config
+from server.decide.context import DecisionContext
 from server.engine import Engine
 from server.handlers.change_runner import Provenance
-from server.handlers.decisions import DecisionRequest
 from server.members.profile import ProfileUpdate
 from server.metrics import Metrics
-from server.whatif import Asked, Simulation, opened, simulate
+from server.whatif import Simulation, SimulationOptions, opened, simulate
 
 START = datetime(2026, 5, 1, 6, tzinfo=UTC)
 _TIMEOUT_S = 20.0
@@ -67,7 +67,7 @@ def write_requests(folder: Path, rows: list[dict[str, Any]]) -> Path:
 def simulated(config: Path, **asked: Any) -> Simulation:
     """Simulate the only programme of a configuration."""
     with opened(load_config(config), "default", at(0)) as source:
-        return simulate(source, Asked(**asked))
+        return simulate(source, SimulationOptions(**asked))
 
 
 class Serving:
@@ -85,8 +85,8 @@ class Serving:
 
     def decide(self, member_id: str, placement_id: str, **fields: Any) -> Decision:
         """Decide, and keep the answer."""
-        request = DecisionRequest("default", member_id, placement_id, **fields)
-        decision, _ = self.engine.decisions.make(request, _TIMEOUT_S)
+        context = DecisionContext(member_id=member_id, placement_id=placement_id, **fields)
+        decision, _ = self.engine.decisions.make(context, _TIMEOUT_S)
         self.decisions.append(decision)
         return decision
 

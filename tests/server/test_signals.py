@@ -11,7 +11,7 @@ from tests.server.process import ROOT
 # often as can be. An Event that a handler sets hangs here within a hundred rounds.
 ROUNDS = """
 import os, random, signal, sys, threading
-from server.lifecycle import caught_signals
+from server.app import caught_signals
 sys.setswitchinterval(1e-6)
 for round in range(1500):
     with caught_signals() as wait:

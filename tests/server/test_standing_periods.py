@@ -7,8 +7,9 @@ import pytest
 from experiments.assignment.assign import assign_all
 from experiments.assignment.plan import compile_plan
 from server.catalogue import Catalogue, Placement, StandingArms
+from server.decide.snapshot import Snapshot
 from server.errors import ExperimentReadOnlyError
-from server.programme.snapshot import Programmes, Snapshot
+from server.programme.programmes import Programmes
 
 ARMS = StandingArms(traffic_ppm={"holdout": 200_000, "no_levers": 100_000})
 CATALOGUE = Catalogue(

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.decide.context import Visit
+from server.decide.context import DecisionContext
 from server.decide.score import score
+from server.decide.snapshot import Snapshot
 from server.decide.table import fill_unknown
 from server.members import MemberState
-from server.programme.snapshot import Snapshot
 from tests.server import scene
 from tests.server import task_scene as tasks
 from tests.server.captured_logs import captured_log
@@ -196,8 +196,9 @@ def test_only_candidates_are_scored(folder: Path) -> None:
     placement = tasks.CATALOGUE.placements_by_id["checkout"]
     table = snapshot.tables.on(placement, "", tasks.NOW.date())
 
-    visit = Visit(MemberState("anna"))
-    scored = score(bundle, table, np.arange(len(table)), visit, ranking="champion", now=scene.FEATURE_TIME)
+    context = DecisionContext(member_id="anna", placement_id="checkout")
+    context.state, context.time = MemberState("anna"), scene.FEATURE_TIME
+    scored = score(bundle, table, np.arange(len(table)), context, ranking="champion")
 
     columns = table.columns[scored.places]
     assert len(scored.scores) == len(tasks.PRODUCTS) + 1

@@ -7,17 +7,17 @@ from typing import Any
 
 import polars as pl
 
-from experiments.aggregates import open_table
+from experiments.aggregates.tables import TableSource, open_table
 from experiments.analysis.responders import UNIT, VALUE, VARIANT, experiment_trial
-from experiments.analysis.sources import AnalysisSource, trial_units
+from experiments.analysis.sources import AnalysisSource
 from experiments.definition import ExperimentDefinition
 from experiments.errors import AnalysisError, OptionError
 from experiments.pages.uplift_page import effects_section
-from experiments.uplift.evaluation import evaluate_effects
-from experiments.uplift.result import Evaluation, Unit, evaluation_document
+from experiments.uplift.evaluation import evaluate_uplift
+from experiments.uplift.result import Unit, UpliftEvaluation, evaluation_document
 from experiments.uplift.trial import Trial
 from training.data.columns import write_table
-from training.offers.problem import one_thread_of_algebra
+from training.threads import one_thread_of_algebra
 from training.uplift.features import find_leaks
 from training.uplift.learning import LearnedEffects, learn_effects
 from training.uplift.trust import TrialTrust, check_trial
@@ -38,7 +38,7 @@ class Responders:
     trial: Trial
     trust: TrialTrust
     learned: LearnedEffects
-    evaluation: Evaluation
+    evaluation: UpliftEvaluation
     left_out: dict[str, str]
 
     @property
@@ -108,7 +108,7 @@ def who_responded(trial: Trial, *, seed: int = 0) -> Responders:
     (outcome,) = trial.outcomes
     with one_thread_of_algebra():
         learned = learn_effects(trial, outcome, seed=seed)
-        evaluation = evaluate_effects(
+        evaluation = evaluate_uplift(
             trial,
             outcome,
             learned.scores,
@@ -127,7 +127,7 @@ def tell_responders(
     source: AnalysisSource,
     *,
     who: bool,
-    members: Path | pl.LazyFrame | None = None,
+    members: TableSource | None = None,
     features: Sequence[str] = (),
     trial: Path | None = None,
 ) -> Responders | None:
@@ -147,9 +147,11 @@ def tell_responders(
     """
     if not who:
         if members is not None or features or trial is not None:
-            raise OptionError("--members, --features and --trial belong to --who.")
+            raise OptionError(
+                "Members, features and trial belong to who responded: ask for that, too.", "--who"
+            )
         return None
-    units = trial_units(definition, source, () if members is not None else features)
+    units = source.trial_units(definition, () if members is not None else features)
     if members is not None:
         units = _with_members(units.select(UNIT, VARIANT, VALUE), members, features)
     known = units.drop(UNIT, VARIANT, VALUE)
@@ -159,23 +161,21 @@ def tell_responders(
     return found
 
 
-def _with_members(units: pl.DataFrame, members: Path | pl.LazyFrame, features: Sequence[str]) -> pl.DataFrame:
-    table, named = (
-        (members, "The table of members")
-        if isinstance(members, pl.LazyFrame)
-        else (open_table(members), str(members))
-    )
+def _with_members(units: pl.DataFrame, members: TableSource, features: Sequence[str]) -> pl.DataFrame:
+    table = open_table(members)
     names = table.collect_schema().names()
     missing = [name for name in ("member_id", *features) if name not in names]
     if missing:
-        raise AnalysisError(f"{named} has no column {missing[0]!r}; it has {', '.join(names)}.", path=named)
+        raise AnalysisError(
+            f"{members} has no column {missing[0]!r}; it has {', '.join(names)}.", path=str(members)
+        )
     kept = list(features) or [name for name in names if name not in {"member_id", UNIT, VARIANT, VALUE}]
     known = table.select(pl.col("member_id").cast(pl.String).alias(UNIT), *kept).collect()
     if known[UNIT].is_duplicated().any():
-        raise AnalysisError(f"{named} has a member in several rows.", path=named)
+        raise AnalysisError(f"{members} has a member in several rows.", path=str(members))
     joined = units.join(known, on=UNIT, how="inner")
     if joined.is_empty():
-        raise AnalysisError(f"{named} has none of the experiment's members.", path=named)
+        raise AnalysisError(f"{members} has none of the experiment's members.", path=str(members))
     return joined
 
 

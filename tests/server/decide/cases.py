@@ -7,10 +7,10 @@ from datetime import datetime
 from experiments.log.events import to_micros
 from server.budgets.book import Closed
 from server.catalogue import Catalogue, Placement
-from server.decide.context import Question
+from server.decide.context import DecisionContext
 from server.decide.evidence import Evidence
+from server.decide.snapshot import Snapshot
 from server.members import MemberProfile, MemberState
-from server.programme.snapshot import Snapshot
 from tests.server.decide.making import arm, ask, counting_bundle, snapshot_of
 from training.bundle import Bundle
 
@@ -82,7 +82,7 @@ class Case:
                 )
         return state
 
-    def question(self, state: MemberState | None = None) -> Question:
+    def question(self, state: MemberState | None = None) -> DecisionContext:
         """Return what is asked."""
         return ask(
             self.placement,

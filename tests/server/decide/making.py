@@ -8,10 +8,10 @@ from pathlib import Path
 from experiments.assignment.plan import Assignment, AssignmentReason, compile_plan
 from server.budgets.book import NOTHING_CLOSED, Closed
 from server.catalogue import Catalogue, Money, Offer, Placement
-from server.decide.context import Question, Visit
+from server.decide.context import DecisionContext
 from server.decide.evidence import NO_EVIDENCE, Evidence
+from server.decide.snapshot import Snapshot
 from server.members import MemberState
-from server.programme.snapshot import Snapshot
 from tests.server.scene import counting_model
 from training.bundle import FORMAT_VERSION, Bundle, Manifest, OfferModel, Task
 
@@ -96,20 +96,17 @@ def ask(
     seed: str = "d1",
     closed: Closed = NOTHING_CLOSED,
     evidence: Evidence = NO_EVIDENCE,
-) -> Question:
-    """Return a question of a member of whom nothing is known, unless said otherwise."""
-    visit = Visit(
-        MemberState("m1") if state is None else state, {} if attributes is None else attributes, basket
-    )
-    return Question(
-        placement=placement,
-        channel_id=channel_id,
-        visit=visit,
-        assigned=assigned,
-        count=placement.default_offer_count if count is None else count,
-        time=time,
-        seed=seed,
-        closed=closed,
-        evidence=evidence,
+) -> DecisionContext:
+    """Return the decision of a member of whom nothing is known, unless said otherwise."""
+    state = MemberState("m1") if state is None else state
+    context = DecisionContext(
+        member_id=state.member_id,
+        placement_id=placement.placement_id,
+        attributes={} if attributes is None else attributes,
+        basket=basket,
         factors=True,
     )
+    context.place(placement, channel_id, time=time, receive_time=time)
+    context.count = placement.default_offer_count if count is None else count
+    context.attempt(seed, state, assigned, closed=closed, evidence=evidence)
+    return context

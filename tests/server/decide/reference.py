@@ -186,7 +186,7 @@ def probabilities(
         return rates
     mean = sum(learned) / len(learned)
     return [
-        min(model[row.candidate_id] * rate / mean if mean > 0 else rate, 1.0)
+        min(model[row.candidate_id] / mean * rate if mean > 0 else rate, 1.0)
         if row.candidate_id in case.popular
         else rate
         for row, rate in zip(left, rates, strict=True)

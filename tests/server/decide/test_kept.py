@@ -12,12 +12,13 @@ from server.catalogue import (
     Offer,
     Placement,
 )
-from server.decide.context import Question, Visit
+from server.decide.context import DecisionContext
 from server.decide.decide import decide
-from server.decide.score import Pasts
+from server.decide.score import ProfileCache
+from server.decide.snapshot import Snapshot
 from server.members import MemberProfile, MemberState
-from server.programme.snapshot import Snapshot
 from tests.server import scene
+from tests.server.decide.making import ask
 from training.bundle import open_bundle
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -25,8 +26,14 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 def _offered(snapshot: Snapshot, state: MemberState) -> list[str]:
     (placement,) = snapshot.catalogue.placements
-    question = Question(placement, "web", Visit(state), (), 3, NOON, "seed")
-    return [one.offer_id for one in decide(snapshot, question)[0].offers]
+    context = ask(placement, channel_id="web", state=state, count=3, time=NOON)
+    return [one.offer_id for one in decide(snapshot, context)[0].offers]
+
+
+def _at(state: MemberState, time: datetime) -> DecisionContext:
+    context = DecisionContext(member_id=state.member_id, placement_id="till")
+    context.state, context.time = state, time
+    return context
 
 
 def test_members_of_one_answer_to_rules_may_differ_in_consent() -> None:
@@ -56,20 +63,20 @@ def test_a_past_grows_older(tmp_path: Path) -> None:
     folder = tmp_path / "scene"
     scene.write_scene(folder)
     bundle = open_bundle(scene.champion_link(folder).resolve())
-    pasts, since = Pasts(bundle), bundle.manifest.feature_instant
-    visit = Visit(MemberState("m01"))
+    profiles, since = ProfileCache(bundle), bundle.manifest.feature_instant
+    state = MemberState("m01")
 
-    member, today = pasts.of(visit, since + timedelta(hours=30))
-    assert pasts.of(visit, since + timedelta(hours=31)) == (member, today)
-    _, tomorrow = pasts.of(visit, since + timedelta(hours=50))
-    expected = visit.past(bundle.model, member, since, since + timedelta(hours=50))
+    member, today = profiles.of(_at(state, since + timedelta(hours=30)))
+    assert profiles.of(_at(state, since + timedelta(hours=31))) == (member, today)
+    _, tomorrow = profiles.of(_at(state, since + timedelta(hours=50)))
+    expected = _at(state, since + timedelta(hours=50)).past(bundle.model, member, since)
     assert tomorrow.columns.tobytes() == expected.columns.tobytes()
     assert tomorrow.stats.tobytes() == expected.stats.tobytes() != today.stats.tobytes()
 
-    bought = visit.state.after_outcome(
+    bought = state.after_outcome(
         1, int((since + timedelta(hours=49)).timestamp() * 1e6), "purchase", product_ids=["apple"]
     )
-    _, after = pasts.of(Visit(bought), since + timedelta(hours=50))
+    _, after = profiles.of(_at(bought, since + timedelta(hours=50)))
     assert after.stats.tobytes() != tomorrow.stats.tobytes()
 
 
@@ -98,7 +105,7 @@ def test_a_fallback_that_is_given_was_not_removed() -> None:
     )
     snapshot = Snapshot(catalogue, compile_plan([], "default"))
     (placement,) = catalogue.placements
-    choice, _ = decide(snapshot, Question(placement, "web", Visit(MemberState("anna")), (), 3, NOON, "seed"))
+    choice, _ = decide(snapshot, ask(placement, channel_id="web", count=3, time=NOON))
 
     assert [one.offer_id for one in choice.offers] == ["tea", "jam", "rice"]
     assert choice.eligible_count == 3
