@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import DEFAULT_LOG, CommandGroup, DefinitionArgument, JsonOption, read_names
-from cli.output import progress_bar, publish, read_json, say, table, write_json, write_text
+from cli.output import progress_bar, publish, say, table, write_json, write_text
 
 if TYPE_CHECKING:
     from experiments.aa_test import AATest, MethodRate
@@ -128,7 +128,7 @@ def analyze(
         outcomes=outcomes,
         identities=identities,
         log=log,
-        saved=None if saved is None else read_json(saved),
+        saved=saved,
         today=None if as_of is None else as_of.date(),
     )
     experiment, source = analysed_experiment(

@@ -45,21 +45,6 @@ def write_text(path: Path, text: str) -> None:
         raise AnalysisError(f"{path} cannot be written: {error.strerror or error}.", path=str(path)) from None
 
 
-def read_json(path: Path) -> Mapping[str, Any]:
-    """Return the JSON object of a file.
-
-    Raises:
-        AnalysisError: There is none.
-    """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise AnalysisError(f"{path} cannot be read as JSON: {error}.", path=str(path)) from None
-    if not isinstance(found, dict):
-        raise AnalysisError(f"{path} holds no JSON object.", path=str(path))
-    return found
-
-
 def publish(json: str, document: Callable[[], Mapping[str, Any]], text: Callable[[], str]) -> None:
     """Write a command's JSON document where that is asked for, and say its text unless stdout is the document's.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import CommandGroup, JsonOption, OneProgrammeOption, read_names, read_pairs
-from cli.output import progress_bar, publish, read_json, table, write_text
+from cli.output import progress_bar, publish, table, write_text
 
 if TYPE_CHECKING:
     from server.whatif import Simulation
@@ -173,17 +173,14 @@ def evaluate(
         raise typer.BadParameter("Give --log, or --config.")
     if revision and config is None:
         raise typer.BadParameter("Give --config: its log keeps the value.", param_hint="--revision")
-    if bool(policy) == bool(policy_column):
-        raise typer.BadParameter("Give either --policy or --policy-column.")
-    if log is not None and not reward_column:
-        raise typer.BadParameter("Name the column with what came of a choice.", param_hint="--reward-column")
-    columns = LogColumns(
-        action_column,
-        propensity_column,
-        reward_column or "responded",
-        position_column or ("rank" if log is None else ""),
-        policy_column,
-        tuple(read_names(features) or ()),
+    columns = LogColumns.of_options(
+        action=action_column,
+        propensity=propensity_column,
+        reward=reward_column,
+        position=position_column,
+        policy=policy_column,
+        features=read_names(features) or (),
+        own_log=log is None,
     )
     if log is not None:
         rows = read_log_table(log, columns)
@@ -228,10 +225,11 @@ def compare(
     json: JsonOption = "",
 ) -> None:
     """Put the predicted value of a policy beside what its experiment measured, and tell whether they agree."""
+    from experiments.analysis.sources import read_result
     from experiments.off_policy.promise import measured_in
     from server.promises import check_promise
 
-    measured = measured_in(read_json(result), str(result), metric, variant)
+    measured = measured_in(read_result(result), str(result), metric, variant)
     checked = check_promise(measured, config, programme=programme, revision=revision)
     promise = {**asdict(checked.promise), "evaluate_time": checked.promise.evaluate_time.isoformat()}
     publish(

@@ -1,5 +1,6 @@
 """Which data an analysis reads: units, events, the server's log, or a result that was saved."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from experiments.aggregates.tables import TableSource, open_table
-from experiments.analysis.analyze import analyze
+from experiments.analysis.analyze import analyze, check_sources
 from experiments.analysis.responders import event_trial_units, log_units, table_units
 from experiments.analysis.result import ExperimentResult
 from experiments.definition import ExperimentDefinition
@@ -27,8 +28,11 @@ class AnalysisSource:
         outcomes: A long table with one row per outcome.
         identities: Columns ``anonymous_id`` and ``member_id``: who of the event tables is the same person.
         log: The server's event log.
-        saved: A saved result, to be computed again from the statistics in it.
+        saved: A saved result, or its file, to be computed again from the statistics in it.
         today: The day for which the end is judged; the last day of the data if not given.
+
+    Raises:
+        OptionError: There is more than one source, or half of one.
     """
 
     data: TableSource | None = None
@@ -36,8 +40,18 @@ class AnalysisSource:
     outcomes: TableSource | None = None
     identities: TableSource | None = None
     log: Path | None = None
-    saved: Mapping[str, Any] | None = None
+    saved: Path | Mapping[str, Any] | None = None
     today: date | None = None
+
+    def __post_init__(self) -> None:
+        check_sources(
+            data=self.data,
+            exposures=self.exposures,
+            outcomes=self.outcomes,
+            identities=self.identities,
+            log=self.log,
+            saved=self.saved,
+        )
 
     @property
     def is_empty(self) -> bool:
@@ -48,7 +62,7 @@ class AnalysisSource:
         """Return the analysis of an experiment on these data.
 
         Raises:
-            OptionError: There is not exactly one source.
+            OptionError: There is no source.
             AnalysisError: It cannot be read as the definition says.
         """
         return analyze(
@@ -58,7 +72,7 @@ class AnalysisSource:
             outcomes=_opened(self.outcomes),
             identities=_opened(self.identities),
             log=None if self.log is None else read_log(self.log, definition.programme),
-            saved=self.saved,
+            saved=read_result(self.saved) if isinstance(self.saved, Path) else self.saved,
             today=self.today,
         )
 
@@ -80,6 +94,21 @@ class AnalysisSource:
         if self.log is not None:
             return log_units(definition, read_log(self.log, definition.programme), self.today)
         raise AnalysisError("A saved result has no units any more; name the data to tell who responded.")
+
+
+def read_result(path: Path) -> Mapping[str, Any]:
+    """Return the JSON object of a file, such as a saved result.
+
+    Raises:
+        AnalysisError: It cannot be read, or holds something else.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AnalysisError(f"{path} cannot be read as JSON: {error}.", path=str(path)) from None
+    if not isinstance(found, dict):
+        raise AnalysisError(f"{path} holds no JSON object.", path=str(path))
+    return found
 
 
 def _opened(table: TableSource | None) -> pl.LazyFrame | None:

@@ -11,7 +11,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cli import output
 from experiments.errors import AnalysisError
 from server.clients.campaign import read_members
 from server.clients.campaign_result import SCHEMA
@@ -208,7 +207,7 @@ def test_server_dies_midway(tmp_path: Path, troth: Command, monkeypatch: pytest.
                 server.kill()
 
         with monkeypatch.context() as killing:
-            killing.setattr(output, "progress_bar", lambda: nullcontext(report))
+            killing.setattr("cli.campaign.progress_bar", lambda: nullcontext(report))
             ran = troth(*campaign(listed, server.address))
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.count("\n") == 1
