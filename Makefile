@@ -28,7 +28,7 @@ test-slow: $(VENV)/.installed  ## Run the long simulations too
 lint: $(VENV)/.installed  ## Check style, types, imports and protos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy experiments training server cli tests bench
+	$(BIN)/mypy experiments training server cli troth tests bench
 	$(BIN)/lint-imports
 	$(BIN)/python protos/check.py
 
