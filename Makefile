@@ -34,7 +34,7 @@ nightly: $(VENV)/.installed  ## Run everything, and write docs/test-results.md (
 lint: $(VENV)/.installed  ## Check style, types, imports and protos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy experiments training server cli tests bench
+	$(BIN)/mypy experiments training server cli troth tests bench
 	$(BIN)/lint-imports
 	$(BIN)/python protos/check.py
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 
 from experiments.aggregates.tables import TableSource
 from experiments.display import Displayed
+from experiments.errors import OptionError
 from experiments.off_policy.estimators import Logged, Predicted
 from experiments.off_policy.evaluation import (
     PolicyEvaluation,
@@ -175,6 +176,38 @@ class LogColumns:
     policy: str = ""
     features: Sequence[str] = ()
 
+    @classmethod
+    def of_options(
+        cls,
+        *,
+        action: str,
+        propensity: str,
+        reward: str,
+        position: str,
+        policy: str,
+        features: Sequence[str],
+        own_log: bool,
+    ) -> Self:
+        """Return the columns that options name, completed by those of the server's own log where that is read.
+
+        Args:
+            action: As the attributes.
+            propensity: As the attributes.
+            reward: As the attributes; empty for that of the server's log.
+            position: As the attributes.
+            policy: As the attributes.
+            features: As the attributes.
+            own_log: Whether the log is the server's.
+
+        Raises:
+            OptionError: A table's reward is not named.
+        """
+        if not own_log and not reward:
+            raise OptionError("Name the column with what came of a choice.", "--reward-column")
+        if own_log:
+            reward, position = reward or "responded", position or "rank"
+        return cls(action, propensity, reward, position, policy, tuple(features))
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class EvaluatedLog(Displayed):
@@ -221,8 +254,11 @@ def evaluate_log(
         The evaluation.
 
     Raises:
+        OptionError: There is not exactly one policy.
         TrainingError, AnalysisError: A column is missing or wrong, or the policy is none.
     """
+    if bool(policy) == bool(columns.policy):
+        raise OptionError("Give either --policy or --policy-column.")
     if table.is_empty():
         raise DatasetError(f"{path} has no rows.", table=str(path))
     reward = _numbers(table, path, columns.reward, "a reward that is no number")

@@ -1,6 +1,6 @@
-"""Running a campaign: calls of a server, part after part, each kept as soon as it is finished.
+"""A campaign through a running server: the members it is for, and decisions for them, part after part.
 
-The list of members that a campaign decides for.
+Each part is kept as soon as it is finished, so that the same call goes on after a break.
 """
 
 import hashlib
@@ -15,11 +15,13 @@ from typing import Any
 import grpc
 import polars as pl
 
-from cli.campaign_result import GIVEN, NOTHING, PROBLEM, ResultParts, rows_of
-from cli.output import Report
 from experiments.errors import AnalysisError, DomainError
+from server.clients.campaign_result import GIVEN, NOTHING, PROBLEM, ResultParts, rows_of
 from troth.v1 import recommendation_service_pb2 as messages
 from troth.v1 import recommendation_service_pb2_grpc
+
+Report = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
 
 _COLUMN = "member_id"
 
