@@ -242,8 +242,7 @@ def _pulled(model: "PulledModel") -> str:
 
 
 def _compared(compared: "VersionComparison") -> str:
-    from training.offers.model_cards import metric_title, shown_difference, shown_estimate
-    from training.offers.result import COUNTING
+    from training.evaluation.reporting import COUNTING, metric_title, shown_difference, shown_estimate
 
     rows = [
         (
