@@ -6,7 +6,7 @@ from datetime import date
 from itertools import product
 from typing import Any
 
-from experiments.assignment.hashing import share_bounds
+from experiments.definition.fields import share_bounds
 from experiments.definition.metric import metric_problems
 from experiments.definition.settings import slot_ranges
 from experiments.errors import Problem

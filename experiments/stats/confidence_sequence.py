@@ -7,8 +7,6 @@ of rho. The chance that the interval ever excludes the truth, at any of infinite
 
 import math
 
-from scipy.special import ndtri
-
 from experiments.stats.figure import PairEstimate
 from experiments.stats.interval import (
     NOTHING_VARIES,
@@ -85,11 +83,6 @@ def sequence_boundary(
     check_level(alpha, alternative)
     mixing = _mixing(units, planned_units, alpha if tuned_at is None else tuned_at, alternative)
     return _boundary(mixing, alpha, alternative)
-
-
-def width_ratio(units: int, planned_units: int | None, alpha: float) -> float:
-    """Return how much wider the two-sided always-valid interval is than the fixed one of as many units."""
-    return sequence_boundary(units, planned_units, alpha) / -float(ndtri(alpha / 2))
 
 
 def _mixing(units: int, planned_units: int | None, alpha: float, alternative: Alternative) -> float:

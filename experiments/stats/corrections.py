@@ -72,16 +72,6 @@ def benjamini_hochberg(p_values: Sequence[float | None], alpha: float) -> list[A
     return _in_order(p_values, order, adjusted, levels, alpha)
 
 
-def uncorrected(p_values: Sequence[float | None], alpha: float) -> list[Adjusted]:
-    """Return the p-values as they are, each at the full alpha.
-
-    Raises:
-        ValueError: A p-value is not in [0, 1].
-    """
-    _sorted(p_values)
-    return [Adjusted(p_value, alpha) for p_value in p_values]
-
-
 def _sorted(p_values: Sequence[float | None]) -> tuple[np.ndarray, np.ndarray]:
     """Return positions and values of the p-values that exist, ascending."""
     positions = np.array([i for i, p_value in enumerate(p_values) if p_value is not None], dtype=np.int64)

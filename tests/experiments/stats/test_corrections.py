@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.stats import Adjusted, benjamini_hochberg, fixed_effect, holm, uncorrected
+from experiments.stats import Adjusted, benjamini_hochberg, fixed_effect, holm
 from tests.experiments.stats.pairs import pair_of
 
 P_VALUES = [0.011, 0.0002, 0.04, 0.9, 0.011, 0.032, 0.2]
-METHODS = [holm, benjamini_hochberg, uncorrected]
+METHODS = [holm, benjamini_hochberg]
 Method = Callable[[Sequence[float | None], float], list[Adjusted]]
 p_values = st.lists(
     st.one_of(st.none(), st.floats(0, 1), st.sampled_from([0.0, 0.001, 0.01, 0.02])), max_size=12
