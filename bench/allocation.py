@@ -16,7 +16,7 @@ from scipy.sparse import csr_array, kron, vstack
 
 from experiments.send_plan.allocate import allocate
 from experiments.send_plan.hull import Numbers
-from experiments.send_plan.problem import Limits
+from experiments.send_plan.problem import PlanLimits
 
 MEMBERS, ARMS = 64_000, 2
 FEW, FEW_ARMS = 1_000, 3
@@ -60,12 +60,12 @@ def by_solver(gains: Numbers, costs: Numbers, budget: float) -> float:
     return -float(found.fun)
 
 
-def instance(members: int, arms: int, kind: type[np.floating]) -> tuple[Numbers, Numbers, Limits]:
+def instance(members: int, arms: int, kind: type[np.floating]) -> tuple[Numbers, Numbers, PlanLimits]:
     """Return random gains and costs, and a budget for about a tenth of the members."""
     random = np.random.default_rng(1)
     gains = random.standard_normal((members, arms), dtype=np.float32).astype(kind) + kind(0.3)
     costs = random.random((members, arms), dtype=np.float32).astype(kind) + kind(0.05)
-    return gains, costs, Limits(0.05 * members)
+    return gains, costs, PlanLimits(0.05 * members)
 
 
 def seconds(call: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -89,7 +89,7 @@ def beside_loops() -> None:
     print(
         f"{MEMBERS:9,} × {ARMS}: {ours:.3f} s, plain loops {theirs:.3f} s, ratio {theirs / ours:.0f}; gain {same:.9f} of theirs"
     )
-    counted = Limits(limits.budget, sends=MEMBERS // 20)
+    counted = PlanLimits(limits.budget, sends=MEMBERS // 20)
     begun = time.perf_counter()
     found = allocate(gains, costs, counted)
     print(
@@ -115,7 +115,7 @@ def many(members: int) -> None:
     gains, costs, limits = instance(members, MANY_ARMS, np.float32)
     for name, tried in (
         ("money", limits),
-        ("money, sends and a cap", Limits(limits.budget, sends=members // 5, caps={0: members // 50})),
+        ("money, sends and a cap", PlanLimits(limits.budget, sends=members // 5, caps={0: members // 50})),
     ):
         begun = time.perf_counter()
         found = allocate(gains, costs, tried)

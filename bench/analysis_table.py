@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from experiments.aggregates import MetricColumns, Source, TableLayout, collect
+from experiments.aggregates import ColumnSource, MetricColumns, TableLayout, collect
 from experiments.stats import Interval, MetricShape, Quantity, estimate_pair, fixed_effect
 
 METRICS = {
@@ -87,7 +87,7 @@ def floor(table: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
 def ours(table: pl.DataFrame | pl.LazyFrame, unit_column: str | None) -> dict[str, Interval]:
     """Return each metric's interval after collecting sufficient statistics with all checks."""
     metrics = [
-        MetricColumns(name, tuple(Source.column(one) for one in columns), binary=name in BINARY)
+        MetricColumns(name, tuple(ColumnSource.column(one) for one in columns), binary=name in BINARY)
         for name, columns in METRICS.items()
     ]
     found = collect(table, TableLayout("variant", unit_column), metrics, VARIANTS)

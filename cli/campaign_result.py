@@ -72,7 +72,7 @@ def _given(candidate_id: str, channel_id: str, rank: int, one: Any) -> dict[str,
     }
 
 
-class Parts:
+class ResultParts:
     """The finished parts of a result, in a folder beside it.
 
     Args:

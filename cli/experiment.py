@@ -71,11 +71,11 @@ def allocate(
     """Work out the next weights of a bandit experiment: each variant's chance to be the best."""
     import yaml
 
-    from cli.experiment_sources import Request, one_experiment, run_analysis
+    from cli.experiment_sources import DataSources, one_experiment, run_analysis
     from experiments.analysis.allocation import next_weights
 
     experiment = one_experiment(definition)
-    result = run_analysis(experiment, Request(data=data, log=log))
+    result = run_analysis(experiment, DataSources(data=data, log=log))
     weights = next_weights(result)
     if json:
         write_json({"experiment_id": experiment.experiment_id, "weights": weights}, json)
@@ -201,7 +201,7 @@ def analyze(
 ) -> None:
     """Analyse an experiment: a table of your own with --data, event tables, or the server's log."""
     from cli.experiment_sources import (
-        Request,
+        DataSources,
         WhoOptions,
         asks_for_standing_arms,
         one_experiment,
@@ -231,7 +231,7 @@ def analyze(
         if config is not None or programme or period:
             raise typer.BadParameter("--config, --programme and --period belong to standing-arms.")
         experiment = one_experiment(definition, {name: value for name, value in changes.items() if value})
-    request = Request(
+    request = DataSources(
         log or Path("troth.db"),
         data,
         exposures,

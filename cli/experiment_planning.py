@@ -1,7 +1,4 @@
-"""`troth experiment power`: how many units an experiment needs, and what it can find.
-
-`troth experiment simulate`: A/A tests on a user's own data.
-"""
+"""`troth experiment power` and `simulate`: what an experiment needs and can find, and A/A tests on a user's own data."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +8,9 @@ import typer
 from cli.output import say, table, write_json
 
 if TYPE_CHECKING:
-    from experiments.definition import ExperimentDefinition, Metric
+    from experiments.aa_test import AATest, MethodRate
     from experiments.planning import PowerReport
-    from experiments.stats.power import Baseline, TargetEffect
+    from experiments.stats.power import TargetEffect
 
 
 def power(
@@ -41,17 +38,26 @@ def power(
 ) -> None:
     """Say how many units and days each method needs, and what the planned units can find."""
     from cli.experiment_sources import one_experiment
-    from experiments.planning import plan_methods
+    from experiments.aggregates import open_table
+    from experiments.planning import plan_experiment
 
     if (data is None) == (baseline_mean is None or baseline_sd is None):
         raise typer.BadParameter("Give --data TABLE, or both --baseline-mean and --baseline-sd.")
     if effect and relative is not None:
         raise typer.BadParameter("Give --effect or --relative, not both.")
     experiment = one_experiment(definition)
-    target = _effect(effect, relative)
-    chosen = _metric(experiment, metric)
-    baseline = _baseline(experiment, chosen, data, (baseline_mean, baseline_sd), units_per_day)
-    report = plan_methods(experiment, chosen, baseline, target)
+    known = [one.metric_id for one in experiment.metrics]
+    if metric and metric not in known:
+        raise typer.BadParameter(f"There is no metric {metric!r}; there are {', '.join(known)}.")
+    given = None if baseline_mean is None or baseline_sd is None else (baseline_mean, baseline_sd)
+    report = plan_experiment(
+        experiment,
+        table=None if data is None else open_table(data),
+        moments=given if data is None else None,
+        metric_id=metric,
+        effect=_effect(effect, relative),
+        units_per_day=units_per_day,
+    )
     if json:
         write_json(report.to_json(), json)
     if json != "-":
@@ -59,48 +65,16 @@ def power(
 
 
 def _effect(text: str, relative: float | None) -> "TargetEffect | None":
-    from experiments.stats.power import TargetEffect
+    from experiments.stats.power import TargetEffect, parse_effect
 
     if relative is not None:
         return TargetEffect(relative, relative=True)
     if not text:
         return None
-    number, percent, rest = text.partition("%")
     try:
-        size = float(number)
+        return parse_effect(text)
     except ValueError:
-        rest = "no number"
-    if rest.strip():
-        raise typer.BadParameter(f"--effect is {text!r}; write 5% or 0.5")
-    return TargetEffect(size / 100, relative=True) if percent else TargetEffect(size)
-
-
-def _metric(experiment: "ExperimentDefinition", metric_id: str) -> "Metric":
-    try:
-        return experiment.metric(metric_id) if metric_id else experiment.primary_metric
-    except KeyError:
-        known = ", ".join(one.metric_id for one in experiment.metrics)
-        raise typer.BadParameter(f"There is no metric {metric_id!r}; there are {known}.") from None
-
-
-def _baseline(
-    experiment: "ExperimentDefinition",
-    metric: "Metric",
-    data: Path | None,
-    given: tuple[float | None, float | None],
-    units_per_day: float | None,
-) -> "Baseline":
-    from experiments.aggregates import open_table
-    from experiments.planning import read_history
-    from experiments.stats.power import Baseline, baseline_of
-
-    mean, sd = given
-    if data is None and mean is not None and sd is not None:
-        return Baseline(mean, sd**2, units_per_day)
-    assert data is not None
-    history = read_history(experiment, open_table(data), [metric])
-    daily = history.units_per_day if units_per_day is None else units_per_day
-    return baseline_of(history.moments(metric), history.shape(metric), daily)
+        raise typer.BadParameter(f"--effect is {text!r}; write 5% or 0.5") from None
 
 
 def _power_page(report: "PowerReport") -> str:
@@ -152,10 +126,6 @@ def _days(days: float | None) -> str:
     return "-" if days is None else f"{days:,.1f}"
 
 
-if TYPE_CHECKING:
-    from experiments.aa_test import MethodRate, Simulation
-
-
 def simulate(
     definition: Annotated[Path, typer.Argument(help="YAML file with one experiment.")],
     data: Annotated[Path, typer.Option(help="A table with one row per unit; its own variants are ignored.")],
@@ -202,7 +172,7 @@ def _share(text: str) -> float:
     return size / 100 if percent else size
 
 
-def _simulation_page(found: "Simulation") -> str:
+def _simulation_page(found: "AATest") -> str:
     rows = [
         [found.label(one), rate.method, f"{rate.looks}", f"{100 * rate.rate:.1f} %", _band(rate)]
         for one in found.metrics

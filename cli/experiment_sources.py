@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class DataSources:
     """What the command line says about the data: a table, event tables, or the server's log."""
 
     log: Path
@@ -45,25 +45,21 @@ def one_experiment(path: Path, changes: dict[str, str] | None = None) -> "Experi
     return found[0].model_copy(update=changes or {})
 
 
-def run_analysis(definition: "ExperimentDefinition", request: Request) -> "ExperimentResult":
+def run_analysis(definition: "ExperimentDefinition", request: DataSources) -> "ExperimentResult":
     """Return the analysis of the data that the request names."""
     from experiments.aggregates import open_table
-    from experiments.analysis import analyze_events, analyze_log, analyze_table, reanalyze
+    from experiments.analysis import analyze
     from experiments.log.frames import read_log
 
-    if request.saved is not None:
-        return reanalyze(definition, read_json(request.saved), today=request.as_of)
-    if request.data is not None:
-        return analyze_table(definition, open_table(request.data), today=request.as_of)
-    if request.exposures is not None and request.outcomes is not None:
-        return analyze_events(
-            definition,
-            exposures=open_table(request.exposures),
-            outcomes=open_table(request.outcomes),
-            identities=None if request.identities is None else open_table(request.identities),
-            today=request.as_of,
-        )
-    return analyze_log(definition, read_log(request.log, definition.programme), today=request.as_of)
+    tables = {
+        name: open_table(path)
+        for name in ("data", "exposures", "outcomes", "identities")
+        if (path := getattr(request, name)) is not None
+    }
+    saved = None if request.saved is None else read_json(request.saved)
+    of_log = saved is None and not tables
+    log = read_log(request.log, definition.programme) if of_log else None
+    return analyze(definition, **tables, saved=saved, log=log, today=request.as_of)
 
 
 def write_result(
@@ -75,16 +71,10 @@ def write_result(
         write_json({**result.to_json(), **who}, json)
     if html is None:
         return
-    from experiments.pages import ReportContext, build_report
+    from experiments.pages import result_report
 
-    definition = result.definition
-    context = ReportContext(
-        title=definition.experiment_id,
-        subtitle=definition.hypothesis,
-        generated_time=datetime.now(UTC),
-        who_responded="" if responders is None else responders.section(),
-    )
-    write_text(html, build_report(result, context))
+    who_responded = "" if responders is None else responders.section()
+    write_text(html, result_report(result, datetime.now(UTC), who_responded))
 
 
 if TYPE_CHECKING:
@@ -112,7 +102,7 @@ class WhoOptions:
 
 
 def tell_responders(
-    definition: "ExperimentDefinition", request: Request, options: WhoOptions
+    definition: "ExperimentDefinition", request: DataSources, options: WhoOptions
 ) -> "Responders | None":
     """Return who responded, if that is asked for.
 
@@ -133,7 +123,7 @@ def tell_responders(
 
 
 def _find(
-    definition: "ExperimentDefinition", request: Request, members: Path | None, features: list[str]
+    definition: "ExperimentDefinition", request: DataSources, members: Path | None, features: list[str]
 ) -> "Responders":
     from experiments.analysis.responders import UNIT, VALUE, VARIANT, experiment_trial
     from training.uplift.responders import who_responded
@@ -145,7 +135,7 @@ def _find(
     return who_responded(experiment_trial(definition, units, _usable(known)))
 
 
-def _units(definition: "ExperimentDefinition", request: Request, features: list[str]) -> "pl.DataFrame":
+def _units(definition: "ExperimentDefinition", request: DataSources, features: list[str]) -> "pl.DataFrame":
     from experiments.aggregates import open_table
     from experiments.analysis.responders import event_trial_units, log_units, table_units
     from experiments.log.frames import read_log

@@ -72,7 +72,6 @@ def evaluate(
     ] = "",
 ) -> None:
     """Tell what a policy would have earned in the place of the one that was logged, or refuse where the log says too little."""
-    from experiments.off_policy.evaluation import policy_document, policy_lines
     from training.policy_value.evaluation import LogColumns, evaluate_log, read_log_table
 
     if log is None and config is None:
@@ -101,9 +100,9 @@ def evaluate(
         assert config is not None
         _keep(evaluated, config, programme, revision)
     if json:
-        write_json({**policy_document(evaluated.found), "fingerprint": evaluated.fingerprint}, json)
+        write_json(evaluated.to_json(), json)
     if json != "-":
-        say(policy_lines(evaluated.found))
+        say(evaluated.summary())
 
 
 def _keep(evaluated: "EvaluatedLog", config: Path, programme: str, revision: str) -> None:
@@ -217,14 +216,14 @@ def simulate(
     """Let a catalogue answer past requests in a world of its own, and compare it with today's; nothing is logged."""
     from cli.options import read_programme
     from server.config import load_config
-    from server.whatif import Asked, opened, to_json
+    from server.whatif import SimulationOptions, opened, to_json
     from server.whatif import simulate as simulated
 
     if requests is not None and placement:
         raise typer.BadParameter("Give --requests, or --placement; not both.")
     if channel and not placement:
         raise typer.BadParameter("--channel belongs to --placement.")
-    asked = Asked(
+    asked = SimulationOptions(
         catalogue=catalogue,
         members=members,
         requests=requests,
@@ -268,7 +267,7 @@ def _say(found: "Simulation") -> None:
 
 
 if TYPE_CHECKING:
-    from experiments.off_policy.promise import Measured
+    from experiments.off_policy.promise import MeasuredValue
 
 
 def compare(
@@ -315,9 +314,8 @@ def compare(
         say(kept.sentence)
 
 
-def _measured(document: Mapping[str, Any], path: Path, metric: str, variant: str) -> "Measured":
+def _measured(document: Mapping[str, Any], path: Path, metric: str, variant: str) -> "MeasuredValue":
     from experiments.errors import AnalysisError
-    from experiments.off_policy.promise import Measured
 
     rows = [row for row in document.get("results", []) if isinstance(row, dict)]
     chosen = [
@@ -334,7 +332,7 @@ def _measured(document: Mapping[str, Any], path: Path, metric: str, variant: str
         raise AnalysisError(
             f"{path} has no estimate of {row.get('metric_id')} with its error.", path=str(path)
         )
-    return Measured(
+    return MeasuredValue(
         float(row["estimate"]), float(row["standard_error"]), f"{row['metric_id']} of {row['variant_id']}"
     )
 

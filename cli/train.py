@@ -1,11 +1,4 @@
-"""`troth train`: training jobs, tracked in MLflow.
-
-`troth train actions`: what each arm of a trial changes for each member.
-
-`troth train members`: what each member's purchases say of her next ones.
-
-The table that compares the models of a training job.
-"""
+"""`troth train`: training jobs for offers, actions and members, tracked in MLflow."""
 
 import os
 import re
@@ -16,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.output import names, progress_bar, say, table, write_json
-from training.offers.model_cards import headline_metrics, metric_title, shown_difference, shown_estimate
-from training.offers.result import COUNTING, TrainOffersResult
+
+if TYPE_CHECKING:
+    from training.offers.result import TrainOffersResult
+    from training.offers.sources import JobSource
 
 Data = Annotated[Path, typer.Option(help="Table of a trial, Parquet or CSV: one row per member.")]
 Treatment = Annotated[str, typer.Option(help="Column with the arm that each member got.")]
@@ -79,7 +74,6 @@ def actions(
     """Learn what each arm of a trial changes for each member, calibrated, and register the model."""
     from training.uplift.job import ActionsOptions, train_actions
     from training.uplift.reading import TrialColumns
-    from training.uplift.result import summary
 
     columns = TrialColumns(
         treatment=treatment_column,
@@ -105,7 +99,7 @@ def actions(
     if json:
         write_json(result.to_json(), json)
     if json != "-":
-        say(summary(result))
+        say(result.summary())
 
 
 def read_amounts(written: list[str], option: str) -> dict[str, float] | None:
@@ -207,9 +201,6 @@ def members(
     if json != "-":
         say(result.summary())
 
-
-if TYPE_CHECKING:
-    from training.offers.sources import Source
 
 app = typer.Typer(help="Training jobs, tracked in MLflow.", no_args_is_help=True)
 app.command("actions")(actions)
@@ -327,7 +318,7 @@ def offers(
         say(comparison(result))
 
 
-def _source(dataset: str, tables: object, task: str, seed: int, horizon: float) -> "Source":
+def _source(dataset: str, tables: object, task: str, seed: int, horizon: float) -> "JobSource":
     from training.bundle import Task
     from training.data.tables import Tables
     from training.offers.sources import from_dataset, from_tables
@@ -359,8 +350,11 @@ def _seconds(text: str, option: str, unit: str) -> float:
     return seconds
 
 
-def comparison(result: TrainOffersResult) -> str:
+def comparison(result: "TrainOffersResult") -> str:
     """Return the table that compares the models, best first, and what the gate said."""
+    from training.offers.model_cards import headline_metrics, metric_title, shown_difference, shown_estimate
+    from training.offers.result import COUNTING
+
     job = result.job
     ordered = sorted(result.models, key=lambda model: -model.judged.metrics[job.metric].value)
     listed = [name for name in headline_metrics(job) if name in ordered[0].judged.metrics]

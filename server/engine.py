@@ -9,7 +9,7 @@ from experiments.errors import DomainError
 from experiments.log.events import Outcome
 from server.budgets import Accounts, Books, BudgetFollower, Totals
 from server.config import Config
-from server.handlers.assignments import AssignmentHandler, People
+from server.handlers.assignments import Assigner, AssignmentHandler
 from server.handlers.campaign import CampaignHandler
 from server.handlers.catalogue import CatalogueHandler, SegmentHandler
 from server.handlers.decisions import DecisionMaker
@@ -20,7 +20,7 @@ from server.handlers.replay import ReplayHandler
 from server.handlers.request_checks import Clock
 from server.handlers.results import ResultsHandler
 from server.metrics import Metrics
-from server.programme.background import Housekeeping, Responses
+from server.programme.background import BackgroundTasks, EvidenceCache
 from server.programme.loading import StartError, open_parts, snapshot
 from server.programme.models import (
     ACTIONS,
@@ -111,12 +111,12 @@ class Engine:
         self.programmes = Programmes({part.programme: snapshot(part, self._log, now) for part in parts})
         for name in names:
             books.open(name, self._accounts(name))
-        responses = Responses(
+        responses = EvidenceCache(
             self._log.evidence_until,
             lambda name: self.programmes.current(name).catalogue.response_window,
             timedelta(seconds=config.server.evidence_interval),
         )
-        people = People(self._log, names)
+        people = Assigner(self._log, names)
         self.decisions = DecisionMaker(
             self.programmes,
             people,
@@ -144,7 +144,7 @@ class Engine:
         self.segments = SegmentHandler(self.programmes, self._log)
         self.events = EventHandler(self.programmes, self._log, self._metrics.took_events)
         budgets = BudgetFollower(books.all, self._release, self._log.budget_totals)
-        self._housekeeping = Housekeeping(
+        self._housekeeping = BackgroundTasks(
             [
                 budgets.follow,
                 lambda now: responses.follow(names, now),

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from training.bundle.history import TRIPS
 from training.bundle.ranker import Ranker
-from training.evaluation import Estimate, Evaluation, over_members
+from training.evaluation import MetricEstimate, ModelEvaluation, over_members
 from training.evaluation.ranking import calibration_table
 from training.offers.model_cards import metric_title
 from training.offers.result import COUNTING, JobInfo, TrainedModel, TrainOffersResult
@@ -65,7 +65,7 @@ def comparison_chart(result: TrainOffersResult) -> bytes:
 
 
 def activity_chart(
-    evaluations: Mapping[str, Evaluation], metric: str, trips: npt.NDArray[np.floating]
+    evaluations: Mapping[str, ModelEvaluation], metric: str, trips: npt.NDArray[np.floating]
 ) -> bytes:
     """Draw a metric by how active members are.
 
@@ -95,7 +95,7 @@ def activity_chart(
     return chart_png(chart.properties(width=420, height=240, title=heading))
 
 
-def calibration_chart(evaluation: Evaluation) -> bytes:
+def calibration_chart(evaluation: ModelEvaluation) -> bytes:
     """Draw predicted probability against the share of hits, of all offers that were listed."""
     import altair as alt
 
@@ -154,7 +154,7 @@ def learning_chart(learning: Sequence[tuple[int, float]], metric: str) -> bytes:
     return chart_png(chart.properties(width=420, height=240, title=f"{title} on validation while learning"))
 
 
-def _with_interval(estimate: Estimate) -> dict[str, float | None]:
+def _with_interval(estimate: MetricEstimate) -> dict[str, float | None]:
     low, high = estimate.interval
     known = estimate.standard_error == estimate.standard_error  # NaN when it is not known
     return {
@@ -164,7 +164,9 @@ def _with_interval(estimate: Estimate) -> dict[str, float | None]:
     }
 
 
-def _by_part(evaluation: Evaluation, metric: str, trips: npt.NDArray[np.floating]) -> list[Estimate]:
+def _by_part(
+    evaluation: ModelEvaluation, metric: str, trips: npt.NDArray[np.floating]
+) -> list[MetricEstimate]:
     """Split members into parts of equal size by activity; fewer parts where members are few."""
     values, members = evaluation.cases[metric], evaluation.members
     parts = max(1, min(_PARTS, len(np.unique(members)) // 2))

@@ -10,7 +10,7 @@ from training.offers.model_cards import shown_difference
 from training.offers.result import COUNTING
 from training.promotion_checks import (
     CheckError,
-    Judgement,
+    PromotionJudgement,
     Rival,
     check_actions,
     check_latency,
@@ -188,7 +188,7 @@ class _Gate:
         self._candidate = candidate
         self._champion = champion
 
-    def run(self, latency_limit_ms: float) -> Judgement:
+    def run(self, latency_limit_ms: float) -> PromotionJudgement:
         """Take the steps until one refuses."""
         step = "smoke"
         try:
@@ -211,7 +211,7 @@ class _Gate:
         except CheckError as error:
             why = str(error)
             self._found(**{step: f"failed: {why}"})
-            return Judgement(False, refusal(self._candidate.model, why[:1].lower() + why[1:]))
+            return PromotionJudgement(False, refusal(self._candidate.model, why[:1].lower() + why[1:]))
 
     def _bundle(self, folder: Path) -> Path:
         try:
@@ -219,7 +219,7 @@ class _Gate:
         except RegistryError as error:
             raise CheckError(error.message.rstrip(".")) from error
 
-    def _evaluate(self) -> Judgement:
+    def _evaluate(self) -> PromotionJudgement:
         candidate, champion, metric = self._candidate, self._champion, self._candidate.metric
         if champion is not None and candidate.refreshed_from == champion.version:
             self._found(evaluation=f"that of version {candidate.evidence_from}")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from training.bundle import Bundle, BundleError, OfferModel, open_action_bundle, open_bundle
 from training.errors import RegistryError
-from training.evaluation import Estimate
+from training.evaluation import MetricEstimate
 from training.offers.model_cards import metric_title, shown_interval
 from training.offers.result import COUNTING
 from training.tracking import ModelRegistry, RegisteredVersion
@@ -161,11 +161,11 @@ class Rival:
     """
 
     name: str
-    difference: Estimate
+    difference: MetricEstimate
 
 
 @dataclass(frozen=True)
-class Judgement:
+class PromotionJudgement:
     """What the rules say.
 
     Attributes:
@@ -179,7 +179,7 @@ class Judgement:
 
 def judge(
     model: str, metric: str, value: float, *, counting: Rival | None, champion: Rival | None
-) -> Judgement:
+) -> PromotionJudgement:
     """Judge a candidate by the metric that decides.
 
     A model must beat counting for sure: the lower end of the 95 % interval of the paired difference lies above 0. It must
@@ -201,13 +201,13 @@ def judge(
         chance = ", which may be chance" if counting.difference.value > 0 else ""
         return _refused(model, f"{reached} is {_apart(counting)}{chance}")
     if champion is None:
-        return Judgement(True, f"{reached} is {_apart(counting)}; nothing served before")
+        return PromotionJudgement(True, f"{reached} is {_apart(counting)}; nothing served before")
     if not champion.difference.value > 0:
         return _refused(model, f"{reached} is {_apart(champion)}")
-    return Judgement(True, f"{reached} is {_apart(counting)} and {_apart(champion)}")
+    return PromotionJudgement(True, f"{reached} is {_apart(counting)} and {_apart(champion)}")
 
 
-def inherited(metric: str, value: float | None, *, origin: str, evidence: str) -> Judgement:
+def inherited(metric: str, value: float | None, *, origin: str, evidence: str) -> PromotionJudgement:
     """Approve a champion that was refreshed: nothing is known that it could be measured on and has not seen.
 
     Args:
@@ -221,7 +221,7 @@ def inherited(metric: str, value: float | None, *, origin: str, evidence: str) -
         if value is not None
         else ""
     )
-    return Judgement(True, f"it is version {origin} with the purchases made since{reached}")
+    return PromotionJudgement(True, f"it is version {origin} with the purchases made since{reached}")
 
 
 def refusal(model: str, why: str) -> str:
@@ -229,20 +229,22 @@ def refusal(model: str, why: str) -> str:
     return f"{model} cannot become champion: {why}."
 
 
-def _judge_counting(model: str, reached: str, champion: Rival | None) -> Judgement:
+def _judge_counting(model: str, reached: str, champion: Rival | None) -> PromotionJudgement:
     if champion is None:
-        return Judgement(True, f"{reached}; it is what others must beat, and nothing served before")
+        return PromotionJudgement(True, f"{reached}; it is what others must beat, and nothing served before")
     high = champion.difference.interval[1]
     if high >= 0 or (math.isnan(high) and champion.difference.value >= 0):
-        return Judgement(True, f"{reached} is {_apart(champion)}, no certain loss, and counting is simpler")
+        return PromotionJudgement(
+            True, f"{reached} is {_apart(champion)}, no certain loss, and counting is simpler"
+        )
     return _refused(model, f"{reached} is {_apart(champion)}")
 
 
-def _refused(model: str, why: str) -> Judgement:
-    return Judgement(False, refusal(model, why))
+def _refused(model: str, why: str) -> PromotionJudgement:
+    return PromotionJudgement(False, refusal(model, why))
 
 
-def _low(difference: Estimate) -> float:
+def _low(difference: MetricEstimate) -> float:
     return difference.interval[0]
 
 
@@ -253,7 +255,7 @@ def _apart(rival: Rival) -> str:
     return f"{abs(value):.4f} {'above' if value > 0 else 'below'} {rival.name} ({shown_interval(rival.difference)})"
 
 
-def counting_rival(difference: Estimate) -> Rival:
+def counting_rival(difference: MetricEstimate) -> Rival:
     """Return counting as a rival."""
     return Rival(COUNTING, difference)
 
@@ -272,7 +274,7 @@ def check_actions(path: Path) -> None:
         raise CheckError("An effect on somebody unknown is not finite")
 
 
-def judge_action_model(registry: ModelRegistry, candidate: RegisteredVersion) -> Judgement:
+def judge_action_model(registry: ModelRegistry, candidate: RegisteredVersion) -> PromotionJudgement:
     """Judge a version by its bundle and by the checks of its trial.
 
     Effects are calibrated on members that their model did not see, so that no model is worse than the averages of its own trial; whether
@@ -283,9 +285,9 @@ def judge_action_model(registry: ModelRegistry, candidate: RegisteredVersion) ->
             check_actions(registry.bundle(candidate, Path(temporary)))
     except (CheckError, RegistryError) as error:
         why = str(error).rstrip(".")
-        return Judgement(False, refusal(candidate.model, why[:1].lower() + why[1:]))
+        return PromotionJudgement(False, refusal(candidate.model, why[:1].lower() + why[1:]))
     distrust = candidate.tags.get(DISTRUST_TAG, "")
     if distrust != TRUSTED:
         why = distrust.rstrip(".") or "whether its trial can be trusted was not kept: train again"
-        return Judgement(False, refusal(candidate.model, why[:1].lower() + why[1:]))
-    return Judgement(True, "its bundle works and its trial passed all checks")
+        return PromotionJudgement(False, refusal(candidate.model, why[:1].lower() + why[1:]))
+    return PromotionJudgement(True, "its bundle works and its trial passed all checks")

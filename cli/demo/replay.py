@@ -28,7 +28,7 @@ CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
-class Trip:
+class HeldOutTrip:
     """One real shopping trip.
 
     Attributes:
@@ -44,7 +44,7 @@ class Trip:
     bought: Mapping[str, Decimal]
 
 
-def trips_of_weeks(dataset: OfferDataset, first_week: int, last_week: int) -> list[Trip]:
+def trips_of_weeks(dataset: OfferDataset, first_week: int, last_week: int) -> list[HeldOutTrip]:
     """Return the trips of some weeks in the order of time."""
     lines = dataset.purchases.filter(pl.col("week").is_between(first_week, last_week))
     baskets = (
@@ -55,7 +55,7 @@ def trips_of_weeks(dataset: OfferDataset, first_week: int, last_week: int) -> li
         .sort("purchase_time", "trip_id")
     )
     return [
-        Trip(
+        HeldOutTrip(
             row["trip_id"],
             row["member_id"],
             row["purchase_time"],
@@ -74,7 +74,9 @@ def covered_products(dataset: OfferDataset) -> dict[str, frozenset[str]]:
     return {offer_id: frozenset(products) for offer_id, products in grouped.iter_rows()}
 
 
-def hits(trip: Trip, shown: Sequence[str], covers: Mapping[str, frozenset[str]]) -> list[tuple[str, Decimal]]:
+def hits(
+    trip: HeldOutTrip, shown: Sequence[str], covers: Mapping[str, frozenset[str]]
+) -> list[tuple[str, Decimal]]:
     """Return the shown offers from whose products the trip bought, each with its dollars.
 
     A product that several shown offers cover gives its dollars to the first of them, so that no dollar counts twice; the
@@ -116,7 +118,7 @@ class ReplayCounts:
 
 def replay(
     address: str,
-    trips: Sequence[Trip],
+    trips: Sequence[HeldOutTrip],
     covers: Mapping[str, frozenset[str]],
     report: Callable[[int], None],
 ) -> ReplayCounts:
@@ -154,7 +156,7 @@ class _Client:
         self._events = outcome_service_pb2_grpc.OutcomeServiceStub(channel)
         self._covers = covers
 
-    def trip(self, trip: Trip) -> ReplayCounts:
+    def trip(self, trip: HeldOutTrip) -> ReplayCounts:
         """Carry one trip through: decision, exposure, outcomes."""
         time = Timestamp()
         time.FromDatetime(trip.time)
@@ -175,7 +177,7 @@ class _Client:
             unknown_member_count=int(decision_pb2.DEGRADATION_MEMBER_UNKNOWN in decision.degradations),
         )
 
-    def _expose(self, trip: Trip, decision: decision_pb2.Decision, time: Timestamp) -> int:
+    def _expose(self, trip: HeldOutTrip, decision: decision_pb2.Decision, time: Timestamp) -> int:
         exposures = [
             outcome_service_pb2.Exposure(
                 event_id=f"exposure-{trip.trip_id}-{assigned.experiment_id}",
@@ -192,7 +194,7 @@ class _Client:
         request = outcome_service_pb2.LogExposuresRequest(exposures=exposures)
         return int(self._events.LogExposures(request, timeout=_DEADLINE_S).accepted_count)
 
-    def _report(self, trip: Trip, decision: decision_pb2.Decision, time: Timestamp) -> int:
+    def _report(self, trip: HeldOutTrip, decision: decision_pb2.Decision, time: Timestamp) -> int:
         outcomes = [
             outcome_service_pb2.Outcome(
                 event_id=f"purchase-{trip.trip_id}-{offer_id}",

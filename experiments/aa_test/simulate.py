@@ -13,10 +13,11 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import kolmogorov
 
-from experiments.aa_test.splits import Judge, Judgement, random_arms, random_splits
+from experiments.aa_test.splits import Judge, SplitJudgement, random_arms, random_splits
 from experiments.definition import ExperimentDefinition, Metric, MetricKind
+from experiments.display import Displayed
 from experiments.errors import AnalysisError
-from experiments.planning import History, read_history
+from experiments.planning import PastUnits, read_history
 from experiments.stats import MetricShape, Moments, arm_figure
 
 FEWEST_RUNS = 100
@@ -95,8 +96,8 @@ class MetricSimulation:
         return all(judged) and (self.uniformity is None or self.uniformity > _NOT_UNIFORM)
 
 
-@dataclass(frozen=True, slots=True)
-class Simulation:
+@dataclass(frozen=True, slots=True, repr=False)
+class AATest(Displayed):
     """An A/A simulation, or A/B with a known effect.
 
     Attributes:
@@ -129,6 +130,10 @@ class Simulation:
             metric["sound"] = one.sound
             metric["sentence"] = self.sentence(one)
         return document | {"sound": self.sound}
+
+    def summary(self) -> str:
+        """Return one sentence per metric: whether the methods keep their error rates on this table."""
+        return "\n".join(self.sentence(one) for one in self.metrics)
 
     def label(self, one: MetricSimulation) -> str:
         """Return a metric's name, with the variants where these have several shares."""
@@ -205,7 +210,7 @@ def simulate(
     seed: int = 1,
     effect: float = 0.0,
     report: Report = lambda _what, _done, _total: None,
-) -> Simulation:
+) -> AATest:
     """Split a table's units at random into the variants, again and again, and analyse each split.
 
     Nothing differs between the variants, so that every finding is an error (A/A); with an effect, every treated unit's
@@ -237,7 +242,7 @@ def simulate(
             one = MetricSimulation(metric.metric_id, metric.name, share.variant_ids)
             try:
                 values = _values(history, metric)
-                judgements: list[Judgement] = []
+                judgements: list[SplitJudgement] = []
                 random = np.random.default_rng([seed, index, place])
                 for judgement in _judgements(settings, history.shape(metric), values, random):
                     judgements.append(judgement)
@@ -246,7 +251,7 @@ def simulate(
             except AnalysisError as error:
                 found.append(replace(one, refusal=error.message.rstrip(".")))
             done += runs
-    return Simulation(definition.experiment_id, runs, looks, seed, effect, definition.alpha, tuple(found))
+    return AATest(definition.experiment_id, runs, looks, seed, effect, definition.alpha, tuple(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +273,7 @@ class _Settings:
     effect: float
 
 
-def _values(history: History, metric: Metric) -> Array:
+def _values(history: PastUnits, metric: Metric) -> Array:
     if metric.inference == "bootstrap":
         raise AnalysisError("the bootstrap of every split would take hours")
     if metric.kind is MetricKind.QUANTILE and history.definition.cluster_column:
@@ -281,7 +286,7 @@ def _values(history: History, metric: Metric) -> Array:
 
 def _judgements(
     settings: _Settings, shape: MetricShape, values: Array, random: np.random.Generator
-) -> Iterator[Judgement]:
+) -> Iterator[SplitJudgement]:
     """Yield what the methods say of each split."""
     metric, share = settings.metric, settings.share
     units = round(len(values) * share.of_all)
@@ -309,7 +314,7 @@ def _judgements(
 
 
 def _summary(
-    settings: _Settings, one: MetricSimulation, values: Array, judgements: Sequence[Judgement]
+    settings: _Settings, one: MetricSimulation, values: Array, judgements: Sequence[SplitJudgement]
 ) -> MetricSimulation:
     relative = [judgement.covers_relative for judgement in judgements]
     away = (values - values.mean()) ** 2
@@ -325,7 +330,7 @@ def _summary(
     )
 
 
-def _rate(settings: _Settings, name: str, judgements: Sequence[Judgement]) -> MethodRate:
+def _rate(settings: _Settings, name: str, judgements: Sequence[SplitJudgement]) -> MethodRate:
     rate = float(np.mean([judgement.found[name] for judgement in judgements]))
     low, high = error_band(settings.definition.alpha, settings.runs)
     if name != "fixed":

@@ -35,7 +35,7 @@ _ROWS_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
-class Arms:
+class SplitArms:
     """Many splits' arms at several looks.
 
     Attributes:
@@ -77,7 +77,7 @@ def scaled(moments: Moments, factor: float) -> Moments:
 
 def random_splits(
     values: Array, *, pair_units: int, share: float, looks: int, runs: int, random: np.random.Generator
-) -> Iterator[Arms]:
+) -> Iterator[SplitArms]:
     """Yield the arms of random splits, several splits at a time.
 
     Every few splits the units come in a new order, of which the first are in either of the two arms; each falls to
@@ -106,7 +106,7 @@ def _split(  # noqa: PLR0917
     ends: NDArray[np.int64],
     draw: tuple[float, int],
     random: np.random.Generator,
-) -> Arms:
+) -> SplitArms:
     share, runs = draw
     width = len(centre)
     upper = np.triu_indices(width)
@@ -128,7 +128,7 @@ def _split(  # noqa: PLR0917
     return _arms(centre, counts.cumsum(axis=1), sums.cumsum(axis=1))
 
 
-def _arms(centre: Array, counts: NDArray[np.int64], sums: Array) -> Arms:
+def _arms(centre: Array, counts: NDArray[np.int64], sums: Array) -> SplitArms:
     """Return the arms of sums of deviations from a centre, and of these deviations' products."""
     width = len(centre)
     upper = np.triu_indices(width)
@@ -137,7 +137,7 @@ def _arms(centre: Array, counts: NDArray[np.int64], sums: Array) -> Arms:
     products = np.empty((*counts.shape, width, width))
     products[..., upper[0], upper[1]] = products[..., upper[1], upper[0]] = sums[..., width:]
     products -= slips[..., :, None] * slips[..., None, :] / some[..., None]
-    return Arms(counts, centre + slips / some, products)
+    return SplitArms(counts, centre + slips / some, products)
 
 
 def random_arms(
@@ -154,7 +154,7 @@ PEEKING_METHODS = ("fixed-peeking", "always-valid", "group-sequential")
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class SplitJudgement:
     """What the methods say of one split.
 
     Attributes:
@@ -198,7 +198,7 @@ class Judge:
         plan = SequentialPlan.evenly(self.pair_units, self.looks, Spending(settings.spending), settings.phi)
         object.__setattr__(self, "_plan", plan)
 
-    def split(self, arms: Arms, run: int) -> Judgement:
+    def split(self, arms: SplitArms, run: int) -> SplitJudgement:
         """Return what the methods say of a split that is looked at while it grows.
 
         Raises:
@@ -217,7 +217,7 @@ class Judge:
         self._look(pair, found)
         return self._at_the_end(fixed_effect(pair, self.definition.alpha, self._alternative), found)
 
-    def quantile(self, control: Array, treatment: Array) -> Judgement:
+    def quantile(self, control: Array, treatment: Array) -> SplitJudgement:
         """Return what the fixed test says of a quantile.
 
         Raises:
@@ -249,9 +249,9 @@ class Judge:
             )
             found["group-sequential"] = look.interval.excludes_zero
 
-    def _at_the_end(self, interval: Interval, found: dict[str, bool]) -> Judgement:
+    def _at_the_end(self, interval: Interval, found: dict[str, bool]) -> SplitJudgement:
         relative = (interval.relative_ci_lower, interval.relative_ci_upper)
-        return Judgement(
+        return SplitJudgement(
             p_value=1.0 if interval.p_value is None else interval.p_value,
             found={"fixed": interval.excludes_zero, **found},
             covers=_holds(interval.ci_lower, self.effect * self.truth, interval.ci_upper),

@@ -4,8 +4,8 @@ from experiments.aggregates.cells import MIXED, NO_VALUE, Bounds, Cell, MetricSt
 from experiments.aggregates.collect import collect
 from experiments.aggregates.event_columns import Aggregate, EventColumn, EventNames, EventSpec
 from experiments.aggregates.events import EventDiagnostics, UnitTable, unit_table
-from experiments.aggregates.layout import MetricColumns, Source, TableLayout, Winsor
-from experiments.aggregates.statistics import Diagnostics, Statistics
+from experiments.aggregates.layout import ColumnSource, MetricColumns, TableLayout, Winsor
+from experiments.aggregates.statistics import CollectionDiagnostics, Statistics
 from experiments.aggregates.tables import open_table
 
 __all__ = [
@@ -14,14 +14,14 @@ __all__ = [
     "Aggregate",
     "Bounds",
     "Cell",
-    "Diagnostics",
+    "CollectionDiagnostics",
+    "ColumnSource",
     "EventColumn",
     "EventDiagnostics",
     "EventNames",
     "EventSpec",
     "MetricColumns",
     "MetricStatistics",
-    "Source",
     "Statistics",
     "TableLayout",
     "UnitTable",

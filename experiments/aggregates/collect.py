@@ -30,8 +30,8 @@ from experiments.aggregates.layout import (
     check_metrics,
     variant_code,
 )
-from experiments.aggregates.rows import DAY, Plan, metric_bounds, segment_name
-from experiments.aggregates.statistics import MOST_EXAMPLES, Diagnostics, Statistics
+from experiments.aggregates.rows import DAY, ReadPlan, metric_bounds, segment_name
+from experiments.aggregates.statistics import MOST_EXAMPLES, CollectionDiagnostics, Statistics
 from experiments.aggregates.sums import Sums, settled_sums
 from experiments.aggregates.tables import refuse_unreadable
 from experiments.errors import AnalysisError
@@ -87,7 +87,7 @@ def _collect(
         if (found := type_refusal(schema, metric)) is not None
     }
     usable = tuple(metric for metric in metrics if metric.metric_id not in refused)
-    plan = Plan(schema, layout, usable, code, metric_bounds(lazy, code, usable))
+    plan = ReadPlan(schema, layout, usable, code, metric_bounds(lazy, code, usable))
     sums = settled_sums(table, plan, len(variant_ids))
     refuse_many_cells(len(sums.units))
     diagnostics = _row_diagnostics(lazy, plan, sums)
@@ -116,7 +116,7 @@ def _collect(
     )
 
 
-def _value_counts(table: pl.LazyFrame, plan: Plan, sums: Sums) -> ValueCounts:
+def _value_counts(table: pl.LazyFrame, plan: ReadPlan, sums: Sums) -> ValueCounts:
     """Count missing and infinite values where the sums hint at some; a cap would hide infinite values."""
     suspects = [
         name
@@ -130,7 +130,7 @@ def _value_counts(table: pl.LazyFrame, plan: Plan, sums: Sums) -> ValueCounts:
     return count_values(table, plan.code, suspects, plan.schema)
 
 
-def _refusals(table: pl.LazyFrame, plan: Plan, sums: Sums, counts: ValueCounts) -> dict[str, str]:
+def _refusals(table: pl.LazyFrame, plan: ReadPlan, sums: Sums, counts: ValueCounts) -> dict[str, str]:
     refused = {}
     for place, metric in enumerate(plan.metrics):
         reason = infinity_refusal(metric, counts)
@@ -143,7 +143,7 @@ def _refusals(table: pl.LazyFrame, plan: Plan, sums: Sums, counts: ValueCounts) 
     return refused
 
 
-def _row_diagnostics(table: pl.LazyFrame, plan: Plan, sums: Sums) -> Diagnostics:
+def _row_diagnostics(table: pl.LazyFrame, plan: ReadPlan, sums: Sums) -> CollectionDiagnostics:
     left_out = dict(sums.left_out)
     rows = int(sums.units.sum()) + sum(left_out.values())
     members = 0
@@ -154,7 +154,7 @@ def _row_diagnostics(table: pl.LazyFrame, plan: Plan, sums: Sums) -> Diagnostics
         left_out |= {code: count for code, count in by_code.items() if code < 0}
         members = _members_of_several(table, plan) if left_out.get(SEVERAL_VARIANTS) else 0
     unknown = left_out.get(UNKNOWN_VARIANT, 0)
-    return Diagnostics(
+    return CollectionDiagnostics(
         rows=rows,
         without_variant=left_out.get(NO_VARIANT, 0),
         in_unknown_variants=unknown,
@@ -166,20 +166,20 @@ def _row_diagnostics(table: pl.LazyFrame, plan: Plan, sums: Sums) -> Diagnostics
     )
 
 
-def _members_of_several(table: pl.LazyFrame, plan: Plan) -> int:
+def _members_of_several(table: pl.LazyFrame, plan: ReadPlan) -> int:
     rows = table.select(plan.code, cluster=pl.col(plan.layout.cluster_column or "")).filter(pl.col(CODE) >= 0)
     clusters = rows.group_by("cluster").agg(pl.len(), mixed=pl.col(CODE).min() != pl.col(CODE).max())
     return int(clusters.filter("mixed").select(pl.col("len").sum()).collect(engine="streaming").item())
 
 
-def _unknown_examples(table: pl.LazyFrame, plan: Plan) -> tuple[str, ...]:
+def _unknown_examples(table: pl.LazyFrame, plan: ReadPlan) -> tuple[str, ...]:
     value = pl.col(plan.layout.variant_column).cast(pl.String).alias("value")
     unknown = table.select(plan.code, value).filter(pl.col(CODE) == UNKNOWN_VARIANT)
     found = unknown.select("value").head(1000).collect(engine="streaming").to_series()
     return tuple(found.unique().sort().head(MOST_EXAMPLES))
 
 
-def _refuse_nothing(layout: TableLayout, found: Diagnostics, variants: Mapping[str, str]) -> None:
+def _refuse_nothing(layout: TableLayout, found: CollectionDiagnostics, variants: Mapping[str, str]) -> None:
     if not found.rows:
         raise AnalysisError("The table has no rows.")
     column, known = layout.variant_column, ", ".join(str(value) for value in variants)
@@ -198,12 +198,12 @@ def _refuse_nothing(layout: TableLayout, found: Diagnostics, variants: Mapping[s
 
 
 def _statistics(
-    plan: Plan,
+    plan: ReadPlan,
     sums: Sums,
     *,
     metrics: Sequence[tuple[MetricColumns, str | None]],
     variant_ids: tuple[str, ...],
-    diagnostics: Diagnostics,
+    diagnostics: CollectionDiagnostics,
 ) -> Statistics:
     cells = _cells(plan, sums, variant_ids)
     cell_units = dict(zip(cells, sums.units.tolist(), strict=True))
@@ -228,7 +228,7 @@ def _statistics(
     )
 
 
-def _cells(plan: Plan, sums: Sums, variant_ids: Sequence[str]) -> list[Cell]:
+def _cells(plan: ReadPlan, sums: Sums, variant_ids: Sequence[str]) -> list[Cell]:
     size = len(sums.units)
     days = sums.keys[DAY].to_list() if DAY in sums.keys.columns else [None] * size
     segments = [sums.keys[segment_name(place)].to_list() for place in range(len(plan.layout.segment_columns))]

@@ -17,7 +17,7 @@ MOST_COLUMNS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ColumnSource:
     """A number per unit: a column of the table, or columns multiplied by factors and added up.
 
     Attributes:
@@ -83,7 +83,7 @@ class MetricColumns:
     """
 
     metric_id: str
-    columns: tuple[Source, ...]
+    columns: tuple[ColumnSource, ...]
     winsorize: Winsor | None = None
     binary: bool = False
 

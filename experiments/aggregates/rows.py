@@ -11,7 +11,14 @@ import numpy as np
 import polars as pl
 
 from experiments.aggregates.cells import MIXED, NO_VALUE, Bounds
-from experiments.aggregates.layout import CODE, SEVERAL_VARIANTS, MetricColumns, Source, TableLayout, Winsor
+from experiments.aggregates.layout import (
+    CODE,
+    SEVERAL_VARIANTS,
+    ColumnSource,
+    MetricColumns,
+    TableLayout,
+    Winsor,
+)
 from experiments.aggregates.tables import utc_time
 
 DAY = "day"
@@ -35,7 +42,7 @@ def segment_name(place: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReadPlan:
     """What is read, settled before the pass.
 
     Attributes:
@@ -73,7 +80,7 @@ class Plan:
         return tuple(source.label for source in metric.columns) + ((MEMBERS,) if self.clustered else ())
 
 
-def source_value(source: Source) -> pl.Expr:
+def source_value(source: ColumnSource) -> pl.Expr:
     """Return the expression of a source as a floating number; null or NaN where a term is."""
     terms = [_term(name, factor) for name, factor in source.terms]
     total = terms[0]
@@ -82,7 +89,7 @@ def source_value(source: Source) -> pl.Expr:
     return total
 
 
-def unit_rows(table: pl.LazyFrame, plan: Plan, guarded: Sequence[bool]) -> pl.LazyFrame:
+def unit_rows(table: pl.LazyFrame, plan: ReadPlan, guarded: Sequence[bool]) -> pl.LazyFrame:
     """Return the rows to be summed up.
 
     Args:
@@ -145,7 +152,7 @@ def _segment(name: str, dtype: pl.DataType) -> pl.Expr:
     return value.cast(pl.String).fill_null(NO_VALUE)
 
 
-def _clusters(rows: pl.LazyFrame, plan: Plan, guarded: Sequence[bool]) -> pl.LazyFrame:
+def _clusters(rows: pl.LazyFrame, plan: ReadPlan, guarded: Sequence[bool]) -> pl.LazyFrame:
     """Return one row per cluster of counted rows: sums of each column over members, and their number last."""
     code = pl.col(CODE)
     made = [

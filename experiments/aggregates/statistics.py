@@ -28,7 +28,7 @@ MOST_EXAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnostics:
+class CollectionDiagnostics:
     """What was found in the table besides the figures; all are counts of rows, added up on merging.
 
     Attributes:
@@ -92,7 +92,7 @@ class Statistics:
     clustered: bool
     cell_units: Mapping[Cell, int]
     metrics: Mapping[str, MetricStatistics]
-    diagnostics: Diagnostics
+    diagnostics: CollectionDiagnostics
 
     @property
     def refused(self) -> dict[str, str]:
@@ -315,7 +315,7 @@ def _statistics(document: Mapping[str, Any]) -> Statistics:
         clustered=document["clustered"],
         cell_units=cell_units,
         metrics={one["metric_id"]: _metric(one, cells) for one in document["metrics"]},
-        diagnostics=Diagnostics(**found),
+        diagnostics=CollectionDiagnostics(**found),
     )
 
 

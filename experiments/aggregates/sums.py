@@ -14,7 +14,7 @@ import polars as pl
 
 from experiments.aggregates.layout import CODE, LEFT_OUT
 from experiments.aggregates.rows import (
-    Plan,
+    ReadPlan,
     complete_name,
     counted_value,
     source_value,
@@ -112,7 +112,7 @@ Shifts = Mapping[str, float] | pl.DataFrame
 
 
 def sum_up(
-    table: pl.LazyFrame, plan: Plan, guarded: Sequence[bool], variant_count: int, shifts: Shifts
+    table: pl.LazyFrame, plan: ReadPlan, guarded: Sequence[bool], variant_count: int, shifts: Shifts
 ) -> Sums:
     """Pass over the table once.
 
@@ -131,7 +131,7 @@ def sum_up(
     return _sums(found, plan, shifts)
 
 
-def _grouped(rows: pl.LazyFrame, plan: Plan, guarded: Sequence[bool], shifts: Shifts) -> pl.DataFrame:
+def _grouped(rows: pl.LazyFrame, plan: ReadPlan, guarded: Sequence[bool], shifts: Shifts) -> pl.DataFrame:
     if isinstance(shifts, pl.DataFrame):
         renamed = shifts.rename({name: f"{name}-shift" for name in shifts.columns if name not in plan.keys})
         rows = rows.join(renamed.lazy(), on=plan.keys, how="left", nulls_equal=True)
@@ -155,7 +155,7 @@ def _grouped(rows: pl.LazyFrame, plan: Plan, guarded: Sequence[bool], shifts: Sh
 
 
 def _wide(
-    rows: pl.LazyFrame, plan: Plan, guarded: Sequence[bool], variant_count: int, shifts: Shifts
+    rows: pl.LazyFrame, plan: ReadPlan, guarded: Sequence[bool], variant_count: int, shifts: Shifts
 ) -> pl.DataFrame:
     code = pl.col(CODE)
     shifted, aggregates = [code], [(code == one).sum().alias(f"units{one}") for one in LEFT_OUT]
@@ -192,7 +192,7 @@ def _shift_of_group(shifts: Shifts, name: str, group: int) -> float:
     return shifts.get(name, 0.0)
 
 
-def _aggregates(plan: Plan, metric: int, ending: str) -> list[pl.Expr]:
+def _aggregates(plan: ReadPlan, metric: int, ending: str) -> list[pl.Expr]:
     values = [pl.col(value_name(metric, column) + ending) for column in range(plan.width(metric))]
     made = [values[0].count().alias(f"m{metric}n{ending}")]
     for i, value in enumerate(values):
@@ -204,7 +204,7 @@ def _aggregates(plan: Plan, metric: int, ending: str) -> list[pl.Expr]:
     return made
 
 
-def _sums(found: pl.DataFrame, plan: Plan, shifts: Shifts) -> Sums:
+def _sums(found: pl.DataFrame, plan: ReadPlan, shifts: Shifts) -> Sums:
     left_out = dict(
         found.filter(pl.col(CODE) < 0).group_by(CODE).agg(pl.col("units").sum().cast(pl.Int64)).iter_rows()
     )
@@ -249,7 +249,7 @@ _HEAD = 10_000
 _NEAR_ZERO = 4.0
 
 
-def settled_sums(table: pl.DataFrame | pl.LazyFrame, plan: Plan, variant_count: int) -> Sums:
+def settled_sums(table: pl.DataFrame | pl.LazyFrame, plan: ReadPlan, variant_count: int) -> Sums:
     """Return sums that lost no digits, and in which null and NaN count for nothing.
 
     Args:
@@ -273,14 +273,14 @@ def settled_sums(table: pl.DataFrame | pl.LazyFrame, plan: Plan, variant_count: 
     return sums
 
 
-def _first_guards(table: pl.DataFrame | pl.LazyFrame, plan: Plan) -> list[bool]:
+def _first_guards(table: pl.DataFrame | pl.LazyFrame, plan: ReadPlan) -> list[bool]:
     """Return which metrics may miss values. Frames know their nulls; NaN shows in the sums, and they are taken again."""
     if isinstance(table, pl.LazyFrame):
         return [True] * len(plan.metrics)
     return [any(table[name].null_count() for name in metric.names) for metric in plan.metrics]
 
 
-def _first_shifts(table: pl.LazyFrame, plan: Plan) -> dict[str, float]:
+def _first_shifts(table: pl.LazyFrame, plan: ReadPlan) -> dict[str, float]:
     """Return the means of the first values, where these are far from zero."""
     if plan.clustered:
         return {}
@@ -304,7 +304,7 @@ def _first_shifts(table: pl.LazyFrame, plan: Plan) -> dict[str, float]:
     return shifts
 
 
-def _cell_means(sums: Sums, plan: Plan) -> pl.DataFrame:
+def _cell_means(sums: Sums, plan: ReadPlan) -> pl.DataFrame:
     """Return each cell's own means, to be subtracted in the next pass."""
     means = {}
     for metric in range(len(plan.metrics)):

@@ -1,9 +1,7 @@
-"""Tables of units in files, opened without being read.
-
-Times of any kind of column as UTC.
-"""
+"""Tables in files or in memory, opened without being read; and times of any kind of column as UTC."""
 
 import glob
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -20,7 +18,32 @@ _WHOLE_INFERENCE_BYTES = 256 << 20
 _INFERENCE_ROWS = 100_000
 
 
-def open_table(path: str | Path) -> pl.LazyFrame:
+@dataclass(frozen=True, slots=True, eq=False)
+class NamedFrame:
+    """A table in memory, which stands wherever the path of one may stand.
+
+    Attributes:
+        frame: The table.
+        name: What messages and records call it.
+    """
+
+    frame: pl.LazyFrame
+    name: str = "the table"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def stem(self) -> str:
+        """The name, as of a path."""
+        return self.name
+
+
+TableSource = Path | NamedFrame
+"""Where a table is: in a file, a folder, files that match a pattern, or in memory."""
+
+
+def open_table(path: str | TableSource) -> pl.LazyFrame:
     """Return the table in a file, a folder of Parquet files or all files that a pattern matches.
 
     The types of CSV columns come from all rows (of files above 256 MiB from the first 100,000), so that a column of
@@ -28,11 +51,16 @@ def open_table(path: str | Path) -> pl.LazyFrame:
     name.
 
     Args:
-        path: A file with one of ``ENDINGS``, a folder, or a pattern with ``*``, ``?`` or ``[``.
+        path: A file with one of ``ENDINGS``, a folder, or a pattern with ``*``, ``?`` or ``[``; or a table in memory.
+
+    Returns:
+        The table, not yet read.
 
     Raises:
         AnalysisError: There is no such file, it has another ending, or it cannot be read.
     """
+    if isinstance(path, NamedFrame):
+        return path.frame
     files = _files(str(path))
     endings = {_ending(file) for file in files}
     if len(endings) > 1:

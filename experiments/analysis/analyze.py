@@ -10,7 +10,7 @@ import polars as pl
 from experiments.aggregates import Statistics, TableLayout, collect
 from experiments.aggregates.rows import MEMBERS
 from experiments.analysis.diagnostics import Diagnostics, table_diagnostics
-from experiments.analysis.evidence import ComputedFigures, Evidence, compute, is_computed
+from experiments.analysis.evidence import AnalysisEvidence, ComputedFigures, compute, is_computed
 from experiments.analysis.judge import judge
 from experiments.analysis.measures import metric_columns, table_layout, variants_by_value
 from experiments.analysis.result import ExperimentResult
@@ -19,6 +19,55 @@ from experiments.definition import Attribution, ExperimentDefinition
 from experiments.errors import AnalysisError
 from experiments.log.frames import EventFrames, as_members
 from experiments.standing_arms import is_standing, with_decisions_as_exposures
+
+
+def analyze(
+    definition: ExperimentDefinition,
+    *,
+    data: pl.LazyFrame | None = None,
+    exposures: pl.LazyFrame | None = None,
+    outcomes: pl.LazyFrame | None = None,
+    identities: pl.LazyFrame | None = None,
+    log: EventFrames | None = None,
+    saved: Mapping[str, Any] | None = None,
+    today: date | None = None,
+) -> ExperimentResult:
+    """Analyse an experiment from whichever source is given: a table, event tables, the server's log or a saved result.
+
+    Args:
+        definition: The experiment.
+        data: A table with one row per unit.
+        exposures: A long table with one row per exposure; together with ``outcomes``.
+        outcomes: A long table with one row per outcome.
+        identities: Which anonymous ids of the event tables belong to which member.
+        log: The server's log.
+        saved: What ``ExperimentResult.to_json`` gave.
+        today: The day for which the end is judged; the last day of the data if not given.
+
+    Returns:
+        Every figure that the definition asks for, and a verdict.
+
+    Raises:
+        AnalysisError: There is not exactly one source, or it cannot be read as the definition says.
+    """
+    if (exposures is None) != (outcomes is None):
+        raise AnalysisError("Exposures and outcomes belong together: give both tables.")
+    if identities is not None and exposures is None:
+        raise AnalysisError("Identities belong to tables of exposures and outcomes.")
+    if sum(source is not None for source in (data, exposures, log, saved)) != 1:
+        raise AnalysisError(
+            "Give one source: a table with one row per unit, tables of exposures and outcomes, the server's log, or a saved result."
+        )
+    if saved is not None:
+        return reanalyze(definition, saved, today=today)
+    if data is not None:
+        return analyze_table(definition, data, today=today)
+    if exposures is not None and outcomes is not None:
+        return analyze_events(
+            definition, exposures=exposures, outcomes=outcomes, identities=identities, today=today
+        )
+    assert log is not None
+    return analyze_log(definition, log, today=today)
 
 
 def analyze_table(
@@ -174,7 +223,7 @@ def reanalyze(
         raise AnalysisError(f"The saved result has no part {' and no part '.join(missing)}.")
     statistics = Statistics.from_json(json.dumps(document["statistics"]))
     _refuse_other_columns(definition, statistics, document["refusals"])
-    evidence = Evidence(
+    evidence = AnalysisEvidence(
         definition, statistics, ComputedFigures.from_json(document["computed"]), document["refusals"]
     )
     found = document["diagnostics"]
@@ -290,5 +339,5 @@ def _analyze_units(
         if is_computed(metric) and metric.metric_id not in statistics.refused
     ]
     computed = compute(table.lazy(), layout, valued, variants, statistics) if valued else ComputedFigures()
-    evidence = Evidence(definition, statistics, computed, refused)
+    evidence = AnalysisEvidence(definition, statistics, computed, refused)
     return judge(evidence, table_diagnostics(definition, statistics).and_more(more), today)

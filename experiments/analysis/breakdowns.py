@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import combinations, product
 
 from experiments.aggregates.cells import pooled
-from experiments.analysis.comparison import Arms, Comparison, compare_arms, correct
-from experiments.analysis.evidence import Evidence
+from experiments.analysis.comparison import Arms, MetricComparison, compare_arms, correct
+from experiments.analysis.evidence import AnalysisEvidence
 from experiments.analysis.figures import MOVED, daily_pairs, moment_pair
 from experiments.analysis.result import DailyEffect, FactorEffect, NoveltyResult, SegmentResult
 from experiments.definition import Factor, Metric, MetricRole
@@ -18,7 +18,7 @@ from experiments.stats.novelty import novelty
 _ALL_ROLES = frozenset(MetricRole)
 
 
-def segment_results(evidence: Evidence) -> tuple[SegmentResult, ...]:
+def segment_results(evidence: AnalysisEvidence) -> tuple[SegmentResult, ...]:
     """Return every metric and treatment in every segment, corrected within each column."""
     definition, statistics = evidence.definition, evidence.statistics
     found: list[SegmentResult] = []
@@ -26,7 +26,7 @@ def segment_results(evidence: Evidence) -> tuple[SegmentResult, ...]:
     # A log has none of the columns by which a table would be broken down.
     for column in (name for name in definition.segments if name in statistics.segment_columns):
         keys: list[str] = []
-        comparisons: list[Comparison] = []
+        comparisons: list[MetricComparison] = []
         for metric in evidence.by_moments():
             control = statistics.by_segment(metric.metric_id, definition.control, column)
             for treatment in definition.treatments:
@@ -47,7 +47,7 @@ def segment_results(evidence: Evidence) -> tuple[SegmentResult, ...]:
 
 
 def _segment_arms(
-    evidence: Evidence, metric: Metric, variant_id: str, both: tuple[Moments, Moments]
+    evidence: AnalysisEvidence, metric: Metric, variant_id: str, both: tuple[Moments, Moments]
 ) -> Arms | AnalysisError:
     try:
         return Arms(moment_pair(evidence, metric, variant_id, *both))
@@ -55,7 +55,7 @@ def _segment_arms(
         return error
 
 
-def daily_effects(evidence: Evidence) -> tuple[DailyEffect, ...]:
+def daily_effects(evidence: AnalysisEvidence) -> tuple[DailyEffect, ...]:
     """Return the primary metric's effect by day of first exposure, where a day has enough units."""
     primary = evidence.definition.primary_metric
     if primary not in tuple(evidence.by_moments()):
@@ -69,7 +69,7 @@ def daily_effects(evidence: Evidence) -> tuple[DailyEffect, ...]:
     )
 
 
-def novelty_results(evidence: Evidence) -> tuple[NoveltyResult, ...]:
+def novelty_results(evidence: AnalysisEvidence) -> tuple[NoveltyResult, ...]:
     """Return whether effects changed over the days of first exposure, for metrics with enough days."""
     found = []
     for metric in evidence.by_moments():
@@ -83,7 +83,7 @@ def novelty_results(evidence: Evidence) -> tuple[NoveltyResult, ...]:
     return tuple(found)
 
 
-def factor_effects(evidence: Evidence) -> tuple[FactorEffect, ...]:
+def factor_effects(evidence: AnalysisEvidence) -> tuple[FactorEffect, ...]:
     """Return main effects and two-way interactions of a factorial design, corrected within each metric."""
     definition = evidence.definition
     found: list[FactorEffect] = []
@@ -131,7 +131,7 @@ def _effects(factors: tuple[Factor, ...]) -> Iterator[_Effect]:
                 )
 
 
-def _effect_arms(evidence: Evidence, metric: Metric, effect: _Effect) -> Arms | AnalysisError:
+def _effect_arms(evidence: AnalysisEvidence, metric: Metric, effect: _Effect) -> Arms | AnalysisError:
     levels = [[level.level_id for level in factor.levels] for factor in evidence.definition.factors]
     try:
         moments = {cell: evidence.total(metric, ".".join(cell)) for cell in product(*levels)}

@@ -30,9 +30,9 @@ from experiments.stats import (
     no_interval,
     non_inferiority,
 )
-from experiments.stats import Margin as StatsMargin
+from experiments.stats import NonInferiorityMargin as StatsMargin
+from experiments.stats.bayes import NormalPrior as StatsPrior
 from experiments.stats.bayes import Posterior, posterior
-from experiments.stats.bayes import Prior as StatsPrior
 from experiments.stats.bootstrap import ResampledArm, bootstrap_interval
 
 NO_SEQUENCE = (
@@ -65,7 +65,7 @@ class Arms:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class MetricComparison:
     """One metric, one treatment against the control.
 
     Attributes:
@@ -129,7 +129,7 @@ def compare_arms(
     variant_id: str,
     arms: Arms | AnalysisError,
     planned_units: int | None,
-) -> Comparison:
+) -> MetricComparison:
     """Return a comparison without correction for others.
 
     Args:
@@ -140,9 +140,9 @@ def compare_arms(
         planned_units: Units of both arms at the planned end; none without a plan.
     """
     if isinstance(arms, AnalysisError):
-        return Comparison(metric, variant_id, definition.control, refusal=arms.message)
+        return MetricComparison(metric, variant_id, definition.control, refusal=arms.message)
     alternative = Alternative(metric.alternative)
-    found = Comparison(
+    found = MetricComparison(
         metric=metric,
         variant_id=variant_id,
         control_id=definition.control,
@@ -162,8 +162,8 @@ def compare_arms(
 
 
 def correct(
-    definition: ExperimentDefinition, comparisons: Sequence[Comparison], *, roles: frozenset[MetricRole]
-) -> list[Comparison]:
+    definition: ExperimentDefinition, comparisons: Sequence[MetricComparison], *, roles: frozenset[MetricRole]
+) -> list[MetricComparison]:
     """Return comparisons with those of the given roles corrected for each other.
 
     Success metrics are corrected for each other, because any one of them can ship a treatment; guardrails and quality
@@ -192,7 +192,7 @@ def _p(interval: Interval | None) -> float | None:
     return None if interval is None else interval.p_value
 
 
-def _at_level(one: Comparison, adjusted: Adjusted) -> Interval | None:
+def _at_level(one: MetricComparison, adjusted: Adjusted) -> Interval | None:
     if one.arms is None or one.fixed is None or one.fixed.p_value is None:
         return one.fixed
     at_level = one.arms.fixed(adjusted.level, Alternative(one.metric.alternative))
@@ -200,7 +200,7 @@ def _at_level(one: Comparison, adjusted: Adjusted) -> Interval | None:
 
 
 def _by_method(
-    definition: ExperimentDefinition, one: Comparison, level: float, *, with_p_value: bool = True
+    definition: ExperimentDefinition, one: MetricComparison, level: float, *, with_p_value: bool = True
 ) -> Interval:
     """Return the interval of the experiment's method at a level, with the p-value before correction."""
     if one.arms is None or one.always_valid is None:
@@ -214,7 +214,7 @@ def _by_method(
     return _always_valid(definition, one, level)
 
 
-def excludes_zero(definition: ExperimentDefinition, one: Comparison) -> Callable[[PairEstimate], bool]:
+def excludes_zero(definition: ExperimentDefinition, one: MetricComparison) -> Callable[[PairEstimate], bool]:
     """Return whether the decision's interval would prove an effect, as a function of the figures."""
     assert one.decisive is not None
     level = one.decisive.level
@@ -225,7 +225,7 @@ def excludes_zero(definition: ExperimentDefinition, one: Comparison) -> Callable
     return excludes
 
 
-def planned_looks(definition: ExperimentDefinition, one: Comparison) -> list[int] | None:
+def planned_looks(definition: ExperimentDefinition, one: MetricComparison) -> list[int] | None:
     """Return the units of both arms at the planned looks; none unless the experiment is group-sequential."""
     if one.sequential is None or one.planned_units is None:
         return None
@@ -242,7 +242,7 @@ def planned_pair_units(definition: ExperimentDefinition, variant_id: str) -> int
     return max(2, round(definition.planned_units * share))
 
 
-def _always_valid(definition: ExperimentDefinition, one: Comparison, level: float) -> Interval:
+def _always_valid(definition: ExperimentDefinition, one: MetricComparison, level: float) -> Interval:
     assert one.arms is not None
     return confidence_sequence(
         one.arms.pair,
@@ -254,7 +254,7 @@ def _always_valid(definition: ExperimentDefinition, one: Comparison, level: floa
 
 
 def _look(
-    definition: ExperimentDefinition, one: Comparison, level: float, *, with_p_value: bool = True
+    definition: ExperimentDefinition, one: MetricComparison, level: float, *, with_p_value: bool = True
 ) -> GroupSequentialLook:
     assert one.arms is not None
     assert one.planned_units is not None

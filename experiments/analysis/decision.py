@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from experiments.analysis.comparison import Comparison, excludes_zero, planned_looks
+from experiments.analysis.comparison import MetricComparison, excludes_zero, planned_looks
 from experiments.definition import AnalysisMethod, ExperimentDefinition, MetricRole
 from experiments.number_format import confidence, count_of, within_sentence
 from experiments.stats.outlook import days_to_go
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ExperimentProgress:
     """How far an experiment is.
 
     Attributes:
@@ -72,7 +72,7 @@ class Progress:
         return more if days is None else f"{more}, {count_of(days, 'day')} at the present rate"
 
     def to_go(
-        self, definition: ExperimentDefinition, success: Sequence[Comparison]
+        self, definition: ExperimentDefinition, success: Sequence[MetricComparison]
     ) -> tuple[int | None, int | None]:
         """Return units of the whole experiment and days until a verdict is expected.
 
@@ -85,7 +85,7 @@ class Progress:
             return None, None
         return min(candidates), self._days(min(candidates))
 
-    def _more_units(self, definition: ExperimentDefinition, one: Comparison) -> int | None:
+    def _more_units(self, definition: ExperimentDefinition, one: MetricComparison) -> int | None:
         pair, interval = one.pair, one.decisive
         if pair is None or interval is None or interval.p_value is None or not self.units:
             return None
@@ -106,7 +106,7 @@ def progress_of(
     units: Mapping[str, int],
     units_by_day: Mapping[date, int],
     today: date | None,
-) -> Progress:
+) -> ExperimentProgress:
     """Return how far an experiment is.
 
     Args:
@@ -127,7 +127,7 @@ def progress_of(
     unplanned = definition.planned_units is None and definition.end_date is None
     fixed = definition.analysis.method is AnalysisMethod.FIXED
     finished = by_size or by_date or stopped or (fixed and unplanned)
-    return Progress(
+    return ExperimentProgress(
         units=total,
         planned_units=definition.planned_units,
         units_per_day=total / span if span > 1 else None,
@@ -166,7 +166,7 @@ class TreatmentDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ExperimentDecision:
     """The verdict on the experiment.
 
     Attributes:
@@ -190,10 +190,10 @@ class Decision:
 
 def decide(
     definition: ExperimentDefinition,
-    comparisons: Sequence[Comparison],
-    progress: Progress,
+    comparisons: Sequence[MetricComparison],
+    progress: ExperimentProgress,
     invalid: Sequence[str],
-) -> Decision:
+) -> ExperimentDecision:
     """Return the verdict.
 
     Args:
@@ -204,7 +204,7 @@ def decide(
     """
     rates = error_rates(definition, comparisons)
     if invalid:
-        return Decision(Verdict.INVALID, " ".join(invalid), None, (), rates)
+        return ExperimentDecision(Verdict.INVALID, " ".join(invalid), None, (), rates)
     treatments = tuple(
         _judge(definition, variant.variant_id, comparisons, progress) for variant in definition.treatments
     )
@@ -213,7 +213,7 @@ def decide(
         if found:
             best = max(found, key=lambda one: _primary_gain(definition, one.variant_id, comparisons))
             nearest = min(found, key=lambda one: (one.units_to_go is None, one.units_to_go or 0))
-            return Decision(
+            return ExperimentDecision(
                 verdict,
                 " ".join(
                     dict.fromkeys(one.reason for one in (found if verdict is not Verdict.SHIP else [best]))
@@ -224,11 +224,14 @@ def decide(
                 nearest.units_to_go,
                 nearest.days_to_go,
             )
-    return Decision(Verdict.INVALID, "There is no treatment to judge.", None, (), rates)
+    return ExperimentDecision(Verdict.INVALID, "There is no treatment to judge.", None, (), rates)
 
 
 def _judge(
-    definition: ExperimentDefinition, variant_id: str, comparisons: Sequence[Comparison], progress: Progress
+    definition: ExperimentDefinition,
+    variant_id: str,
+    comparisons: Sequence[MetricComparison],
+    progress: ExperimentProgress,
 ) -> TreatmentDecision:
     own = [
         one
@@ -269,7 +272,7 @@ def _judge(
     return TreatmentDecision(variant_id, Verdict.KEEP_RUNNING, f"{missing}{more}.", units, days)
 
 
-def _holds(guardrail: Comparison) -> bool:
+def _holds(guardrail: MetricComparison) -> bool:
     """Whether a guardrail is proven harmless; one without a margin holds unless it is proven harmed."""
     if guardrail.pair is None:
         return False
@@ -279,7 +282,7 @@ def _holds(guardrail: Comparison) -> bool:
 
 
 def _primary_gain(
-    definition: ExperimentDefinition, variant_id: str, comparisons: Sequence[Comparison]
+    definition: ExperimentDefinition, variant_id: str, comparisons: Sequence[MetricComparison]
 ) -> float:
     for one in comparisons:
         if (
@@ -291,12 +294,12 @@ def _primary_gain(
     return float("-inf")
 
 
-def _names(comparisons: Sequence[Comparison]) -> str:
+def _names(comparisons: Sequence[MetricComparison]) -> str:
     names = [within_sentence(one.metric.name) for one in comparisons]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def error_rates(definition: ExperimentDefinition, comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+def error_rates(definition: ExperimentDefinition, comparisons: Sequence[MetricComparison]) -> tuple[str, ...]:
     """Return how often the decision rule errs, in sentences."""
     family = sum(1 for one in comparisons if one.metric.role is MetricRole.SUCCESS)
     kept = f"{100 * definition.alpha:g} %"

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from experiments.analysis.comparison import NO_SEQUENCE, Comparison
-from experiments.analysis.decision import Decision, TreatmentDecision, Verdict
+from experiments.analysis.comparison import NO_SEQUENCE, MetricComparison
+from experiments.analysis.decision import ExperimentDecision, TreatmentDecision, Verdict
 from experiments.analysis.error_rates import peeking_error_rate
 from experiments.analysis.result import ExperimentResult, VariantFigure
 from experiments.definition import AnalysisMethod, ExperimentDefinition, Metric, MetricKind
@@ -28,7 +28,7 @@ _FIGURE_WORDS = {
 }
 
 
-def method_words(definition: ExperimentDefinition, one: Comparison) -> str:
+def method_words(definition: ExperimentDefinition, one: MetricComparison) -> str:
     """Return how the plain interval was computed, in a few words."""
     metric = one.metric
     figure = _FIGURE_WORDS[metric.kind]
@@ -41,14 +41,14 @@ def method_words(definition: ExperimentDefinition, one: Comparison) -> str:
     return f"{figure}{adjusted}, {test}"
 
 
-def ingredients(definition: ExperimentDefinition, one: Comparison) -> tuple[str, ...]:
+def ingredients(definition: ExperimentDefinition, one: MetricComparison) -> tuple[str, ...]:
     """Return everything that the intervals rest on, in words; nothing where there is no figure."""
     if one.pair is None or one.fixed is None or one.decisive is None:
         return ()
     return tuple(_ingredients(definition, one))
 
 
-def _ingredients(definition: ExperimentDefinition, one: Comparison) -> Iterator[str]:
+def _ingredients(definition: ExperimentDefinition, one: MetricComparison) -> Iterator[str]:
     assert one.pair is not None
     assert one.decisive is not None
     metric, pair = one.metric, one.pair
@@ -82,7 +82,7 @@ def _cuped(metric: Metric, reduction: float | None) -> str:
     return f"CUPED with {', '.join(names)}: {change}"
 
 
-def _decision_words(definition: ExperimentDefinition, one: Comparison) -> str:
+def _decision_words(definition: ExperimentDefinition, one: MetricComparison) -> str:
     match definition.analysis.method:
         case AnalysisMethod.ALWAYS_VALID:
             return "always valid, at any number of looks"
@@ -168,7 +168,7 @@ def document(result: ExperimentResult) -> dict[str, Any]:
     }
 
 
-def comparison_json(result: ExperimentResult, one: Comparison) -> dict[str, Any]:
+def comparison_json(result: ExperimentResult, one: MetricComparison) -> dict[str, Any]:
     """Return one metric and treatment as a JSON object."""
     pair = one.pair
     reasons: dict[str, str] = {}
@@ -223,18 +223,18 @@ def _interval(
     return found
 
 
-def _relative(one: Comparison, reasons: dict[str, str]) -> float | None:
+def _relative(one: MetricComparison, reasons: dict[str, str]) -> float | None:
     relative = None if one.pair is None else relative_estimate(one.pair)
     if relative is None:
         reasons["relative_estimate"] = one.refusal or _NO_BASE
     return relative
 
 
-def _no_reduction(one: Comparison) -> str:
+def _no_reduction(one: MetricComparison) -> str:
     return "nothing varies" if one.metric.covariates else "the metric has no covariates"
 
 
-def _no_part(result: ExperimentResult, one: Comparison, name: str) -> str:
+def _no_part(result: ExperimentResult, one: MetricComparison, name: str) -> str:
     """Return why a comparison that has figures lacks a part."""
     if name == "non_inferiority":
         return "the metric has no margin"
@@ -247,7 +247,7 @@ def _no_part(result: ExperimentResult, one: Comparison, name: str) -> str:
     return "the planned looks are at all units, not at a part of them" if smooth else NO_SEQUENCE
 
 
-def _look(one: Comparison) -> dict[str, Any] | None:
+def _look(one: MetricComparison) -> dict[str, Any] | None:
     if one.sequential is None:
         return None
     found = asdict(one.sequential)
@@ -260,7 +260,7 @@ def _look(one: Comparison) -> dict[str, Any] | None:
     return _finite({**found, **{name: interval[name] for name in _INTERVAL_FIELDS}, "reasons": reasons})
 
 
-def _posterior(result: ExperimentResult, one: Comparison) -> dict[str, Any] | None:
+def _posterior(result: ExperimentResult, one: MetricComparison) -> dict[str, Any] | None:
     if one.posterior is None:
         return None
     prior = result.definition.prior
@@ -272,7 +272,7 @@ def _posterior(result: ExperimentResult, one: Comparison) -> dict[str, Any] | No
     }
 
 
-def _decision(decision: Decision) -> dict[str, Any]:
+def _decision(decision: ExperimentDecision) -> dict[str, Any]:
     return {
         "verdict": decision.verdict.value,
         "reason": decision.reason,
@@ -291,7 +291,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _waiting_reasons(decided: Decision | TreatmentDecision) -> dict[str, str]:
+def _waiting_reasons(decided: ExperimentDecision | TreatmentDecision) -> dict[str, str]:
     """Return why it is not known how much is still to come."""
     if decided.verdict is not Verdict.KEEP_RUNNING:
         return dict.fromkeys(("units_to_go", "days_to_go"), "nothing is waited for")

@@ -186,7 +186,7 @@ def _resampled(metric: Metric, rows: pl.DataFrame, *, seed: int) -> ResampledArm
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class AnalysisEvidence:
     """An experiment's statistics beside its definition.
 
     Attributes:

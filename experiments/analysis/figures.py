@@ -5,7 +5,7 @@ from datetime import date
 from scipy.special import stdtrit
 
 from experiments.analysis.comparison import Arms
-from experiments.analysis.evidence import Evidence, is_computed
+from experiments.analysis.evidence import AnalysisEvidence, is_computed
 from experiments.analysis.measures import covariate_shapes
 from experiments.analysis.result import VariantFigure
 from experiments.definition import Metric
@@ -19,7 +19,7 @@ _FEWEST_UNITS_A_DAY = 30
 MOVED = "the allocation moved from day to day"
 
 
-def arms_of(evidence: Evidence, metric: Metric, variant_id: str) -> Arms | AnalysisError:
+def arms_of(evidence: AnalysisEvidence, metric: Metric, variant_id: str) -> Arms | AnalysisError:
     """Return control and treatment of a metric over all units, or why there are none."""
     try:
         if evidence.definition.allocation.kind == "thompson":
@@ -33,7 +33,7 @@ def arms_of(evidence: Evidence, metric: Metric, variant_id: str) -> Arms | Analy
 
 
 def moment_pair(
-    evidence: Evidence,
+    evidence: AnalysisEvidence,
     metric: Metric,
     variant_id: str,
     control: Moments,
@@ -64,7 +64,7 @@ def moment_pair(
 
 
 def daily_pairs(
-    evidence: Evidence,
+    evidence: AnalysisEvidence,
     metric: Metric,
     variant_id: str,
     fewest: int = _FEWEST_UNITS_A_DAY,
@@ -98,7 +98,7 @@ def daily_pairs(
     return pairs
 
 
-def batched_pair(evidence: Evidence, metric: Metric, variant_id: str) -> PairEstimate:
+def batched_pair(evidence: AnalysisEvidence, metric: Metric, variant_id: str) -> PairEstimate:
     """Return control and treatment of a bandit, whose allocation moved from day to day.
 
     All days count that say anything. Whether a neglected variant has many units on a day depends on the days before:
@@ -119,7 +119,7 @@ def batched_pair(evidence: Evidence, metric: Metric, variant_id: str) -> PairEst
     return batched_effect(list(pairs.values()))
 
 
-def _computed_arms(evidence: Evidence, metric: Metric, variant_id: str) -> Arms:
+def _computed_arms(evidence: AnalysisEvidence, metric: Metric, variant_id: str) -> Arms:
     """Return arms whose figures need more than moments: quantiles and the bootstrap."""
     found = []
     for arm_id in (evidence.definition.control, variant_id):
@@ -138,7 +138,7 @@ def _computed_arms(evidence: Evidence, metric: Metric, variant_id: str) -> Arms:
     return Arms(pair, smooth=False, resampled=resampled)
 
 
-def variant_figures(evidence: Evidence) -> tuple[VariantFigure, ...]:
+def variant_figures(evidence: AnalysisEvidence) -> tuple[VariantFigure, ...]:
     """Return every metric in every variant, without adjustment."""
     return tuple(
         _figure(evidence, metric, variant_id, units)
@@ -147,7 +147,7 @@ def variant_figures(evidence: Evidence) -> tuple[VariantFigure, ...]:
     )
 
 
-def _figure(evidence: Evidence, metric: Metric, variant_id: str, units: int) -> VariantFigure:
+def _figure(evidence: AnalysisEvidence, metric: Metric, variant_id: str, units: int) -> VariantFigure:
     totals: tuple[float | None, float | None] = (None, None)
     try:
         moments = evidence.total(metric, variant_id)
@@ -174,7 +174,7 @@ def _figure(evidence: Evidence, metric: Metric, variant_id: str, units: int) -> 
     )
 
 
-def imbalance_of(evidence: Evidence) -> ImbalanceCheck | None:
+def imbalance_of(evidence: AnalysisEvidence) -> ImbalanceCheck | None:
     """Return whether the covariates differed before the experiment; none without covariates, and of a bandit.
 
     Members who come on other days differ, and where the allocation moves from day to day, so do its variants.

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import date
 
 from experiments.analysis.breakdowns import daily_effects, factor_effects, novelty_results, segment_results
-from experiments.analysis.comparison import Comparison, compare_arms, correct, planned_pair_units
+from experiments.analysis.comparison import MetricComparison, compare_arms, correct, planned_pair_units
 from experiments.analysis.decision import decide, progress_of
 from experiments.analysis.diagnostics import Diagnostics, MultipleExposures, multiple_exposures
-from experiments.analysis.evidence import Evidence
+from experiments.analysis.evidence import AnalysisEvidence
 from experiments.analysis.figures import arms_of, imbalance_of, variant_figures
 from experiments.analysis.money import money_effects
 from experiments.analysis.result import ExperimentResult, mismatch_sentence
@@ -19,7 +19,9 @@ from experiments.stats.srm import WARNING_BELOW, ImbalanceCheck
 SUCCESS = frozenset({MetricRole.SUCCESS})
 
 
-def judge(evidence: Evidence, diagnostics: Diagnostics, today: date | None = None) -> ExperimentResult:
+def judge(
+    evidence: AnalysisEvidence, diagnostics: Diagnostics, today: date | None = None
+) -> ExperimentResult:
     """Return the result of an experiment from its sufficient statistics.
 
     Args:
@@ -95,13 +97,13 @@ def _sample_ratio(
 
 
 def _invalid(
-    evidence: Evidence,
+    evidence: AnalysisEvidence,
     *,
     finished: bool,
     srm: SrmCheck,
     imbalance: ImbalanceCheck | None,
     exposures: MultipleExposures,
-    comparisons: list[Comparison],
+    comparisons: list[MetricComparison],
 ) -> list[str]:
     """Return why the experiment cannot be judged, in sentences."""
     definition, units = evidence.definition, evidence.units

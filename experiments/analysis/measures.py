@@ -8,7 +8,7 @@ From a definition to what one pass reads of a table.
 
 from collections.abc import Iterator, Sequence
 
-from experiments.aggregates import MetricColumns, Source, TableLayout, Winsor
+from experiments.aggregates import ColumnSource, MetricColumns, TableLayout, Winsor
 from experiments.definition import Covariate, ExperimentDefinition, Metric, MetricKind
 from experiments.definition import Source as DefinedSource
 from experiments.errors import AnalysisError
@@ -132,7 +132,7 @@ def metric_columns(metric: Metric, *, derived: bool) -> MetricColumns:
         derived: Whether the table has the columns named by ``metric_sources`` instead of the definition's own.
     """
     columns = tuple(
-        Source.column(name) if derived else _source(source) for name, source in metric_sources(metric)
+        ColumnSource.column(name) if derived else _source(source) for name, source in metric_sources(metric)
     )
     caps = metric.winsorize
     return MetricColumns(
@@ -150,11 +150,11 @@ def metric_columns(metric: Metric, *, derived: bool) -> MetricColumns:
     )
 
 
-def _source(source: DefinedSource | Covariate) -> Source:
+def _source(source: DefinedSource | Covariate) -> ColumnSource:
     if isinstance(source, Covariate) or source.event is not None:
         raise AnalysisError(
             "a metric that is made of events cannot be read from a table with one row per unit"
         )
     if source.column:
-        return Source.column(source.column)
-    return Source(tuple((term.column, float(term.factor)) for term in source.terms))
+        return ColumnSource.column(source.column)
+    return ColumnSource(tuple((term.column, float(term.factor)) for term in source.terms))

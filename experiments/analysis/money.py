@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from experiments.analysis.comparison import Comparison
+from experiments.analysis.comparison import MetricComparison
 from experiments.definition import ExperimentDefinition
 from experiments.stats import Interval
 
@@ -52,7 +52,7 @@ class MoneyEffect:
 
 
 def money_effects(
-    definition: ExperimentDefinition, comparisons: Sequence[Comparison]
+    definition: ExperimentDefinition, comparisons: Sequence[MetricComparison]
 ) -> tuple[MoneyEffect, ...]:
     """Return the worth of every treatment; nothing if the plan says nothing about money.
 
@@ -64,7 +64,7 @@ def money_effects(
     return tuple(_effect(definition, one) for one in comparisons if one.metric.metric_id == plan.metric_id)
 
 
-def _effect(definition: ExperimentDefinition, one: Comparison) -> MoneyEffect:
+def _effect(definition: ExperimentDefinition, one: MetricComparison) -> MoneyEffect:
     plan = definition.money
     assert plan is not None
     if one.pair is None or one.decisive is None:

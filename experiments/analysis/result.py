@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from experiments.analysis.comparison import Comparison
-from experiments.analysis.decision import Decision, Verdict
+import polars as pl
+
+from experiments.analysis.comparison import MetricComparison
+from experiments.analysis.decision import ExperimentDecision, Verdict
 from experiments.analysis.diagnostics import Diagnostics, MultipleExposures
-from experiments.analysis.evidence import Evidence
+from experiments.analysis.evidence import AnalysisEvidence
 from experiments.analysis.money import MoneyEffect
 from experiments.definition import ExperimentDefinition, Metric
+from experiments.display import Displayed
 from experiments.number_format import (
     confidence,
     decimals_for,
@@ -68,7 +71,7 @@ class SegmentResult:
 
     segment: str
     value: str | None
-    comparison: Comparison
+    comparison: MetricComparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class FactorEffect:
 
     effect: str
     levels: tuple[str, ...]
-    comparison: Comparison
+    comparison: MetricComparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +111,8 @@ class NoveltyResult:
     novelty: Novelty
 
 
-@dataclass(frozen=True, slots=True)
-class ExperimentResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class ExperimentResult(Displayed):
     """The analysis of one experiment.
 
     Attributes:
@@ -131,14 +134,14 @@ class ExperimentResult:
     """
 
     definition: ExperimentDefinition
-    decision: Decision
+    decision: ExperimentDecision
     srm: SrmCheck
     units: Mapping[str, int]
-    results: tuple[Comparison, ...]
+    results: tuple[MetricComparison, ...]
     figures: tuple[VariantFigure, ...]
     diagnostics: Diagnostics
     exposures: MultipleExposures
-    evidence: Evidence
+    evidence: AnalysisEvidence
     segments: tuple[SegmentResult, ...] = ()
     factors: tuple[FactorEffect, ...] = ()
     days: tuple[DailyEffect, ...] = ()
@@ -146,7 +149,39 @@ class ExperimentResult:
     imbalance: ImbalanceCheck | None = None
     money: tuple[MoneyEffect, ...] = ()
 
-    def results_of(self, metric: Metric) -> tuple[Comparison, ...]:
+    @property
+    def verdict(self) -> Verdict:
+        """What to do."""
+        return self.decision.verdict
+
+    def __getitem__(self, metric_id: str) -> dict[str, MetricComparison]:
+        """Return the comparisons of a metric by treatment.
+
+        Raises:
+            KeyError: The definition has no such metric; the message lists those that it has.
+        """
+        found = {one.variant_id: one for one in self.results if one.metric.metric_id == metric_id}
+        if not found:
+            known = ", ".join(metric.metric_id for metric in self.definition.metrics)
+            raise KeyError(f"there is no metric {metric_id!r}; there are {known}")
+        return found
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return all intervals as a table: one row per metric, treatment and method.
+
+        Columns: ``metric_id``, ``variant_id``, ``control_id``, ``method`` (``fixed``, ``always_valid``, ``sequential``, ``adjusted`` or
+        ``decisive``), ``control_mean``, ``treatment_mean``, ``estimate`` (treatment minus control, in the metric's unit),
+        ``ci_lower``, ``ci_upper``, ``relative_ci_lower``, ``relative_ci_upper`` (0.02 is 2 % more), ``p_value``, ``alpha`` and
+        ``refusal``, why there are no figures. What does not exist is null.
+        """
+        rows = [row for one in self.results for row in _interval_rows(one)]
+        return pl.DataFrame(rows, schema=_INTERVAL_COLUMNS, orient="row")
+
+    def summary(self) -> str:
+        """Return the verdict, its reason and what the primary metric says."""
+        return f"{self.definition.experiment_id}: {self.verdict.value.replace('_', ' ')}. {self.decision.reason}\n{self.sentence()}"
+
+    def results_of(self, metric: Metric) -> tuple[MetricComparison, ...]:
         """Return a metric's results, one per treatment."""
         return tuple(one for one in self.results if one.metric.metric_id == metric.metric_id)
 
@@ -156,7 +191,7 @@ class ExperimentResult:
 
     def sentence(self) -> str:
         """Return what the primary metric says, in plain words; no winner while the sample ratio is wrong."""
-        return summary(self)
+        return primary_sentence(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as a JSON object without NaN or infinity."""
@@ -165,7 +200,51 @@ class ExperimentResult:
         return document(self)
 
 
-def summary(result: ExperimentResult) -> str:
+_INTERVAL_COLUMNS = {
+    **dict.fromkeys(("metric_id", "variant_id", "control_id", "method"), pl.String()),
+    **dict.fromkeys(
+        (
+            "control_mean",
+            "treatment_mean",
+            "estimate",
+            "ci_lower",
+            "ci_upper",
+            "relative_ci_lower",
+            "relative_ci_upper",
+            "p_value",
+            "alpha",
+        ),
+        pl.Float64(),
+    ),
+    "refusal": pl.String(),
+}
+
+
+def _interval_rows(one: MetricComparison) -> list[tuple[object, ...]]:
+    names = (one.metric.metric_id, one.variant_id, one.control_id)
+    if one.pair is None:
+        return [(*names, None, *(None,) * 9, one.refusal)]
+    means = (one.pair.control_mean, one.pair.treatment_mean, one.pair.estimate)
+    methods = {
+        "fixed": one.fixed,
+        "always_valid": one.always_valid,
+        "sequential": None if one.sequential is None else one.sequential.interval,
+        "adjusted": one.adjusted,
+        "decisive": one.decisive,
+    }
+    return [
+        (
+            *(*names, method),
+            *means,
+            *(interval.ci_lower, interval.ci_upper, interval.relative_ci_lower, interval.relative_ci_upper),
+            *(interval.p_value, interval.level, interval.reasons.get("ci_lower", "")),
+        )
+        for method, interval in methods.items()
+        if interval is not None
+    ]
+
+
+def primary_sentence(result: ExperimentResult) -> str:
     """Return what the primary metric says; no winner while the experiment itself is in doubt."""
     if result.decision.verdict is Verdict.INVALID:
         return f"No winner can be named. {result.decision.reason}"
@@ -188,7 +267,7 @@ def mismatch_sentence(found: str, *, still: bool) -> str:
     )
 
 
-def _effect_sentence(result: ExperimentResult, one: Comparison) -> str:
+def _effect_sentence(result: ExperimentResult, one: MetricComparison) -> str:
     definition, name = result.definition, within_sentence(one.metric.name)
     treatment = definition.variant(one.variant_id).label
     control = within_sentence(definition.variant(one.control_id).label)

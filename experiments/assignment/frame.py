@@ -6,7 +6,7 @@ import polars as pl
 import polars_hash  # noqa: F401 registers the expression namespace "nchash"
 
 from experiments.assignment.hashing import POINTS
-from experiments.assignment.plan import Assignment, CompiledExperiment, Plan, Share, Split
+from experiments.assignment.plan import Assignment, CompiledExperiment, Plan, Share, VariantSplit
 from experiments.rules import RuleOutcome
 
 _ANSWER = pl.Struct({"variant_id": pl.String, "reason": pl.String})
@@ -113,13 +113,13 @@ def _overrides(
         yield units.is_in(unit_ids), answers.code(experiment.overrides[unit_ids[0]])
 
 
-def _arm(split: Split, point: pl.Expr, answers: _Answers) -> pl.Expr:
+def _arm(split: VariantSplit, point: pl.Expr, answers: _Answers) -> pl.Expr:
     """Return the code of the arm whose range holds the point, by bisection, so that many arms nest a little only."""
     if len(split.arms) == 1:
         return answers.code(split.arms[0])
     middle = len(split.arms) // 2
-    below = Split(split.ends[: middle - 1], split.arms[:middle])
-    above = Split(split.ends[middle:], split.arms[middle:])
+    below = VariantSplit(split.ends[: middle - 1], split.arms[:middle])
+    above = VariantSplit(split.ends[middle:], split.arms[middle:])
     return (
         pl.when(point < _bound(split.ends[middle - 1]))
         .then(_arm(below, point, answers))

@@ -94,7 +94,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class VariantSplit:
     """How the enrolled units are spread over the open arms.
 
     Attributes:
@@ -138,8 +138,8 @@ class CompiledExperiment:
     traffic: Share | None
     uniform: Share | None
     arm_prefix: bytes
-    weighted: Split
-    even: Split
+    weighted: VariantSplit
+    even: VariantSplit
     not_running: Assignment
     held_out: Assignment
     not_in_slot: Assignment
@@ -256,7 +256,7 @@ def _slot_bounds(layer: LayerSlots) -> Iterator[tuple[int, int]]:
         yield lower * _PPM_PER_SLOT, upper * _PPM_PER_SLOT
 
 
-def _split(answers: _Answers, weights: Mapping[str, int], *, uniform: bool) -> Split:
+def _split(answers: _Answers, weights: Mapping[str, int], *, uniform: bool) -> VariantSplit:
     """Return the arms that have a range; a closed one, of weight 0, has none."""
     bounds = share_bounds(tuple(weights.values()))
     arms, ends, lower = [], [], 0
@@ -265,7 +265,7 @@ def _split(answers: _Answers, weights: Mapping[str, int], *, uniform: bool) -> S
             arms.append(answers.with_variant(AssignmentReason.ASSIGNED, variant_id, uniform=uniform))
             ends.append(lowest_point(upper))
             lower = upper
-    return Split(tuple(ends[:-1]), tuple(arms))
+    return VariantSplit(tuple(ends[:-1]), tuple(arms))
 
 
 __all__ = ["CompiledExperiment", "Plan", "UnknownExperimentError", "compile_plan"]

@@ -27,7 +27,7 @@ PATTERN_WORDS = {
 }
 
 
-class Part(BaseModel):
+class DefinitionPart(BaseModel):
     """A part of a definition: frozen, strict, without unknown fields."""
 
     # Strict, so that no text becomes a number; enumerations and tuples alone accept what YAML has for them.

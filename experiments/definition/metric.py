@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
 
-from experiments.definition.fields import Label, Part, Text
+from experiments.definition.fields import DefinitionPart, Label, Text
 from experiments.errors import Problem
 
 Number = StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]
@@ -52,14 +52,14 @@ class Direction(StrEnum):
     DECREASE = "decrease"
 
 
-class Term(Part):
+class Term(DefinitionPart):
     """A column times a factor, as part of a sum."""
 
     column: Text
     factor: Number = 1
 
 
-class Source(Part):
+class Source(DefinitionPart):
     """Where a member's value comes from: exactly one of ``column``, ``terms`` and ``event``.
 
     Attributes:
@@ -77,7 +77,7 @@ class Source(Part):
     aggregate: Literal["count", "value"] = "count"
 
 
-class Covariate(Part):
+class Covariate(DefinitionPart):
     """Something known of each member before the experiment, which explains part of the metric.
 
     Attributes:
@@ -91,7 +91,7 @@ class Covariate(Part):
     pre_period_days: Days | None = None
 
 
-class Winsorize(Part):
+class Winsorize(DefinitionPart):
     """Bounds to which the members' values are pulled in; the same for all variants.
 
     Absolute bounds are fixed by the plan. Quantiles are taken over all variants together at each analysis; the bounds
@@ -110,7 +110,7 @@ class Winsorize(Part):
     upper_quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
-class Margin(Part):
+class Margin(DefinitionPart):
     """How much worse a guardrail may be and still count as not worse: exactly one of both.
 
     Attributes:
@@ -122,7 +122,7 @@ class Margin(Part):
     absolute: Annotated[Number, Field(gt=0)] | None = None
 
 
-class Retention(Part):
+class Retention(DefinitionPart):
     """Coming back: an outcome of a type between two days after the first exposure, both included.
 
     Attributes:
@@ -136,7 +136,7 @@ class Retention(Part):
     last_day: Annotated[int, Field(ge=0, le=3_650)]
 
 
-class Metric(Part):
+class Metric(DefinitionPart):
     """A figure by which variants are compared.
 
     Attributes:

@@ -12,7 +12,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model
 from pydantic_core import PydanticCustomError
 
 from experiments.definition.checks import cross_problems
-from experiments.definition.fields import Identifier, Label, Part, Ppm, Text
+from experiments.definition.fields import DefinitionPart, Identifier, Label, Ppm, Text
 from experiments.definition.metric import Days, Metric, MetricRole
 from experiments.definition.settings import (
     Allocation,
@@ -32,7 +32,7 @@ ParameterValue = StrictStr | StrictBool | _WholeNumber | Annotated[StrictFloat, 
 Weight = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
-class Variant(Part):
+class Variant(DefinitionPart):
     """One arm of an experiment.
 
     Attributes:
@@ -55,7 +55,7 @@ class Variant(Part):
         return self.name or self.variant_id
 
 
-class Level(Part):
+class Level(DefinitionPart):
     """One setting of a factor.
 
     Attributes:
@@ -76,7 +76,7 @@ class Level(Part):
         return self.name or self.level_id
 
 
-class Factor(Part):
+class Factor(DefinitionPart):
     """One thing that a factorial design varies, independently of its other factors.
 
     Attributes:
@@ -107,7 +107,7 @@ class State(StrEnum):
     ARCHIVED = "archived"
 
 
-class ExperimentDefinition(Part):
+class ExperimentDefinition(DefinitionPart):
     """An experiment as its owner wrote it down.
 
     Attributes:

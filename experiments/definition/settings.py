@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from experiments.definition.fields import Identifier, Label, Part, Ppm
+from experiments.definition.fields import DefinitionPart, Identifier, Label, Ppm
 from experiments.definition.metric import Number
 
 SLOTS = 1_000
@@ -24,7 +24,7 @@ class AnalysisMethod(StrEnum):
     FIXED = "fixed"
 
 
-class Analysis(Part):
+class Analysis(DefinitionPart):
     """How and when the experiment is judged.
 
     Attributes:
@@ -55,7 +55,7 @@ class Attribution(StrEnum):
     DECISION = "decision"
 
 
-class LayerSlots(Part):
+class LayerSlots(DefinitionPart):
     """The slots of a layer that are lent to an experiment; a member is in exactly one slot of a layer.
 
     Attributes:
@@ -72,7 +72,7 @@ class LayerSlots(Part):
         return slot_ranges(self.slots)
 
 
-class Holdout(Part):
+class Holdout(DefinitionPart):
     """Members of the programme that no experiment touches, to know what all experiments together changed.
 
     Attributes:
@@ -84,7 +84,7 @@ class Holdout(Part):
     traffic_ppm: Ppm
 
 
-class Allocation(Part):
+class Allocation(DefinitionPart):
     """How members are spread over the variants.
 
     Attributes:
@@ -98,7 +98,7 @@ class Allocation(Part):
     metric_id: str = ""
 
 
-class Money(Part):
+class Money(DefinitionPart):
     """What an effect is worth.
 
     Attributes:
@@ -116,7 +116,7 @@ class Money(Part):
     currency_code: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
 
 
-class Prior(Part):
+class Prior(DefinitionPart):
     """What is believed of the relative effect before the data: a normal distribution.
 
     Attributes:

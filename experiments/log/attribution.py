@@ -27,7 +27,7 @@ MOST_WINDOW_DAYS = 366.0
 """The longest window."""
 
 
-class Rule(StrEnum):
+class AttributionRule(StrEnum):
     """Which decisions can earn credit: all that gave something, or only those that were exposed by then."""
 
     LAST_TOUCH = "last_touch"
@@ -71,16 +71,16 @@ class AttributionRules:
     """
 
     windows: Mapping[str, float] = field(default_factory=dict)
-    rule: Rule = Rule.LAST_TOUCH
+    rule: AttributionRule = AttributionRule.LAST_TOUCH
     default_window_days: float = DEFAULT_WINDOW_DAYS
     exposure_types: tuple[str, ...] = ("impression", "view", "click")
     response_types: tuple[str, ...] = ("click", "redemption", "purchase")
     credit_unnamed: bool = True
 
     def __post_init__(self) -> None:
-        if self.rule not in tuple(Rule):
+        if self.rule not in tuple(AttributionRule):
             raise AnalysisError(
-                f"There is no attribution rule {self.rule!r}; the rules are {', '.join(Rule)}.",
+                f"There is no attribution rule {self.rule!r}; the rules are {', '.join(AttributionRule)}.",
                 rule=self.rule,
             )
         named = {f"of placement {placement!r}": days for placement, days in self.windows.items()}
@@ -321,7 +321,7 @@ def _latest(
     found = [
         _latest_of_window(asked, own, keys, exposed=exposed).with_columns(_status(rules))
         for own in touched.partition_by("window", include_key=False)
-        for exposed in ((True, False) if rules.rule == Rule.EXPOSED_LAST_TOUCH else (False,))
+        for exposed in ((True, False) if rules.rule == AttributionRule.EXPOSED_LAST_TOUCH else (False,))
     ]
     nothing = asked.select("row", pl.lit(None, pl.UInt32).alias("place"), pl.lit("").alias("status")).clear()
     # Of what does not earn it, a decision within its window says most about why not.
@@ -368,7 +368,7 @@ def _status(rules: AttributionRules, other_member: pl.Expr | None = None) -> pl.
         .then(pl.lit(Status.OTHER_MEMBER.value))
         .when(late)
         .then(pl.lit(Status.LATE.value))
-        .when(unseen if rules.rule == Rule.EXPOSED_LAST_TOUCH else pl.lit(value=False))
+        .when(unseen if rules.rule == AttributionRule.EXPOSED_LAST_TOUCH else pl.lit(value=False))
         .then(pl.lit(Status.NOT_EXPOSED.value))
         .otherwise(pl.lit(Status.ATTRIBUTED.value))
         .alias("status")

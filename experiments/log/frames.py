@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from experiments.display import Displayed
 from experiments.errors import AnalysisError
 from experiments.log.experiment_rows import LINK_COLUMNS
 from experiments.log.rows import DECISION_COLUMNS, EXPOSURE_COLUMNS, OUTCOME_COLUMNS, check_schema_version
@@ -45,8 +46,8 @@ _ASSIGNMENTS = pl.List(
 _ROWS_AT_ONCE = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class EventFrames:
+@dataclass(frozen=True, slots=True, repr=False)
+class EventFrames(Displayed):
     """The log of one programme as frames, one row per event.
 
     Attributes:
@@ -64,6 +65,13 @@ class EventFrames:
     exposures: pl.DataFrame
     outcomes: pl.DataFrame
     identities: pl.DataFrame
+
+    def summary(self) -> str:
+        """Return how many events there are of each kind."""
+        return (
+            f"{self.decisions.height:,} decisions, {self.exposures.height:,} exposures, {self.outcomes.height:,} outcomes,"
+            f" {self.identities.height:,} identity links"
+        )
 
 
 def read_log(path: Path, programme: str = "default") -> EventFrames:

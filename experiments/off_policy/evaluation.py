@@ -97,7 +97,7 @@ def _refusal(effective: float, rewarded: int, rows: int, *, agreeing_share: floa
     return ""
 
 
-class Verdict(StrEnum):
+class PolicyVerdict(StrEnum):
     """What to make of it."""
 
     GAIN = "gain"
@@ -147,7 +147,7 @@ class PolicyEvaluation:
     difference: Estimate
     overlap: Overlap
     positions: tuple[PositionValue, ...]
-    verdict: Verdict
+    verdict: PolicyVerdict
     sentence: str
     level: float
 
@@ -203,22 +203,24 @@ def evaluate_policy(
     )
 
 
-def _verdict(difference: Estimate, overlap: Overlap) -> Verdict:
+def _verdict(difference: Estimate, overlap: Overlap) -> PolicyVerdict:
     if overlap.refusal or overlap.warning:
-        return Verdict.REFUSED
+        return PolicyVerdict.REFUSED
     if difference.above_zero:
-        return Verdict.GAIN
-    return Verdict.LOSS if difference.below_zero else Verdict.NO_DIFFERENCE_SHOWN
+        return PolicyVerdict.GAIN
+    return PolicyVerdict.LOSS if difference.below_zero else PolicyVerdict.NO_DIFFERENCE_SHOWN
 
 
-def _sentence(policy: str, difference: Estimate, overlap: Overlap, verdict: Verdict, level: float) -> str:
-    if verdict is Verdict.REFUSED:
+def _sentence(
+    policy: str, difference: Estimate, overlap: Overlap, verdict: PolicyVerdict, level: float
+) -> str:
+    if verdict is PolicyVerdict.REFUSED:
         return " ".join(part for part in (overlap.refusal, overlap.warning) if part)
     between = f"{difference.lower:+.4g} to {difference.upper:+.4g}, {confidence(level)} sure"
     amount = f"{difference.estimate:+.4g} a row against what the log did ({between})"
-    if verdict is Verdict.NO_DIFFERENCE_SHOWN:
+    if verdict is PolicyVerdict.NO_DIFFERENCE_SHOWN:
         return f"{policy} is not shown to earn more or less: {amount}."
-    return f"{policy} would earn {'more' if verdict is Verdict.GAIN else 'less'}: {amount}."
+    return f"{policy} would earn {'more' if verdict is PolicyVerdict.GAIN else 'less'}: {amount}."
 
 
 def _positions(logged: Logged, level: float) -> tuple[PositionValue, ...]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from scipy.special import ndtr
 
 from experiments.errors import AnalysisError
-from experiments.off_policy.evaluation import PolicyEvaluation, Verdict
+from experiments.off_policy.evaluation import PolicyEvaluation, PolicyVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredValue:
     """A difference that an experiment measured.
 
     Attributes:
@@ -81,7 +81,7 @@ def promise_of(
     Raises:
         AnalysisError: The evaluation was refused: there is nothing to promise.
     """
-    if found.verdict is Verdict.REFUSED:
+    if found.verdict is PolicyVerdict.REFUSED:
         raise AnalysisError(f"Nothing is kept with revision {revision}: {found.sentence}")
     return Promise(
         programme=programme,
@@ -97,7 +97,7 @@ def promise_of(
     )
 
 
-def compare(promise: Promise, measured: Measured, *, level: float = 0.05) -> Kept:
+def compare(promise: Promise, measured: MeasuredValue, *, level: float = 0.05) -> Kept:
     """Return a promise beside what was measured; both must be about the same unit, such as a decision."""
     spread = math.hypot(promise.standard_error, measured.standard_error)
     distance = measured.difference - promise.difference

@@ -1,5 +1,5 @@
-"""Reports for marketers: one HTML file that needs nothing else."""
+"""Pages for people: reports of experiments, uplift and send plans, each one HTML file that needs nothing else."""
 
-from experiments.pages.experiment_page import ReportContext, build_report
+from experiments.pages.experiment_page import ReportContext, build_report, result_report
 
-__all__ = ["ReportContext", "build_report"]
+__all__ = ["ReportContext", "build_report", "result_report"]

@@ -22,7 +22,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from experiments.analysis import Comparison, ExperimentResult, Verdict
+from experiments.analysis import ExperimentResult, MetricComparison, Verdict
 from experiments.number_format import percent
 from experiments.pages.experiment_words import figures_of
 from experiments.stats import relative_estimate
@@ -200,7 +200,7 @@ _DECILES = (440, 260)
 
 
 @dataclass(frozen=True, slots=True)
-class CurvePoint:
+class ChartPoint:
     """A ranking's gain at a depth (a share of members), and its band, in the unit that is shown."""
 
     ranking: str
@@ -221,7 +221,7 @@ class DecilePoint:
     upper: float
 
 
-def curves_chart(points: Sequence[CurvePoint], banded: str, treated: str, unit: str) -> str:
+def curves_chart(points: Sequence[ChartPoint], banded: str, treated: str, unit: str) -> str:
     """Return the gains of rankings over the share of members treated, against a random order, as SVG.
 
     Args:
@@ -439,7 +439,7 @@ def effect_rows(result: ExperimentResult) -> list[EffectRow]:
     return rows
 
 
-def _colour(result: ExperimentResult, one: Comparison) -> str:
+def _colour(result: ExperimentResult, one: MetricComparison) -> str:
     if result.decision.verdict is Verdict.INVALID:
         return CONTROL_COLOUR
     return HIGHER_COLOUR if one.improved else LOWER_COLOUR if one.harmed else UNDECIDED_COLOUR

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from experiments.analysis import Comparison, ExperimentResult
+from experiments.analysis import ExperimentResult, MetricComparison
 from experiments.analysis.document import ingredients, method_words
 from experiments.definition import Metric, MetricKind, Source
 from experiments.pages.experiment_verdict import BAYES_PEEKING, measured_rate
@@ -143,7 +143,7 @@ def technical_tables(result: ExperimentResult) -> list[TechnicalTable]:
     return [_technical_table(result, one) for one in result.results]
 
 
-def _technical_table(result: ExperimentResult, one: Comparison) -> TechnicalTable:
+def _technical_table(result: ExperimentResult, one: MetricComparison) -> TechnicalTable:
     title = f"{one.metric.metric_id} · {one.variant_id} against {one.control_id}"
     pair = one.pair
     if pair is None:
@@ -162,7 +162,7 @@ def _technical_table(result: ExperimentResult, one: Comparison) -> TechnicalTabl
     return TechnicalTable(title, figures, list(_rows(one)), [note for note in notes if note])
 
 
-def _rows(one: Comparison) -> Iterator[TechnicalRow]:
+def _rows(one: MetricComparison) -> Iterator[TechnicalRow]:
     for name, interval in (
         ("One look", one.fixed),
         ("One look, corrected", one.adjusted if one.correction else None),
@@ -186,7 +186,7 @@ def _row(name: str, interval: Interval) -> TechnicalRow:
     )
 
 
-def _margin(one: Comparison) -> Iterator[str]:
+def _margin(one: MetricComparison) -> Iterator[str]:
     found = one.margin
     if found is not None:
         kind = "relative" if found.relative else "absolute"
@@ -196,7 +196,7 @@ def _margin(one: Comparison) -> Iterator[str]:
         )
 
 
-def _posterior(result: ExperimentResult, one: Comparison) -> Iterator[str]:
+def _posterior(result: ExperimentResult, one: MetricComparison) -> Iterator[str]:
     found, prior = one.posterior, result.definition.prior
     if found is None:
         return
@@ -211,7 +211,7 @@ def _posterior(result: ExperimentResult, one: Comparison) -> Iterator[str]:
     )
 
 
-def _reasons(one: Comparison) -> Iterator[str]:
+def _reasons(one: MetricComparison) -> Iterator[str]:
     found: dict[str, None] = {}
     for interval in (one.fixed, one.adjusted, one.always_valid, one.decisive):
         found |= dict.fromkeys(interval.reasons.values() if interval is not None else ())

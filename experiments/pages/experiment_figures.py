@@ -6,9 +6,9 @@ What changed: the figures of every metric and treatment, on the interval that th
 from dataclasses import dataclass, replace
 
 from experiments.analysis import (
-    Comparison,
     ExperimentResult,
     FactorEffect,
+    MetricComparison,
     NoveltyResult,
     SegmentResult,
     Verdict,
@@ -16,7 +16,7 @@ from experiments.analysis import (
 from experiments.definition import Direction, Margin, Metric, MetricRole
 from experiments.number_format import confidence, percent, within_sentence
 from experiments.pages.charts import CONTROL_COLOUR, TREATMENT_COLOURS, DayPoint
-from experiments.pages.experiment_words import Figures, figures_for, figures_of, percent_between
+from experiments.pages.experiment_words import FigureFormat, figures_for, figures_of, percent_between
 from experiments.stats import relative_estimate
 
 _MOST_VALUES = 15
@@ -24,7 +24,7 @@ _TWO_SIDED_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FigureRow:
     """One line of a table of changes."""
 
     name: str
@@ -38,12 +38,12 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FigureTable:
     """A table of changes with its title and the words below it."""
 
     title: str
     unit: str
-    rows: list[Row]
+    rows: list[FigureRow]
     note: str
 
     @property
@@ -52,7 +52,7 @@ class Table:
         return any(row.control for row in self.rows)
 
 
-def segment_tables(result: ExperimentResult) -> list[Table]:
+def segment_tables(result: ExperimentResult) -> list[FigureTable]:
     """Return a table for each column, metric and treatment, the values with most units first."""
     grouped: dict[tuple[str, str, str], list[SegmentResult]] = {}
     for one in result.segments:
@@ -61,7 +61,7 @@ def segment_tables(result: ExperimentResult) -> list[Table]:
     return [_segment_table(result, column, found) for (column, _, _), found in grouped.items()]
 
 
-def _segment_table(result: ExperimentResult, column: str, found: list[SegmentResult]) -> Table:
+def _segment_table(result: ExperimentResult, column: str, found: list[SegmentResult]) -> FigureTable:
     first = found[0].comparison
     title = f"{first.metric.name} by {column}"
     if len(result.definition.treatments) > 1:
@@ -72,10 +72,10 @@ def _segment_table(result: ExperimentResult, column: str, found: list[SegmentRes
     note = _correction_words([one.comparison for one in found], "segments")
     if len(found) > _MOST_VALUES:
         note += f" The {_MOST_VALUES} largest of {len(found)}; the others are in the JSON document."
-    return Table(title, figures.change_unit, rows, note)
+    return FigureTable(title, figures.change_unit, rows, note)
 
 
-def factor_tables(result: ExperimentResult) -> list[Table]:
+def factor_tables(result: ExperimentResult) -> list[FigureTable]:
     """Return a table of main effects and interactions for each metric of a factorial design."""
     tables = []
     for metric in result.definition.metrics:
@@ -94,23 +94,23 @@ def factor_tables(result: ExperimentResult) -> list[Table]:
             "One change alone: averaged over the other factors. Two together: what they do beyond the sum of both."
             f" {_correction_words(comparisons, 'effects')}"
         )
-        tables.append(Table(metric.name, figures.change_unit, rows, note))
+        tables.append(FigureTable(metric.name, figures.change_unit, rows, note))
     return tables
 
 
-def _correction_words(comparisons: list[Comparison], what: str) -> str:
+def _correction_words(comparisons: list[MetricComparison], what: str) -> str:
     names = sorted({one.correction for one in comparisons if one.correction})
     if names:
         return f"Corrected for looking at several {what}: {', '.join(names)}."
     return "" if len(comparisons) < 2 else f"Not corrected for looking at several {what}."
 
 
-def _row(result: ExperimentResult, name: str, one: Comparison, figures: Figures) -> Row:
+def _row(result: ExperimentResult, name: str, one: MetricComparison, figures: FigureFormat) -> FigureRow:
     pair, interval = one.pair, one.decisive
     if pair is None or interval is None:
-        return Row(name, "", "", "", "", "", f"No figure: {one.refusal}.", "open")
+        return FigureRow(name, "", "", "", "", "", f"No figure: {one.refusal}.", "open")
     reading, tone = _row_reading(result, one)
-    return Row(
+    return FigureRow(
         name=name,
         units=f"{pair.units:,}",
         control=figures.value(pair.control_mean),
@@ -122,7 +122,7 @@ def _row(result: ExperimentResult, name: str, one: Comparison, figures: Figures)
     )
 
 
-def _row_reading(result: ExperimentResult, one: Comparison) -> tuple[str, str]:
+def _row_reading(result: ExperimentResult, one: MetricComparison) -> tuple[str, str]:
     if result.decision.verdict is Verdict.INVALID:
         return "not to be trusted", "alarm"
     if one.improved:
@@ -238,7 +238,7 @@ def card_groups(result: ExperimentResult) -> list[tuple[str, list[MetricCard]]]:
     return groups
 
 
-def _card(result: ExperimentResult, metric: Metric, one: Comparison) -> MetricCard:
+def _card(result: ExperimentResult, metric: Metric, one: MetricComparison) -> MetricCard:
     name, badge = metric.name, _badge(result, metric)
     treatment = result.definition.variant(one.variant_id).label
     control = result.definition.variant(one.control_id).label
@@ -273,7 +273,7 @@ def _badge(result: ExperimentResult, metric: Metric) -> str:
     return "also wanted" if metric.role is MetricRole.SUCCESS else "check"
 
 
-def _reading(result: ExperimentResult, one: Comparison, figures: Figures) -> tuple[str, str]:
+def _reading(result: ExperimentResult, one: MetricComparison, figures: FigureFormat) -> tuple[str, str]:
     interval = one.decisive
     if result.decision.verdict is Verdict.INVALID:
         return "Not to be trusted while the experiment is invalid.", "alarm"
@@ -289,7 +289,7 @@ def _reading(result: ExperimentResult, one: Comparison, figures: Figures) -> tup
     return "Can be chance: no change lies within the interval.", "open"
 
 
-def _margin_reading(one: Comparison, margin: Margin, figures: Figures) -> tuple[str, str]:
+def _margin_reading(one: MetricComparison, margin: Margin, figures: FigureFormat) -> tuple[str, str]:
     rises = one.metric.direction is Direction.DECREASE
     if margin.relative is not None:
         allowed = f"{100 * margin.relative:.3g} %"
@@ -301,7 +301,7 @@ def _margin_reading(one: Comparison, margin: Margin, figures: Figures) -> tuple[
     return f"Not proven harmless. {reading}", "open"
 
 
-def _worst(one: Comparison, margin: Margin, figures: Figures, *, rises: bool) -> str:
+def _worst(one: MetricComparison, margin: Margin, figures: FigureFormat, *, rises: bool) -> str:
     """Return the most that a guardrail may have been harmed by."""
     bound = None if one.margin is None else one.margin.bound
     if bound is None:
@@ -313,7 +313,7 @@ def _worst(one: Comparison, margin: Margin, figures: Figures, *, rises: bool) ->
     return f"at worst it {'rose' if rises else 'fell'} by {written.lstrip('+')}"
 
 
-def _note(result: ExperimentResult, one: Comparison) -> str:
+def _note(result: ExperimentResult, one: MetricComparison) -> str:
     """Return how sure the interval is, and what makes it differ from a plain one."""
     assert one.decisive is not None
     note = f"Intervals hold with {confidence(one.decisive.level)}"

@@ -136,6 +136,26 @@ class ReportContext:
     who_responded: str = ""
 
 
+def result_report(result: ExperimentResult, generated_time: datetime, who_responded: str = "") -> str:
+    """Return the report of a result with what its definition says, as one HTML document that loads nothing.
+
+    Args:
+        result: The result.
+        generated_time: When the report is made; aware.
+        who_responded: Section on effects by member, HTML; empty without one.
+
+    Returns:
+        The document.
+    """
+    context = ReportContext(
+        title=result.definition.experiment_id,
+        subtitle=result.definition.hypothesis,
+        generated_time=generated_time,
+        who_responded=who_responded,
+    )
+    return build_report(result, context)
+
+
 def build_report(result: ExperimentResult, context: ReportContext) -> str:
     """Return the report as one HTML document that loads nothing from anywhere.
 

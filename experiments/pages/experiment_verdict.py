@@ -6,7 +6,7 @@ What if I look every day? Answered by what the simulations of the method in use 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from experiments.analysis import Comparison, ExperimentResult, MoneyEffect, TreatmentDecision, Verdict
+from experiments.analysis import ExperimentResult, MetricComparison, MoneyEffect, TreatmentDecision, Verdict
 from experiments.analysis.error_rates import measured
 from experiments.definition import AnalysisMethod
 from experiments.number_format import confidence, count_of, within_sentence
@@ -36,7 +36,7 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ProgressBar:
     """How far the experiment is: a sentence for each thing known, and the share of the plan, 0 to 100, if planned."""
 
     share: float | None
@@ -65,7 +65,7 @@ def _primary_sentence(result: ExperimentResult) -> list[str]:
     ]
 
 
-def _effect_sentence(result: ExperimentResult, one: Comparison) -> str:
+def _effect_sentence(result: ExperimentResult, one: MetricComparison) -> str:
     treatment = result.definition.variant(one.variant_id).label
     control = within_sentence(result.definition.variant(one.control_id).label)
     name, pair, interval = within_sentence(one.metric.name), one.pair, one.decisive
@@ -167,7 +167,7 @@ def _sum(value: float, lower: float | None, upper: float | None, step: float, un
     return f"{amount(value, step, unit)}, {where}" if where else f"{amount(value, step, unit)}, no interval"
 
 
-def progress(result: ExperimentResult) -> Progress | None:
+def progress(result: ExperimentResult) -> ProgressBar | None:
     """Return how far the experiment is; none if there is neither a plan nor anything to wait for."""
     definition, decision = result.definition, result.decision
     total = sum(result.units.values())
@@ -195,7 +195,7 @@ def progress(result: ExperimentResult) -> Progress | None:
     elif waiting:
         sentences.append("How long it still takes cannot be said yet.")
     share = None if planned is None else min(100.0, 100 * total / planned)
-    return Progress(share, tuple(sentences))
+    return ProgressBar(share, tuple(sentences))
 
 
 _SIMULATIONS = {

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.analysis import Comparison, ExperimentResult
+from experiments.analysis import ExperimentResult, MetricComparison
 from experiments.definition import Metric, MetricKind
 from experiments.number_format import count_of, decimals_for, interval_decimals, percent, plain, signed
 
@@ -12,7 +12,7 @@ _SHARES = {MetricKind.PROPORTION, MetricKind.RETENTION}
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class FigureFormat:
     """Writes the figures of one metric.
 
     Attributes:
@@ -47,13 +47,15 @@ class Figures:
         return between(ends[0], ends[1])
 
 
-def figures_of(result: ExperimentResult, metric: Metric) -> Figures:
+def figures_of(result: ExperimentResult, metric: Metric) -> FigureFormat:
     """Return how the figures of a metric are written: one digit finer than its intervals are wide."""
     means = [abs(figure.mean) for figure in result.figures_of(metric) if figure.mean is not None]
     return figures_for(metric, result.results_of(metric), max(means, default=1.0))
 
 
-def figures_for(metric: Metric, comparisons: Sequence[Comparison], typical: float = 1.0) -> Figures:
+def figures_for(
+    metric: Metric, comparisons: Sequence[MetricComparison], typical: float = 1.0
+) -> FigureFormat:
     """Return how the figures of some comparisons of one metric are written.
 
     Args:
@@ -73,7 +75,7 @@ def figures_for(metric: Metric, comparisons: Sequence[Comparison], typical: floa
             found.append(interval_decimals(lower * factor, upper * factor))
         elif one.pair.standard_error > 0:
             found.append(decimals_for(2 * one.pair.standard_error * factor))
-    return Figures(
+    return FigureFormat(
         factor,
         max(found) + 1 if found else decimals_for(typical * factor / 100),
         metric.unit_label or ("%" if share else ""),

@@ -13,16 +13,16 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from experiments.number_format import confidence, count_of, interval_decimals, percent, plain, signed
-from experiments.pages.charts import CurvePoint, DecilePoint, curves_chart, deciles_chart
+from experiments.pages.charts import ChartPoint, DecilePoint, curves_chart, deciles_chart
 from experiments.uplift.bands import GRID
-from experiments.uplift.calibration import Calibration
+from experiments.uplift.calibration import UpliftCalibration
 from experiments.uplift.estimate import Estimate
 from experiments.uplift.policies import PolicyValue
-from experiments.uplift.result import ArmResult, Evaluation, PredictionResult, RankingResult, Unit
+from experiments.uplift.result import ArmResult, PredictionResult, RankingResult, Unit, UpliftEvaluation
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class UpliftFormat:
     """Writes effects of one unit with one number of decimals, so that they can be compared.
 
     Attributes:
@@ -44,7 +44,7 @@ class Figures:
         return f"{self.change(one.lower)}\u00a0to\u00a0{self.change(one.upper)}"
 
 
-def figures_for(unit: Unit, found: Iterable[Estimate]) -> Figures:
+def figures_for(unit: Unit, found: Iterable[Estimate]) -> UpliftFormat:
     """Return how some effects are written: with the decimals that most of their intervals ask for.
 
     Args:
@@ -57,7 +57,7 @@ def figures_for(unit: Unit, found: Iterable[Estimate]) -> Figures:
         for half in [(one.upper - one.lower) / 2 * unit.per]
         if math.isfinite(half) and half > 0
     )
-    return Figures(unit, min((asked[len(asked) // 2] if asked else 1) + 1, 4))
+    return UpliftFormat(unit, min((asked[len(asked) // 2] if asked else 1) + 1, 4))
 
 
 def tone(one: Estimate) -> str:
@@ -75,7 +75,7 @@ def plain_or_dash(value: float | None, decimals: int = 4) -> str:
     return "–" if value is None or not math.isfinite(value) else plain(value, decimals)
 
 
-def order_sentence(arm: ArmResult, figures: Figures) -> str:
+def order_sentence(arm: ArmResult, figures: UpliftFormat) -> str:
     """Return what the first prediction's order adds, and whether a simpler order is as good."""
     first = arm.rankings[0]
     gained = f"{figures.change(first.qini.estimate)} {figures.unit.words} ({figures.between(first.qini)})"
@@ -91,7 +91,7 @@ def order_sentence(arm: ArmResult, figures: Figures) -> str:
     return text
 
 
-def slope_sentence(one: Calibration) -> str:
+def slope_sentence(one: UpliftCalibration) -> str:
     """Return what the calibration slope says of the predictions' size."""
     slope = one.slope
     if math.isnan(slope.estimate):
@@ -109,7 +109,7 @@ def _size(slope: Estimate) -> str:
     )
 
 
-def effects_section(evaluation: Evaluation) -> str:
+def effects_section(evaluation: UpliftEvaluation) -> str:
     """Return an evaluation as an HTML fragment for a page with the reports' style sheet.
 
     Args:
@@ -132,7 +132,7 @@ def effects_section(evaluation: Evaluation) -> str:
     )
 
 
-def effects_page(evaluation: Evaluation, title: str, subtitle: str = "") -> str:
+def effects_page(evaluation: UpliftEvaluation, title: str, subtitle: str = "") -> str:
     """Return an evaluation as one HTML document that loads nothing from anywhere.
 
     Args:
@@ -146,7 +146,7 @@ def effects_page(evaluation: Evaluation, title: str, subtitle: str = "") -> str:
     )
 
 
-def evaluation_charts(evaluation: Evaluation) -> dict[str, str]:
+def evaluation_charts(evaluation: UpliftEvaluation) -> dict[str, str]:
     """Return the charts as SVG by name: per arm the curves, and the deciles of the model that stands first.
 
     Args:
@@ -159,12 +159,12 @@ def evaluation_charts(evaluation: Evaluation) -> dict[str, str]:
     return charts
 
 
-def _curves(evaluation: Evaluation, arm: ArmResult) -> str:
+def _curves(evaluation: UpliftEvaluation, arm: ArmResult) -> str:
     banded = arm.rankings[0].name
     return curves_chart(_curve_points(evaluation, arm), banded, evaluation.unit.treated, _axis(evaluation))
 
 
-def _arm(evaluation: Evaluation, arm: ArmResult) -> dict[str, Any]:
+def _arm(evaluation: UpliftEvaluation, arm: ArmResult) -> dict[str, Any]:
     areas = figures_for(evaluation.unit, [one.qini for one in arm.rankings])
     average = figures_for(evaluation.unit, [arm.average])
     banded = arm.rankings[0].name
@@ -194,20 +194,20 @@ def _arm(evaluation: Evaluation, arm: ArmResult) -> dict[str, Any]:
     }
 
 
-def _axis(evaluation: Evaluation) -> str:
+def _axis(evaluation: UpliftEvaluation) -> str:
     return f"extra {evaluation.unit.many} per {evaluation.unit.per:,} members"
 
 
-def _curve_points(evaluation: Evaluation, arm: ArmResult) -> list[CurvePoint]:
+def _curve_points(evaluation: UpliftEvaluation, arm: ArmResult) -> list[ChartPoint]:
     per = evaluation.unit.per
     return [
-        CurvePoint(one.name, float(depth), per * height.estimate, per * height.lower, per * height.upper)
+        ChartPoint(one.name, float(depth), per * height.estimate, per * height.lower, per * height.upper)
         for one in arm.rankings
         for depth, height in zip(GRID, one.curve, strict=True)
     ]
 
 
-def _ranking(figures: Figures, one: RankingResult) -> dict[str, str]:
+def _ranking(figures: UpliftFormat, one: RankingResult) -> dict[str, str]:
     share = one.qini_per_effect
     return {
         "name": one.name,
@@ -221,7 +221,7 @@ def _ranking(figures: Figures, one: RankingResult) -> dict[str, str]:
     }
 
 
-def _compared(figures: Figures, name: str, found: Estimate, readings: tuple[str, str]) -> dict[str, str]:
+def _compared(figures: UpliftFormat, name: str, found: Estimate, readings: tuple[str, str]) -> dict[str, str]:
     """Return a row of a difference; the readings are for one above and one below zero."""
     chance = "the same" if found.estimate == 0 == found.error else "may be chance"
     read = {"good": readings[0], "bad": readings[1], "open": chance}
@@ -235,7 +235,7 @@ def _compared(figures: Figures, name: str, found: Estimate, readings: tuple[str,
     }
 
 
-def _deciles(evaluation: Evaluation, one: PredictionResult) -> str:
+def _deciles(evaluation: UpliftEvaluation, one: PredictionResult) -> str:
     per = evaluation.unit.per
     points = [
         DecilePoint(
@@ -250,7 +250,7 @@ def _deciles(evaluation: Evaluation, one: PredictionResult) -> str:
     return deciles_chart(points, _axis(evaluation))
 
 
-def _prediction(evaluation: Evaluation, one: PredictionResult) -> dict[str, Any]:
+def _prediction(evaluation: UpliftEvaluation, one: PredictionResult) -> dict[str, Any]:
     figures = figures_for(evaluation.unit, [group.effect for group in one.groups])
     return {
         "name": one.name,
@@ -272,7 +272,7 @@ def _prediction(evaluation: Evaluation, one: PredictionResult) -> dict[str, Any]
     }
 
 
-def _policy(evaluation: Evaluation, one: PolicyValue) -> dict[str, Any]:
+def _policy(evaluation: UpliftEvaluation, one: PolicyValue) -> dict[str, Any]:
     figures = figures_for(evaluation.unit, one.gains.values())
     arms = (evaluation.control, *evaluation.costs)
     return {
@@ -290,10 +290,10 @@ def _policy(evaluation: Evaluation, one: PolicyValue) -> dict[str, Any]:
     }
 
 
-def _policy_curve(evaluation: Evaluation, one: PolicyValue) -> str:
+def _policy_curve(evaluation: UpliftEvaluation, one: PolicyValue) -> str:
     per, unit = evaluation.unit.per, evaluation.unit
     points = [
-        CurvePoint(
+        ChartPoint(
             f"best arms by {one.name}",
             float(depth),
             per * height.estimate,

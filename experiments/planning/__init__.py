@@ -1,6 +1,6 @@
 """Before an experiment starts: how many units it needs, and what it can find."""
 
-from experiments.planning.history import History, read_history
-from experiments.planning.power import MethodPower, PowerReport, plan_methods
+from experiments.planning.history import PastUnits, read_history
+from experiments.planning.power import MethodPower, PowerReport, plan_experiment, plan_methods
 
-__all__ = ["History", "MethodPower", "PowerReport", "plan_methods", "read_history"]
+__all__ = ["MethodPower", "PastUnits", "PowerReport", "plan_experiment", "plan_methods", "read_history"]

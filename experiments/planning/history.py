@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from experiments.aggregates import MetricColumns, Statistics, TableLayout, collect
 from experiments.aggregates.layout import CODE, variant_code
-from experiments.aggregates.rows import Plan, complete_name, unit_rows, value_name
+from experiments.aggregates.rows import ReadPlan, complete_name, unit_rows, value_name
 from experiments.analysis.measures import metric_columns, metric_shape, table_layout
 from experiments.definition import ExperimentDefinition, Metric
 from experiments.errors import AnalysisError
@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class History:
+class PastUnits:
     """A table's units as one group.
 
     Attributes:
@@ -69,7 +69,7 @@ class History:
         self.moments(metric)
         columns = metric_columns(metric, derived=False)
         found = self.statistics.metrics[metric.metric_id].bounds
-        plan = Plan(
+        plan = ReadPlan(
             schema=self._table.collect_schema(),
             layout=self._layout,
             metrics=(columns,),
@@ -83,7 +83,7 @@ class History:
         return frame.to_numpy().astype(np.float64, copy=False)
 
 
-def read_history(definition: ExperimentDefinition, table: pl.LazyFrame, metrics: list[Metric]) -> History:
+def read_history(definition: ExperimentDefinition, table: pl.LazyFrame, metrics: list[Metric]) -> PastUnits:
     """Read a table with one row per unit, whatever variants it may name.
 
     Args:
@@ -111,7 +111,7 @@ def read_history(definition: ExperimentDefinition, table: pl.LazyFrame, metrics:
         trigger_column=layout.trigger_column if layout.trigger_column in columns else None,
     )
     wanted: list[MetricColumns] = [metric_columns(metric, derived=False) for metric in metrics]
-    return History(definition, collect(named, layout, wanted, {_EVERYBODY: _EVERYBODY}), named, layout)
+    return PastUnits(definition, collect(named, layout, wanted, {_EVERYBODY: _EVERYBODY}), named, layout)
 
 
 def _code(table: pl.LazyFrame, layout: TableLayout) -> pl.Expr:

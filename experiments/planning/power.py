@@ -3,9 +3,13 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import polars as pl
+
 from experiments.definition import Correction, Direction, ExperimentDefinition, Metric, MetricRole
+from experiments.display import Displayed
 from experiments.errors import AnalysisError
-from experiments.stats import Alternative, Margin, Spending
+from experiments.planning.history import read_history
+from experiments.stats import Alternative, NonInferiorityMargin, Spending
 from experiments.stats.power import (
     NO_EFFECT,
     Baseline,
@@ -13,6 +17,7 @@ from experiments.stats.power import (
     PowerPlan,
     TargetEffect,
     achieved_power,
+    baseline_of,
     expected_days,
     minimal_detectable_effect,
     required_units,
@@ -44,8 +49,8 @@ class MethodPower:
     reasons: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class PowerReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class PowerReport(Displayed):
     """The plans of all methods.
 
     Attributes:
@@ -79,6 +84,15 @@ class PowerReport:
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON document."""
         return asdict(self)
+
+    def summary(self) -> str:
+        """Return the units that each method needs."""
+        units = ", ".join(
+            f"{one.method} {'-' if one.required_units is None else f'{one.required_units:,}'}"
+            for one in self.methods
+        )
+        effect = "" if self.effect is None else f" for an effect of {self.effect:.4g}"
+        return f"{self.metric_id}{effect}, units: {units}"
 
 
 def plan_methods(
@@ -125,6 +139,47 @@ def plan_methods(
     )
 
 
+def plan_experiment(
+    definition: ExperimentDefinition,
+    *,
+    table: pl.LazyFrame | None = None,
+    moments: tuple[float, float] | None = None,
+    metric_id: str = "",
+    effect: TargetEffect | None = None,
+    units_per_day: float | None = None,
+) -> PowerReport:
+    """Return what each method needs and can find, from a table of the past or from a mean and a standard deviation.
+
+    Args:
+        definition: The experiment.
+        table: Units of the past, one row each.
+        moments: In place of the table: mean and standard deviation of the metric by unit.
+        metric_id: Which metric; the primary one if empty.
+        effect: The true effect hoped for, as in ``plan_methods``.
+        units_per_day: New units a day; from the table's days if not given.
+
+    Returns:
+        One plan for each method.
+
+    Raises:
+        AnalysisError: There is not exactly one of table and moments, no such metric, or no effect to plan for.
+    """
+    if (table is None) == (moments is None):
+        raise AnalysisError("Give a table of the past, or the metric's mean and standard deviation.")
+    known = {metric.metric_id: metric for metric in definition.metrics}
+    if metric_id and metric_id not in known:
+        raise AnalysisError(f"There is no metric {metric_id!r}; there are {', '.join(known)}.")
+    metric = known[metric_id] if metric_id else definition.primary_metric
+    if moments is not None:
+        baseline = Baseline(moments[0], moments[1] ** 2, units_per_day)
+    else:
+        assert table is not None
+        history = read_history(definition, table, [metric])
+        daily = history.units_per_day if units_per_day is None else units_per_day
+        baseline = baseline_of(history.moments(metric), history.shape(metric), daily)
+    return plan_methods(definition, metric, baseline, effect)
+
+
 def _plan(definition: ExperimentDefinition, metric: Metric, method: PowerMethod) -> PowerPlan:
     weights = {variant.variant_id: variant.weight for variant in definition.variants}
     whole = sum(weights.values())
@@ -144,7 +199,9 @@ def _plan(definition: ExperimentDefinition, metric: Metric, method: PowerMethod)
         looks=tuple((k + 1) / settings.looks for k in range(settings.looks)),
         spending=Spending(settings.spending),
         phi=settings.phi,
-        margin=None if margin is None else Margin(absolute=margin.absolute, relative=margin.relative),
+        margin=None
+        if margin is None
+        else NonInferiorityMargin(absolute=margin.absolute, relative=margin.relative),
         higher_is_better=metric.direction is Direction.INCREASE,
     )
 

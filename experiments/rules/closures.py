@@ -25,9 +25,9 @@ from experiments.rules.tree import (
     AnyOf,
     Arithmetic,
     Attribute,
-    Choice,
     Comparator,
-    Comparison,
+    Compare,
+    Conditional,
     InAttribute,
     InList,
     Literal,
@@ -126,7 +126,7 @@ def closure(node: Node) -> Closure:  # noqa: C901, PLR0911, PLR0912 - one case p
             return _reader(kind, name)
         case Presence(name=name):
             return lambda attributes: attributes.get(name) is not None
-        case Comparison(comparator=comparator, left=left, right=right):
+        case Compare(comparator=comparator, left=left, right=right):
             return _comparison(comparator, left, right)
         case Not(operand=operand):
             return _not(closure(operand))
@@ -154,7 +154,7 @@ def closure(node: Node) -> Closure:  # noqa: C901, PLR0911, PLR0912 - one case p
         case Arithmetic(kind=kind, operation=operation, left=left, right=right):
             operations = INT_OPERATIONS if kind is AttributeType.INT else DOUBLE_OPERATIONS
             return _applied(operations[operation], closure(left), closure(right))
-        case Choice(condition=condition, chosen=chosen, otherwise=otherwise):
+        case Conditional(condition=condition, chosen=chosen, otherwise=otherwise):
             return _choice(closure(condition), closure(chosen), closure(otherwise))
 
 

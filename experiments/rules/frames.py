@@ -18,9 +18,9 @@ from experiments.rules.tree import (
     AnyOf,
     Arithmetic,
     Attribute,
-    Choice,
     Comparator,
-    Comparison,
+    Compare,
+    Conditional,
     InAttribute,
     InList,
     Literal,
@@ -85,7 +85,7 @@ class _Frame:
                 return self._attribute(node)
             case Presence(name=name):
                 return pl.col(name).is_not_null()
-            case Comparison(comparator=comparator, left=left, right=right):
+            case Compare(comparator=comparator, left=left, right=right):
                 return self._comparison(comparator, left, right)
             case Not(operand=operand):
                 return self.lower(operand).not_()
@@ -116,7 +116,7 @@ class _Frame:
             case Arithmetic(kind=kind, operation=operation, left=left, right=right):
                 operations = _INT_OPERATIONS if kind is AttributeType.INT else _DOUBLE_OPERATIONS
                 return operations[operation](self.lower(left), self.lower(right))
-            case Choice(condition=condition, chosen=chosen, otherwise=otherwise):
+            case Conditional(condition=condition, chosen=chosen, otherwise=otherwise):
                 truth = self.lower(condition)
                 return pl.when(truth).then(self.lower(chosen)).when(truth.not_()).then(self.lower(otherwise))
 

@@ -14,9 +14,9 @@ from experiments.rules.tree import (
     AnyOf,
     Arithmetic,
     Attribute,
-    Choice,
     Comparator,
-    Comparison,
+    Compare,
+    Conditional,
     InAttribute,
     InList,
     Literal,
@@ -133,7 +133,7 @@ class Lowering:
             case [condition, chosen, otherwise] if (
                 name == "_?_:_" and chosen.kind is not AttributeType.STRINGS
             ):
-                node = Choice(chosen.kind, condition, chosen, otherwise)
+                node = Conditional(chosen.kind, condition, chosen, otherwise)
             case _:
                 node = None
         if node is None:
@@ -155,7 +155,7 @@ class Lowering:
         if left.kind is not right.kind:
             return None
         if name in _COMPARATORS and left.kind is not AttributeType.STRINGS:
-            return Comparison(_COMPARATORS[name], left, right)
+            return Compare(_COMPARATORS[name], left, right)
         if name in _OPERATIONS and left.kind in _NUMBERS:
             return Arithmetic(left.kind, _OPERATIONS[name], left, right)
         if name in _RELATIONS:

@@ -66,7 +66,7 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Compare:
     """Two values of one type, compared."""
 
     comparator: Comparator
@@ -126,7 +126,7 @@ class AnyOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Conditional:
     """One of two values; errs only if the condition or the chosen value does."""
 
     kind: AttributeType
@@ -184,14 +184,14 @@ Node: TypeAlias = Union[  # noqa: UP007 - the nodes name their union before it e
     Literal,
     Attribute,
     Presence,
-    Comparison,
+    Compare,
     Arithmetic,
     Opposite,
     ToDouble,
     Not,
     All,
     AnyOf,
-    Choice,
+    Conditional,
     InList,
     InAttribute,
     TextTest,
@@ -218,9 +218,9 @@ def parts_of(node: Node) -> tuple[Node, ...]:  # noqa: PLR0911 - one case per no
             return (needle, *items)
         case InAttribute(needle=needle, texts=texts):
             return (needle, texts)
-        case Comparison(left=left, right=right) | Arithmetic(left=left, right=right):
+        case Compare(left=left, right=right) | Arithmetic(left=left, right=right):
             return (left, right)
-        case Choice(condition=condition, chosen=chosen, otherwise=otherwise):
+        case Conditional(condition=condition, chosen=chosen, otherwise=otherwise):
             return (condition, chosen, otherwise)
         case TextTest(text=text, part=part):
             return (text, part)

@@ -10,9 +10,9 @@ from experiments.rules.tree import (
     AnyOf,
     Arithmetic,
     Attribute,
-    Choice,
     Comparator,
-    Comparison,
+    Compare,
+    Conditional,
     InAttribute,
     InList,
     Literal,
@@ -83,7 +83,7 @@ def in_words(node: Node) -> str:  # noqa: C901, PLR0911, PLR0912 - one case per 
             return " and ".join(_bracketed(term) for term in terms)
         case AnyOf(terms=terms):
             return " or ".join(_bracketed(term) for term in terms)
-        case Comparison() | InList() | InAttribute() | TextTest() | Matches():
+        case Compare() | InList() | InAttribute() | TextTest() | Matches():
             return _statement(node, holds=True)
         case Arithmetic(operation=operation, left=left, right=right):
             return _OPERATIONS[operation].format(_bracketed(left), _bracketed(right))
@@ -93,7 +93,7 @@ def in_words(node: Node) -> str:  # noqa: C901, PLR0911, PLR0912 - one case per 
             return in_words(operand)
         case Size(operand=operand):
             return f"the {'number' if operand.kind is AttributeType.STRINGS else 'length'} of {in_words(operand)}"
-        case Choice(condition=condition, chosen=chosen, otherwise=otherwise):
+        case Conditional(condition=condition, chosen=chosen, otherwise=otherwise):
             return f"{_bracketed(chosen)} if {_bracketed(condition)}, otherwise {_bracketed(otherwise)}"
 
 
@@ -103,16 +103,16 @@ def _denied(node: Node) -> str:
             return f"{name} is false"
         case Presence(name=name):
             return f"{name} is not known"
-        case Comparison() | InList() | InAttribute() | TextTest() | Matches():
+        case Compare() | InList() | InAttribute() | TextTest() | Matches():
             return _statement(node, holds=False)
         case _:
             return f"not {_bracketed(node)}"
 
 
-def _statement(node: Comparison | InList | InAttribute | TextTest | Matches, *, holds: bool) -> str:
+def _statement(node: Compare | InList | InAttribute | TextTest | Matches, *, holds: bool) -> str:
     is_or_not = "is" if holds else "is not"
     match node:
-        case Comparison():
+        case Compare():
             return _comparison(node, holds=holds)
         case InList(needle=needle, items=items):
             return f"{_subject(needle)} {is_or_not} {_one_of(items)}"
@@ -124,7 +124,7 @@ def _statement(node: Comparison | InList | InAttribute | TextTest | Matches, *, 
             return f"{_subject(text)} {'matches' if holds else 'does not match'} the pattern {pattern.text}"
 
 
-def _comparison(node: Comparison, *, holds: bool) -> str:
+def _comparison(node: Compare, *, holds: bool) -> str:
     comparator, left, right = node.comparator, node.left, node.right
     if isinstance(left, Literal) and not isinstance(right, Literal):
         comparator, left, right = _MIRRORED.get(comparator, comparator), right, left
@@ -160,7 +160,7 @@ def _subject(node: Node) -> str:
 
 def _bracketed(node: Node) -> str:
     words = in_words(node)
-    return f"({words})" if isinstance(node, All | AnyOf | Arithmetic | Choice) else words
+    return f"({words})" if isinstance(node, All | AnyOf | Arithmetic | Conditional) else words
 
 
 def _literal(literal: Literal) -> str:

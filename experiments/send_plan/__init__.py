@@ -4,19 +4,19 @@
 (``judging``), decides (``verdict``) and writes the list (``lists``). ``plan_document`` and ``build_page`` say it.
 """
 
-from experiments.send_plan.allocate import Allocation, allocate
+from experiments.send_plan.allocate import PlanAllocation, allocate
 from experiments.send_plan.document import plan_document
-from experiments.send_plan.lists import MemberList
-from experiments.send_plan.plan import SendPlan, Verdict, VerdictCode, make_plan
-from experiments.send_plan.problem import Audience, Limits, PlanProblem, Scored
+from experiments.send_plan.lists import SendList
+from experiments.send_plan.plan import SendPlan, VerdictCode, make_plan
+from experiments.send_plan.problem import Audience, PlanLimits, PlanProblem, ScoredArms
 
 __all__ = [
-    "Allocation",
     "Audience",
-    "Limits",
-    "MemberList",
+    "PlanAllocation",
+    "PlanLimits",
     "PlanProblem",
-    "Scored",
+    "ScoredArms",
+    "SendList",
     "SendPlan",
     "Verdict",
     "VerdictCode",

@@ -7,7 +7,7 @@ import numpy as np
 from experiments.errors import AnalysisError
 from experiments.send_plan.hull import CurvePoint, Numbers, Steps, compressed, hull_steps
 from experiments.send_plan.prices import Prices, priced_allocation, sampled_curve
-from experiments.send_plan.problem import Limits
+from experiments.send_plan.problem import PlanLimits
 from experiments.uplift.trial import Ints
 
 TOLERANCE = 1e-9
@@ -17,7 +17,7 @@ _MOST_ARMS = 127
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Allocation:
+class PlanAllocation:
     """Who gets what, and what the budget is worth.
 
     Attributes:
@@ -51,7 +51,7 @@ class Allocation:
         return max(self.bound - self.gain, 0.0)
 
 
-def allocate(gains: Numbers, costs: Numbers, limits: Limits, *, curve: bool = True) -> Allocation:
+def allocate(gains: Numbers, costs: Numbers, limits: PlanLimits, *, curve: bool = True) -> PlanAllocation:
     """Give each member the arm, or nothing, that brings the most net gain within the limits.
 
     With money alone, or money and a minimum return, the answer is exact: sorted steps of upper hulls, cut where the budget ends; the
@@ -76,7 +76,7 @@ def allocate(gains: Numbers, costs: Numbers, limits: Limits, *, curve: bool = Tr
     return _of_money(hull_steps(gains, costs), limits)
 
 
-def _check(gains: Numbers, costs: Numbers, limits: Limits) -> None:
+def _check(gains: Numbers, costs: Numbers, limits: PlanLimits) -> None:
     if gains.ndim != 2 or not 1 <= gains.shape[1] <= _MOST_ARMS:
         raise AnalysisError(
             f"Gains have the shape {gains.shape}; a row per member, a column for each of 1 to {_MOST_ARMS} arms, is needed."
@@ -94,7 +94,7 @@ def _check(gains: Numbers, costs: Numbers, limits: Limits) -> None:
         raise AnalysisError(f"A cap names an arm beyond the {gains.shape[1]} arms that can be sent.")
 
 
-def _of_money(steps: Steps, limits: Limits) -> Allocation:
+def _of_money(steps: Steps, limits: PlanLimits) -> PlanAllocation:
     order = np.argsort(-steps.slope, kind="stable")
     cost = _running(steps.start_cost, steps.cost, order)
     gain = _running(steps.start_gain, steps.gain, order)
@@ -117,7 +117,7 @@ def _of_money(steps: Steps, limits: Limits) -> Allocation:
     price = float(steps.slope[order[taken]]) if binding else 0.0
     left = limits.budget - float(cost[taken]) if binding else 0.0
     bound = float(gain[paid]) + price * max(left, 0.0) if paid == taken else float(gain[paid + 1])
-    return Allocation(
+    return PlanAllocation(
         arm=arm,
         cost=chosen[0],
         gain=chosen[1],
@@ -144,7 +144,7 @@ def _paying(cost: Numbers, gain: Numbers, min_roi: float) -> int:
     return int(enough[-1]) if len(enough) else 0
 
 
-def _counted(gains: Numbers, costs: Numbers, limits: Limits, *, curve: bool) -> Allocation:
+def _counted(gains: Numbers, costs: Numbers, limits: PlanLimits, *, curve: bool) -> PlanAllocation:
     costs = np.broadcast_to(costs, gains.shape)
     arm, prices, bound = priced_allocation(gains, costs, limits)
     rows = np.flatnonzero(arm)
@@ -152,4 +152,4 @@ def _counted(gains: Numbers, costs: Numbers, limits: Limits, *, curve: bool) -> 
     gain = float(gains[rows, arm[rows] - 1].sum(dtype=np.float64))
     here = CurvePoint(cost, gain, len(rows), prices.money)
     points, members = sampled_curve(gains, costs, limits, here) if curve else ((here,), len(arm))
-    return Allocation(arm, cost, gain, len(rows), max(bound, gain), prices, points, members)
+    return PlanAllocation(arm, cost, gain, len(rows), max(bound, gain), prices, points, members)

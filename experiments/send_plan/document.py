@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.send_plan.judging import Candidate
+from experiments.send_plan.judging import CandidatePolicy
 from experiments.send_plan.plan import SendPlan, VerdictCode
 from experiments.send_plan.policies import BEST_ARM, NOBODY
-from experiments.send_plan.problem import FEWEST_EFFECTIVE, Comparison
+from experiments.send_plan.problem import FEWEST_EFFECTIVE, PolicyComparison
 from experiments.send_plan.sentences import (
     TITLES,
     alternative,
@@ -95,7 +95,7 @@ def estimate_document(figure: Estimate) -> dict[str, float | None]:
     }
 
 
-def _compared(plan: SendPlan, name: str, comparison: Comparison) -> dict[str, Any]:
+def _compared(plan: SendPlan, name: str, comparison: PolicyComparison) -> dict[str, Any]:
     """Return a comparison; null in every figure, with the reason, where nothing may be said."""
     refusal = refused(plan)
     figures = _both(comparison)
@@ -110,7 +110,7 @@ def _compared(plan: SendPlan, name: str, comparison: Comparison) -> dict[str, An
     }
 
 
-def _both(comparison: Comparison) -> dict[str, Any]:
+def _both(comparison: PolicyComparison) -> dict[str, Any]:
     return {**estimate_document(comparison.robust), "ips": estimate_document(comparison.weighted)}
 
 
@@ -118,7 +118,7 @@ def _candidates(plan: SendPlan) -> list[dict[str, Any]]:
     return [{"name": one.name, "reach": one.reach, **estimate_document(one.gain)} for one in _shown(plan)]
 
 
-def _shown(plan: SendPlan) -> tuple[Candidate, ...]:
+def _shown(plan: SendPlan) -> tuple[CandidatePolicy, ...]:
     findings = plan.findings
     return (*findings.arms, findings.plan) if findings.judged else findings.arms
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from experiments.send_plan.lists import MemberList, Rest, personal_list, split
+from experiments.send_plan.lists import Rest, SendList, personal_list, split
 from experiments.send_plan.policies import (
     BEST_ARM,
     LOGGED,
@@ -29,8 +29,8 @@ from experiments.send_plan.policies import (
 from experiments.send_plan.problem import (
     FEWEST_EFFECTIVE,
     PAIRS_MET_TWICE,
-    Comparison,
     PlanProblem,
+    PolicyComparison,
     compare,
     compare_with_trial,
     effective_members,
@@ -153,7 +153,7 @@ def _reach(level: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CandidatePolicy:
     """Something that could be sent, against sending nothing.
 
     Attributes:
@@ -189,15 +189,15 @@ class Findings:
         rest: Those of it not left to chance.
     """
 
-    arms: tuple[Candidate, ...]
-    plan: Candidate
+    arms: tuple[CandidatePolicy, ...]
+    plan: CandidatePolicy
     best_arm: int
-    against: dict[str, Comparison]
-    simple: dict[str, Comparison]
+    against: dict[str, PolicyComparison]
+    simple: dict[str, PolicyComparison]
     effective: float
     needed: Needed
     needed_to_personalise: NeededToPersonalise
-    list: MemberList
+    list: SendList
     rest: Rest
 
     @property
@@ -259,7 +259,7 @@ def judge(problem: PlanProblem) -> Findings:
     )
 
 
-def _gain_of_choosing(problem: PlanProblem, best: Candidate) -> float:
+def _gain_of_choosing(problem: PlanProblem, best: CandidatePolicy) -> float:
     """Return the gain over the best arm for all, per member of the list, that personalising is asked to show.
 
     It is the smallest gain worth having of the members reached; unless somebody said what that is, at most a quarter of what the
@@ -271,22 +271,22 @@ def _gain_of_choosing(problem: PlanProblem, best: Candidate) -> float:
     return gain
 
 
-def _candidates(problem: PlanProblem, reaches: list[float]) -> tuple[Candidate, ...]:
+def _candidates(problem: PlanProblem, reaches: list[float]) -> tuple[CandidatePolicy, ...]:
     robust = problem.scored.robust
     level = problem.level / len(problem.arms)
     return tuple(
-        Candidate(name, mean_estimate(robust[:, place] - robust[:, 0], level=level), reach)
+        CandidatePolicy(name, mean_estimate(robust[:, place] - robust[:, 0], level=level), reach)
         for place, (name, reach) in enumerate(zip(problem.arms[1:], reaches, strict=True), 1)
     )
 
 
-def _best(candidates: tuple[Candidate, ...]) -> int:
+def _best(candidates: tuple[CandidatePolicy, ...]) -> int:
     """Return the arm, from 1, that earns most within the limits: among those proven to earn something, if any is."""
     proven = [candidate for candidate in candidates if candidate.gain.above_zero]
     return 1 + candidates.index(max(proven or candidates, key=lambda candidate: candidate.value))
 
 
-def _plan(problem: PlanProblem, policy: Floats, rest: Rest, reach: float) -> Candidate:
+def _plan(problem: PlanProblem, policy: Floats, rest: Rest, reach: float) -> CandidatePolicy:
     """Return the plan as a candidate: what it does by choice, without what chance does."""
     chosen = policy.copy()
     chosen[rest.random.random] = 0.0
@@ -295,14 +295,14 @@ def _plan(problem: PlanProblem, policy: Floats, rest: Rest, reach: float) -> Can
     scale = reach * (1 - rest.random.share)
     level = problem.level / len(problem.arms)
     gain = inflated_mean(more / scale if scale > 0 else more, level, _inflation(problem))
-    return Candidate("the plan", gain, reach)
+    return CandidatePolicy("the plan", gain, reach)
 
 
 def _inflation(problem: PlanProblem) -> float:
     return 1.0 if problem.differ else PAIRS_MET_TWICE
 
 
-def _needed(problem: PlanProblem, candidates: tuple[Candidate, ...]) -> Needed:
+def _needed(problem: PlanProblem, candidates: tuple[CandidatePolicy, ...]) -> Needed:
     scored, arms = problem.scored, len(problem.arms)
     rows = np.arange(len(scored.arm))
     left = problem.net - problem.predicted[rows, scored.arm]

@@ -15,10 +15,10 @@ import polars as pl
 import polars_hash  # noqa: F401 registers the expression namespace "nchash"
 
 from experiments.assignment.hashing import POINTS, Purpose, point_prefix
-from experiments.send_plan.allocate import TOLERANCE, Allocation, allocate
+from experiments.send_plan.allocate import TOLERANCE, PlanAllocation, allocate
 from experiments.send_plan.policies import by_response, nobody, one_hot
 from experiments.send_plan.prices import best_at
-from experiments.send_plan.problem import Audience, Limits
+from experiments.send_plan.problem import Audience, PlanLimits
 from experiments.uplift.trial import Bools, Floats, Ints
 
 _SALT = "send-plan"
@@ -73,7 +73,7 @@ def no_random_share(members: int, arms: int, seed: int = 0) -> RandomShare:
 
 
 def draw_random_share(
-    members: pl.Series, share: float, costs: Floats, limits: Limits, seed: int
+    members: pl.Series, share: float, costs: Floats, limits: PlanLimits, seed: int
 ) -> RandomShare:
     """Return who is left to chance; nobody, where what chance gave them would break a limit.
 
@@ -104,7 +104,7 @@ def draw_random_share(
     return no_random_share(n, arms + 1, seed) if breaks or share == 0 else drawn
 
 
-def _chances(costs: Floats, limits: Limits) -> Floats:
+def _chances(costs: Floats, limits: PlanLimits) -> Floats:
     """Return float64[K + 1]: every arm and the control as likely, arms less so where the limits do not reach everybody."""
     n, arms = costs.shape
     sent = np.full(arms, 1 / (arms + 1))
@@ -144,7 +144,7 @@ class ListKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MemberList:
+class SendList:
     """Who gets what.
 
     Attributes:
@@ -161,7 +161,7 @@ class MemberList:
     chances: Floats
     propensity: Floats
     random: RandomShare
-    allocation: Allocation | None
+    allocation: PlanAllocation | None
     cost: float
 
     @property
@@ -189,7 +189,7 @@ class Rest:
     random: RandomShare
     rows: Ints
     costs: Floats
-    limits: Limits
+    limits: PlanLimits
 
     def whole(self, chances: Floats) -> Floats:
         """Return a policy of the rest, float64[r, arms], with what chance gives the others."""
@@ -198,7 +198,7 @@ class Rest:
         return policy
 
 
-def split(audience: Audience, limits: Limits, share: float, seed: int) -> Rest:
+def split(audience: Audience, limits: PlanLimits, share: float, seed: int) -> Rest:
     """Leave a share of the members to chance, and return the rest with what is left for them."""
     random = draw_random_share(audience.members, share, audience.costs, limits, seed)
     rows = np.flatnonzero(~random.random)
@@ -206,7 +206,7 @@ def split(audience: Audience, limits: Limits, share: float, seed: int) -> Rest:
     return Rest(random, rows, audience.costs[rows], left)
 
 
-def personal_list(audience: Audience, rest: Rest) -> MemberList:
+def personal_list(audience: Audience, rest: Rest) -> SendList:
     """Give each member not left to chance her arm by the exact allocation of what is left."""
     found = allocate(audience.gains[rest.rows], rest.costs, rest.limits)
     # At the prices everybody has a choice of her own: what a member left to chance would have got.
@@ -216,7 +216,7 @@ def personal_list(audience: Audience, rest: Rest) -> MemberList:
     return _written(audience, rest.random, own, chances, found)
 
 
-def make_list(kind: ListKind, arm: int, audience: Audience, rest: Rest) -> MemberList:
+def make_list(kind: ListKind, arm: int, audience: Audience, rest: Rest) -> SendList:
     """Return a list of a kind.
 
     Args:
@@ -276,11 +276,11 @@ def _as_far_as_it_goes(wanted: Ints, audience: Audience, rest: Rest) -> Ints:
 
 
 def _written(
-    audience: Audience, random: RandomShare, own: Ints, chances: Floats, allocation: Allocation | None
-) -> MemberList:
+    audience: Audience, random: RandomShare, own: Ints, chances: Floats, allocation: PlanAllocation | None
+) -> SendList:
     arm = np.where(random.random, random.arm, own)
     sent = np.flatnonzero(arm)
-    return MemberList(
+    return SendList(
         arm=arm,
         chances=chances,
         propensity=random.propensity(chances, arm),

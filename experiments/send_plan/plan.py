@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments.send_plan.allocate import allocate
 from experiments.send_plan.judging import Findings, judge
-from experiments.send_plan.lists import ListKind, MemberList, make_list, split
+from experiments.send_plan.lists import ListKind, SendList, make_list, split
 from experiments.send_plan.policies import (
     BEST_ARM,
     LOGGED,
@@ -27,9 +27,9 @@ from experiments.send_plan.policies import (
 from experiments.send_plan.problem import (
     PAIRS_MET_TWICE,
     Audience,
-    Comparison,
-    Limits,
+    PlanLimits,
     PlanProblem,
+    PolicyComparison,
     compare,
     compare_with_trial,
 )
@@ -53,7 +53,7 @@ _LISTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PlanVerdict:
     """What to do, and by which arm or rule.
 
     Attributes:
@@ -76,7 +76,7 @@ class Verdict:
         return _LISTS.get(self.code, ListKind.NOBODY)
 
 
-def decide(findings: Findings, *, trusted: bool, differ: bool) -> Verdict:
+def decide(findings: Findings, *, trusted: bool, differ: bool) -> PlanVerdict:
     """Return the verdict.
 
     * The trial is not trusted: stop.
@@ -96,7 +96,7 @@ def decide(findings: Findings, *, trusted: bool, differ: bool) -> Verdict:
         differ: Whether effects differ measurably between members.
     """
     if not trusted:
-        return Verdict(VerdictCode.TRIAL_NOT_TRUSTED)
+        return PlanVerdict(VerdictCode.TRIAL_NOT_TRUSTED)
     choosing = differ and findings.judged
     short_of = tuple(
         name
@@ -108,7 +108,7 @@ def decide(findings: Findings, *, trusted: bool, differ: bool) -> Verdict:
     plan_pays = choosing and findings.plan.gain.above_zero
     if choosing and (arm_pays or plan_pays):
         if not short_of:
-            return Verdict(VerdictCode.PERSONALISE)
+            return PlanVerdict(VerdictCode.PERSONALISE)
         as_good = [
             name
             for name in (RULE, RESPONSE)
@@ -116,13 +116,13 @@ def decide(findings: Findings, *, trusted: bool, differ: bool) -> Verdict:
         ]
         if as_good and BEST_ARM not in short_of and RANDOM not in short_of:
             rule = max(as_good, key=lambda name: findings.simple[name].robust.estimate)
-            return Verdict(VerdictCode.SIMPLE_RULE, best, rule, short_of)
+            return PlanVerdict(VerdictCode.SIMPLE_RULE, best, rule, short_of)
     if arm_pays:
-        return Verdict(VerdictCode.ONE_OFFER_FOR_ALL, best, "", short_of)
+        return PlanVerdict(VerdictCode.ONE_OFFER_FOR_ALL, best, "", short_of)
     candidates = (*findings.arms, findings.plan) if choosing else findings.arms
     none_worth_it = all(candidate.gain.upper < findings.needed.smallest_gain for candidate in candidates)
     nothing = not plan_pays and (none_worth_it or findings.needed.enough)
-    return Verdict(VerdictCode.SEND_NOTHING if nothing else VerdictCode.NOT_ENOUGH_DATA)
+    return PlanVerdict(VerdictCode.SEND_NOTHING if nothing else VerdictCode.NOT_ENOUGH_DATA)
 
 
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
@@ -144,8 +144,8 @@ class ValuedBudget:
     budget: float
     cost: float
     sends: int
-    nobody: Comparison
-    best_arm: Comparison
+    nobody: PolicyComparison
+    best_arm: PolicyComparison
 
 
 def value_budgets(problem: PlanProblem, best_arm: int) -> tuple[ValuedBudget, ...]:
@@ -194,13 +194,13 @@ class SendPlan:
 
     problem: PlanProblem
     findings: Findings
-    verdict: Verdict
+    verdict: PlanVerdict
     audience: Audience
-    limits: Limits
-    list: MemberList
-    personal: MemberList
-    value: Comparison
-    against_trial: Comparison
+    limits: PlanLimits
+    list: SendList
+    personal: SendList
+    value: PolicyComparison
+    against_trial: PolicyComparison
     budgets: tuple[ValuedBudget, ...]
 
     @property
@@ -210,7 +210,7 @@ class SendPlan:
 
 
 def make_plan(
-    problem: PlanProblem, audience: Audience | None = None, limits: Limits | None = None
+    problem: PlanProblem, audience: Audience | None = None, limits: PlanLimits | None = None
 ) -> SendPlan:
     """Return the plan for the trial's members, or for others.
 

@@ -6,7 +6,7 @@ money does not reach everybody gives its arms to a random share, so that its val
 
 import numpy as np
 
-from experiments.send_plan.problem import Limits
+from experiments.send_plan.problem import PlanLimits
 from experiments.uplift.trial import Floats, Ints
 
 NOBODY = "nobody"
@@ -37,7 +37,7 @@ def nobody(members: int, arms: int) -> Floats:
     return one_hot(np.zeros(members, dtype=np.int64), arms)
 
 
-def one_arm(arm: int, costs: Floats, limits: Limits) -> Floats:
+def one_arm(arm: int, costs: Floats, limits: PlanLimits) -> Floats:
     """Return the policy that gives one arm to everybody, or to a random share if the limits do not reach everybody.
 
     Args:
@@ -49,7 +49,7 @@ def one_arm(arm: int, costs: Floats, limits: Limits) -> Floats:
     return within(one_hot(arms, costs.shape[1] + 1), costs, limits)
 
 
-def random_arms(costs: Floats, limits: Limits) -> Floats:
+def random_arms(costs: Floats, limits: PlanLimits) -> Floats:
     """Return the policy that gives everybody, or a random share within the limits, an arm by lot, each as likely."""
     n, arms = costs.shape
     chances = np.full((n, arms + 1), 1 / arms)
@@ -57,7 +57,7 @@ def random_arms(costs: Floats, limits: Limits) -> Floats:
     return within(chances, costs, limits)
 
 
-def by_response(level: Floats, arm: int, costs: Floats, limits: Limits) -> Floats:
+def by_response(level: Floats, arm: int, costs: Floats, limits: PlanLimits) -> Floats:
     """Return the policy that gives one arm to those most likely to respond to it, whether or not it changes what they do.
 
     It reaches as many as the limits do: how many it pays to reach is what a response model does not know.
@@ -78,7 +78,7 @@ def by_response(level: Floats, arm: int, costs: Floats, limits: Limits) -> Float
     return one_hot(chosen, costs.shape[1] + 1)
 
 
-def by_rule(arm: Ints, costs: Floats, limits: Limits) -> Floats:
+def by_rule(arm: Ints, costs: Floats, limits: PlanLimits) -> Floats:
     """Return the policy of somebody's own rule, or a random share of its sends if the limits do not reach all of them.
 
     Args:
@@ -89,7 +89,7 @@ def by_rule(arm: Ints, costs: Floats, limits: Limits) -> Floats:
     return within(one_hot(arm, costs.shape[1] + 1), costs, limits)
 
 
-def within(chances: Floats, costs: Floats, limits: Limits) -> Floats:
+def within(chances: Floats, costs: Floats, limits: PlanLimits) -> Floats:
     """Return a policy with all its sends made less likely, alike, until it keeps the limits in expectation."""
     sent = chances[:, 1:].sum(axis=0)
     uses = [

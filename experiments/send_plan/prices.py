@@ -16,7 +16,7 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array, csr_array, hstack, vstack
 
 from experiments.send_plan.hull import CurvePoint, Numbers
-from experiments.send_plan.problem import Limits
+from experiments.send_plan.problem import PlanLimits
 from experiments.uplift.trial import Bools, Floats, Ints
 
 CORE = 3_000
@@ -97,7 +97,7 @@ def best_at(prices: Prices, gains: Numbers, costs: Numbers, min_roi: float = 0.0
     return np.where(worth[np.arange(len(worth)), best] > 0, best + 1, 0).astype(np.int64)
 
 
-def priced_allocation(gains: Numbers, costs: Numbers, limits: Limits) -> tuple[Ints, Prices, float]:
+def priced_allocation(gains: Numbers, costs: Numbers, limits: PlanLimits) -> tuple[Ints, Prices, float]:
     """Return who gets what, the prices, and the bound.
 
     Args:
@@ -125,7 +125,7 @@ def priced_allocation(gains: Numbers, costs: Numbers, limits: Limits) -> tuple[I
 
 
 def sampled_curve(
-    gains: Numbers, costs: Numbers, limits: Limits, here: CurvePoint
+    gains: Numbers, costs: Numbers, limits: PlanLimits, here: CurvePoint
 ) -> tuple[tuple[CurvePoint, ...], int]:
     """Return the curve over budgets with all other limits, and how many members it was computed from.
 
@@ -141,9 +141,9 @@ def sampled_curve(
     whole = float(np.maximum(costs[rows], 0).max(axis=1).sum(dtype=np.float64))
     points = [here]
     for budget in np.linspace(0, whole, _CURVE_BUDGETS):
-        tried = Limits(float(budget), None, {}, limits.min_roi)
+        tried = PlanLimits(float(budget), None, {}, limits.min_roi)
         counts = limits.share(part)
-        tried = Limits(tried.budget, counts.sends, counts.caps, limits.min_roi)
+        tried = PlanLimits(tried.budget, counts.sends, counts.caps, limits.min_roi)
         arm, prices, _ = priced_allocation(gains[rows], costs[rows], tried)
         cost, gain = (
             float(_picked(costs[rows], arm).sum()) / part,
@@ -153,7 +153,9 @@ def sampled_curve(
     return tuple(sorted(set(points), key=lambda point: (point.cost, point.gain))), len(rows)
 
 
-def _searched(gains: Numbers, costs: Numbers, limits: Limits, random: np.random.Generator) -> Iterator[Found]:
+def _searched(
+    gains: Numbers, costs: Numbers, limits: PlanLimits, random: np.random.Generator
+) -> Iterator[Found]:
     """Yield better and better plans and prices; the first prices are those of a part of the members."""
     if len(gains) <= CORE:
         yield _solved(gains.astype(np.float64), costs.astype(np.float64), limits, None)
@@ -171,7 +173,7 @@ def _searched(gains: Numbers, costs: Numbers, limits: Limits, random: np.random.
             return
 
 
-def _improved(gains: Numbers, costs: Numbers, limits: Limits, prices: Prices) -> Found:
+def _improved(gains: Numbers, costs: Numbers, limits: PlanLimits, prices: Prices) -> Found:
     """Hold the sure members to their choice, and solve the program of the unsure ones with what is left."""
     arm, margin = _choices(gains, costs, limits, prices)
     size = max(CORE, round(4 * np.sqrt(len(gains))))
@@ -186,7 +188,7 @@ def _improved(gains: Numbers, costs: Numbers, limits: Limits, prices: Prices) ->
     return Found(held, found.prices, found.inside)
 
 
-def _choices(gains: Numbers, costs: Numbers, limits: Limits, prices: Prices) -> tuple[Ints, Floats]:
+def _choices(gains: Numbers, costs: Numbers, limits: PlanLimits, prices: Prices) -> tuple[Ints, Floats]:
     """Return each member's best arm at the prices, and by how much it beats the second best choice."""
     arm = np.empty(len(gains), dtype=np.int64)
     margin = np.empty(len(gains))
@@ -199,7 +201,7 @@ def _choices(gains: Numbers, costs: Numbers, limits: Limits, prices: Prices) -> 
     return arm, margin
 
 
-def _bound(gains: Numbers, costs: Numbers, limits: Limits, prices: Prices) -> float:
+def _bound(gains: Numbers, costs: Numbers, limits: PlanLimits, prices: Prices) -> float:
     kept = 0.0
     for rows in _slices(len(gains)):
         worth = prices.worth(gains[rows], costs[rows], limits.min_roi or 0.0)
@@ -208,19 +210,19 @@ def _bound(gains: Numbers, costs: Numbers, limits: Limits, prices: Prices) -> fl
     return kept + float(_as_row(prices, limits)[np.isfinite(bounds)] @ bounds[np.isfinite(bounds)])
 
 
-def _bounds(limits: Limits) -> Floats:
+def _bounds(limits: PlanLimits) -> Floats:
     """Return the limits in the order of the program's rows: money, return, sends, caps."""
     sends = np.inf if limits.sends is None else limits.sends
     returns = np.inf if limits.min_roi is None else 0.0
     return np.array([limits.budget, returns, sends, *(limits.caps[arm] for arm in sorted(limits.caps))])
 
 
-def _as_row(prices: Prices, limits: Limits) -> Floats:
+def _as_row(prices: Prices, limits: PlanLimits) -> Floats:
     arms = [prices.arms.get(arm, 0.0) for arm in sorted(limits.caps)]
     return np.array([prices.money, prices.returns, prices.sends, *arms])
 
 
-def _usage(gains: Floats, costs: Floats, arm: Ints, limits: Limits) -> Floats:
+def _usage(gains: Floats, costs: Floats, arm: Ints, limits: PlanLimits) -> Floats:
     """Return float64[limits, s], what single sends use of each limit: of ``arm`` (from 1) at a gain and a cost."""
     short = (limits.min_roi or 0.0) * costs - gains
     return np.array(
@@ -233,12 +235,12 @@ def _picked(values: Numbers, arm: Ints) -> Floats:
     return _picked_at(values, rows, arm)
 
 
-def _used(gains: Numbers, costs: Numbers, limits: Limits, arm: Ints) -> Floats:
+def _used(gains: Numbers, costs: Numbers, limits: PlanLimits, arm: Ints) -> Floats:
     usage = _usage(_picked(gains, arm), _picked(costs, arm), arm[arm > 0], limits)
     return np.asarray(usage.sum(axis=1), dtype=np.float64)
 
 
-def _solved(gains: Floats, costs: Floats, limits: Limits, near: Near | None) -> Found:
+def _solved(gains: Floats, costs: Floats, limits: PlanLimits, near: Near | None) -> Found:
     """Solve the program of some members; who is sent fractions, one member per limit at most, gets the greatest of them.
 
     Prices that stay near given ones are the dual of limits that bend: using more than is left costs the highest price, using less
@@ -284,14 +286,14 @@ def _solved(gains: Floats, costs: Floats, limits: Limits, near: Near | None) -> 
     return Found(arm, Prices(float(row[0]), float(row[2]), capped, float(row[1])), inside)
 
 
-def _tempting(gains: Floats, costs: Floats, limits: Limits, near: Near) -> Bools:
+def _tempting(gains: Floats, costs: Floats, limits: PlanLimits, near: Near) -> Bools:
     """Return which sends can be somebody's best choice at prices near the given ones."""
     worth = near.prices.worth(gains, costs, limits.min_roi or 0.0)
     tempting: Bools = worth >= np.maximum(worth.max(axis=1), 0)[:, None] - 2 * near.width
     return tempting
 
 
-def _kept(arm: Ints, gains: Numbers, costs: Numbers, limits: Limits, prices: Prices) -> Ints:
+def _kept(arm: Ints, gains: Numbers, costs: Numbers, limits: PlanLimits, prices: Prices) -> Ints:
     """Leave out those worth least at the prices, fractions first, until every limit is kept."""
     rows = np.flatnonzero(arm)
     worth = prices.worth(gains[rows], costs[rows], limits.min_roi or 0.0)

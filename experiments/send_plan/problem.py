@@ -18,7 +18,7 @@ from experiments.uplift.trial import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PlanLimits:
     """What a plan may use.
 
     Attributes:
@@ -54,7 +54,7 @@ class Limits:
         """Whether members are counted, not only money."""
         return self.sends is not None or bool(self.caps)
 
-    def less(self, cost: float, sends_by_arm: Mapping[int, int]) -> "Limits":
+    def less(self, cost: float, sends_by_arm: Mapping[int, int]) -> "PlanLimits":
         """Return what is left after some sends; nothing is left below 0.
 
         Args:
@@ -69,7 +69,7 @@ class Limits:
             caps={arm: max(cap - sends_by_arm.get(arm, 0), 0) for arm, cap in self.caps.items()},
         )
 
-    def share(self, part: float) -> "Limits":
+    def share(self, part: float) -> "PlanLimits":
         """Return the limits of a part of the members: each amount and count in proportion, counts rounded down."""
         return replace(
             self,
@@ -91,7 +91,7 @@ without this."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PolicyComparison:
     """What a policy earns more than another one, per member of the list.
 
     Attributes:
@@ -106,7 +106,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class ScoredArms:
     """A trial whose arms are scored in net margin.
 
     Attributes:
@@ -139,8 +139,8 @@ def effective_members(chances: Floats, arm: Ints, propensity: Floats) -> float:
 
 
 def compare(
-    policy: Floats, other: Floats, scored: Scored, *, level: float = 0.05, inflation: float = 1.0
-) -> Comparison:
+    policy: Floats, other: Floats, scored: ScoredArms, *, level: float = 0.05, inflation: float = 1.0
+) -> PolicyComparison:
     """Return what a policy earns more than another, member by member, so that what they agree on makes no noise.
 
     The value of a policy is the mean over members of its chances times the scores (Dudík, Langford & Li 2011); the error of a
@@ -154,7 +154,7 @@ def compare(
         inflation: What errors are multiplied by.
     """
     more = policy - other
-    return Comparison(
+    return PolicyComparison(
         robust=inflated_mean((more * scored.robust).sum(axis=1), level, inflation),
         weighted=inflated_mean((more * scored.weighted).sum(axis=1), level, inflation),
         effective=effective_members(other, scored.arm, scored.propensity),
@@ -162,8 +162,8 @@ def compare(
 
 
 def compare_with_trial(
-    policy: Floats, net: Floats, scored: Scored, *, level: float = 0.05, inflation: float = 1.0
-) -> Comparison:
+    policy: Floats, net: Floats, scored: ScoredArms, *, level: float = 0.05, inflation: float = 1.0
+) -> PolicyComparison:
     """Return what a policy earns more than the trial did: than what its members really brought.
 
     Args:
@@ -173,7 +173,7 @@ def compare_with_trial(
         level: The accepted error of each interval.
         inflation: What errors are multiplied by.
     """
-    return Comparison(
+    return PolicyComparison(
         robust=inflated_mean((policy * scored.robust).sum(axis=1) - net, level, inflation),
         weighted=inflated_mean((policy * scored.weighted).sum(axis=1) - net, level, inflation),
         effective=float(len(net)),
@@ -261,10 +261,10 @@ class PlanProblem:
 
     arms: Sequence[str]
     audience: Audience
-    scored: Scored
+    scored: ScoredArms
     net: Floats
     predicted: Floats
-    limits: Limits
+    limits: PlanLimits
     smallest_gain: float | None = None
     differ: bool = True
     distrust: Sequence[str] = field(default=())

@@ -1,7 +1,7 @@
 """Statistics of experiments: mergeable moments in, effects with intervals out."""
 
 from experiments.stats.bandit import batched_effect, thompson_shares
-from experiments.stats.bayes import FLAT, Posterior, Prior, posterior
+from experiments.stats.bayes import FLAT, NormalPrior, Posterior, posterior
 from experiments.stats.bootstrap import (
     ResampledArm,
     bootstrap_interval,
@@ -46,7 +46,7 @@ from experiments.stats.interval import (
     relative_interval,
 )
 from experiments.stats.moments import Moments
-from experiments.stats.non_inferiority import Margin, NonInferiority, non_inferiority
+from experiments.stats.non_inferiority import NonInferiority, NonInferiorityMargin, non_inferiority
 from experiments.stats.novelty import Novelty, novelty
 from experiments.stats.outlook import Outlook, days_to_go
 from experiments.stats.power import (
@@ -88,17 +88,17 @@ __all__ = [
     "GroupSequentialLook",
     "ImbalanceCheck",
     "Interval",
-    "Margin",
     "MetricShape",
     "Moments",
     "NonInferiority",
+    "NonInferiorityMargin",
+    "NormalPrior",
     "Novelty",
     "Outlook",
     "PairEstimate",
     "Posterior",
     "PowerMethod",
     "PowerPlan",
-    "Prior",
     "Quantity",
     "ResampledArm",
     "SequentialPlan",

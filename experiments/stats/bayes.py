@@ -11,7 +11,7 @@ from experiments.stats.interval import NOTHING_VARIES, Alternative, check_level,
 
 
 @dataclass(frozen=True, slots=True)
-class Prior:
+class NormalPrior:
     """What is believed about the relative effect before the data: a normal distribution.
 
     Attributes:
@@ -23,7 +23,7 @@ class Prior:
     sd: float = math.inf
 
 
-FLAT = Prior()
+FLAT = NormalPrior()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Posterior:
     level: float
 
 
-def posterior(pair: PairEstimate, prior: Prior = FLAT, alpha: float = 0.05) -> Posterior:
+def posterior(pair: PairEstimate, prior: NormalPrior = FLAT, alpha: float = 0.05) -> Posterior:
     """Return the posterior of the relative effect.
 
     The data speak through the lift ``treatment / control - 1`` as a normal variable with the variance of the delta

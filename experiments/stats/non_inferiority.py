@@ -14,7 +14,7 @@ Method = Callable[[PairEstimate, float, Alternative], Interval]
 
 
 @dataclass(frozen=True, slots=True)
-class Margin:
+class NonInferiorityMargin:
     """The largest deterioration that is accepted; one of the two is given.
 
     Attributes:
@@ -63,7 +63,7 @@ class NonInferiority:
 
 def non_inferiority(
     pair: PairEstimate,
-    margin: Margin,
+    margin: NonInferiorityMargin,
     alpha: float,
     *,
     higher_is_better: bool,

@@ -29,7 +29,7 @@ from experiments.stats.figure import MetricShape, estimate_pair
 from experiments.stats.group_sequential import RESERVE, Spending, crossing_probabilities, spending_bounds
 from experiments.stats.interval import Alternative, check_level
 from experiments.stats.moments import Moments
-from experiments.stats.non_inferiority import Margin
+from experiments.stats.non_inferiority import NonInferiorityMargin
 
 
 class PowerMethod(StrEnum):
@@ -78,6 +78,22 @@ class TargetEffect:
 NO_EFFECT = TargetEffect(0.0)
 
 
+def parse_effect(text: str) -> TargetEffect:
+    """Return the effect that a text names: ``5%`` of the control's figure, or ``0.5`` in its unit.
+
+    Raises:
+        ValueError: The text is neither.
+    """
+    number, percent, rest = text.partition("%")
+    if rest.strip():
+        raise ValueError(f"{text!r} is not an effect; write 5% or 0.5")
+    try:
+        size = float(number)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an effect; write 5% or 0.5") from None
+    return TargetEffect(size / 100, relative=True) if percent else TargetEffect(size)
+
+
 @dataclass(frozen=True, slots=True)
 class PowerPlan:
     """The test that is planned.
@@ -110,7 +126,7 @@ class PowerPlan:
     spending: Spending = Spending.OBRIEN_FLEMING
     phi: float = 2.0
     tuned_units: int | None = None
-    margin: Margin | None = None
+    margin: NonInferiorityMargin | None = None
     higher_is_better: bool = True
 
     def __post_init__(self) -> None:
@@ -272,7 +288,12 @@ def minimal_detectable_effect(
             baseline,
             NO_EFFECT,
             units,
-            replace(plan, margin=Margin(relative=size) if relative else Margin(absolute=size)),
+            replace(
+                plan,
+                margin=NonInferiorityMargin(relative=size)
+                if relative
+                else NonInferiorityMargin(absolute=size),
+            ),
         )
 
     error = math.sqrt(_distance(baseline, NO_EFFECT, replace(plan, margin=None))[1] / units) / base

@@ -95,7 +95,7 @@ TOO_FAR_APART = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class UpliftCalibration:
     """The line through actual effects against predicted ones, for one arm.
 
     Attributes:
@@ -174,7 +174,7 @@ class GroupEffects:
 
 def calibrate(
     contrasts: Floats, predicted: Floats, *, level: float = 0.05, tests: int = 1, cross_fitted: bool = True
-) -> Calibration:
+) -> UpliftCalibration:
     """Return the calibration of one arm's predicted effects.
 
     The slope's error is robust against unequal variances and against members far from the mean (HC3 of MacKinnon & White 1985).
@@ -193,7 +193,7 @@ def calibrate(
     spread = float(away @ away)
     # Predictions that differ by the rounding of their sums are equal.
     if n < 3 or math.sqrt(spread / n) <= 1e-12 * max(abs(centre), float(np.abs(predicted).max())):
-        return Calibration(average, estimate_of(math.nan, math.nan), -math.inf, centre, level, tests)
+        return UpliftCalibration(average, estimate_of(math.nan, math.nan), -math.inf, centre, level, tests)
     slope = float(away @ contrasts) / spread
     leverage = 1 / n + away**2 / spread
     left = contrasts - average.estimate - slope * away
@@ -204,7 +204,7 @@ def calibrate(
     gate = estimate_of(
         slope, error * _inflation(cross_fitted), level=min(2 * level / tests, 1.0), degrees=n - 2
     )
-    return Calibration(
+    return UpliftCalibration(
         average,
         estimate_of(slope, error, level=level, degrees=n - 2),
         gate.lower if gate.error > 0 else -math.inf,
@@ -218,7 +218,9 @@ def _inflation(cross_fitted: bool) -> float:
     return math.sqrt(_PAIRS_MET_TWICE) if cross_fitted else 1.0
 
 
-def calibrate_arms(scores: Floats, predicted: Floats, *, level: float = 0.05) -> tuple[Calibration, ...]:
+def calibrate_arms(
+    scores: Floats, predicted: Floats, *, level: float = 0.05
+) -> tuple[UpliftCalibration, ...]:
     """Return the calibration of every arm, the level shared among them.
 
     Args:
@@ -233,7 +235,7 @@ def calibrate_arms(scores: Floats, predicted: Floats, *, level: float = 0.05) ->
     )
 
 
-def apply_all(calibrations: Sequence[Calibration], predicted: Floats) -> Floats:
+def apply_all(calibrations: Sequence[UpliftCalibration], predicted: Floats) -> Floats:
     """Return all arms' calibrated effects, float64[n, arms - 1].
 
     Args:

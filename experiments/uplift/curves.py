@@ -38,7 +38,7 @@ from experiments.uplift.trial import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Steps:
+class CurveSteps:
     """A ranking as steps: members in its order, equal ones together.
 
     Attributes:
@@ -84,14 +84,14 @@ class Curve:
         return np.interp(depths, self.depth, self.qini)
 
 
-def steps_of(ranking: Floats) -> Steps:
+def steps_of(ranking: Floats) -> CurveSteps:
     """Return a ranking as steps.
 
     Args:
         ranking: float64[n], finite; higher is earlier.
     """
     order = np.argsort(-ranking, kind="stable")
-    return Steps(order, np.append(np.flatnonzero(np.diff(ranking[order])), len(order) - 1))
+    return CurveSteps(order, np.append(np.flatnonzero(np.diff(ranking[order])), len(order) - 1))
 
 
 def arm_weights(treated: Bools, propensity: Floats) -> Floats:

@@ -13,7 +13,7 @@ from experiments.number_format import confidence, count_of
 from experiments.uplift.bands import bootstrap_areas, contrast_areas, outcome_areas
 from experiments.uplift.calibration import (
     TOO_FAR_APART,
-    Calibration,
+    UpliftCalibration,
     apply_all,
     calibrate_arms,
     effects_by_decile,
@@ -25,11 +25,11 @@ from experiments.uplift.groups import effect_groups
 from experiments.uplift.policies import policy_value
 from experiments.uplift.result import (
     ArmResult,
-    Evaluation,
     PredictionResult,
     RankingDifference,
     RankingResult,
     Unit,
+    UpliftEvaluation,
 )
 from experiments.uplift.trial import Floats, Trial
 
@@ -133,7 +133,7 @@ def definitions(*, level: float, draws: int, seed: int) -> tuple[tuple[str, str]
 _FEWEST = 2
 
 
-def evaluate_effects(
+def evaluate_uplift(
     trial: Trial,
     outcome: str,
     scores: Floats,
@@ -146,7 +146,7 @@ def evaluate_effects(
     level: float = 0.05,
     draws: int = 0,
     seed: int = 0,
-) -> Evaluation:
+) -> UpliftEvaluation:
     """Return everything that a trial says about predicted effects on one of its outcomes.
 
     Args:
@@ -192,7 +192,7 @@ def evaluate_effects(
         )
         for name, predicted in predictions.items()
     )
-    return Evaluation(
+    return UpliftEvaluation(
         outcome=outcome,
         unit=unit,
         members=len(trial),
@@ -230,7 +230,7 @@ class _Given:
         return self.scores[:, arm] - self.scores[:, 0]
 
 
-def _arm(given: _Given, arm: int, calibrations: Mapping[str, Calibration]) -> ArmResult:
+def _arm(given: _Given, arm: int, calibrations: Mapping[str, UpliftCalibration]) -> ArmResult:
     rankings, differences = _ranked(given, arm)
     return ArmResult(
         arm=given.trial.arms[arm],
@@ -283,7 +283,7 @@ def _ranked(given: _Given, arm: int) -> tuple[tuple[RankingResult, ...], tuple[R
     return tuple(results), differences
 
 
-def _prediction(given: _Given, arm: int, name: str, calibration: Calibration) -> PredictionResult:
+def _prediction(given: _Given, arm: int, name: str, calibration: UpliftCalibration) -> PredictionResult:
     contrasts, predicted = given.contrasts(arm), given.predictions[name][:, arm - 1]
     return PredictionResult(
         name=name,

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from experiments.uplift.bands import GRID
-from experiments.uplift.calibration import Calibration, Decile, GroupEffects
+from experiments.uplift.calibration import Decile, GroupEffects, UpliftCalibration
 from experiments.uplift.curves import Equivalents
 from experiments.uplift.estimate import Estimate
 from experiments.uplift.groups import EffectGroup
@@ -84,7 +84,7 @@ class PredictionResult:
     """
 
     name: str
-    calibration: Calibration
+    calibration: UpliftCalibration
     deciles: tuple[Decile, ...]
     quintiles: GroupEffects
     groups: tuple[EffectGroup, ...]
@@ -114,7 +114,7 @@ class ArmResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class UpliftEvaluation:
     """Everything that a trial says about predicted effects on one outcome.
 
     Attributes:
@@ -154,7 +154,7 @@ class Evaluation:
         )
 
 
-def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
+def evaluation_document(evaluation: UpliftEvaluation) -> dict[str, Any]:
     """Return an evaluation as plain values for JSON; what is not finite is null."""
     document: dict[str, Any] = {
         "outcome": evaluation.outcome,
@@ -185,7 +185,7 @@ def estimate_json(one: Estimate) -> dict[str, float | None]:
     }
 
 
-def calibration_json(one: Calibration) -> dict[str, Any]:
+def calibration_json(one: UpliftCalibration) -> dict[str, Any]:
     """Return a calibration as plain values."""
     return {
         "average_effect": estimate_json(one.average),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from experiments.assignment.plan import Assignment, AssignmentReason
 from server.api.checks import DEFAULT_PROGRAMME, Checker
 from server.api.fields import person
-from server.handlers.assignments import Person
+from server.handlers.assignments import Subject
 from server.storage import IdentityLink, LinkResult
 from troth.v1 import assignment_pb2, experiment_service_pb2
 
@@ -71,7 +71,7 @@ class AssignmentsRequest:
     """A checked question for assignments; no experiment ids means all that run."""
 
     programme: str
-    people: tuple[Person, ...]
+    people: tuple[Subject, ...]
     experiment_ids: tuple[str, ...]
 
 
@@ -140,7 +140,7 @@ class MemberResponses:
         self._made: dict[int, tuple[assignment_pb2.Assignment, int]] = {}
 
     def responses(
-        self, assigned: Iterable[tuple[Person, Sequence[Assignment]]]
+        self, assigned: Iterable[tuple[Subject, Sequence[Assignment]]]
     ) -> Iterator[experiment_service_pb2.StreamAssignmentsResponse]:
         """Yield the answers for the members, in their order, each answer of about one MiB at most."""
         response, size = self._empty(), 0

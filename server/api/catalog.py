@@ -14,9 +14,9 @@ from experiments.rules import describe
 from server.api.catalogue_parts import in_message_words, part_fields, part_message
 from server.api.checks import DEFAULT_PROGRAMME, Checker
 from server.api.definition import enum_number, enum_word
-from server.api.fields import Page, next_page_token, page, provenance, seconds_left, set_time
+from server.api.fields import ListPage, next_page_token, page, provenance, seconds_left, set_time
 from server.catalogue import Catalogue
-from server.catalogue.base import Part
+from server.catalogue.base import CataloguePart
 from server.catalogue.diff import CatalogueChange, Change, ChangeKind, ChangeSource
 from server.catalogue.load import parse_catalogue
 from server.catalogue.rules import SegmentSize
@@ -159,7 +159,7 @@ def change_message(change: CatalogueChange) -> pb.CatalogueChange:
     return message
 
 
-def list_request(message: _Lists, listed: str) -> tuple[str, Page]:
+def list_request(message: _Lists, listed: str) -> tuple[str, ListPage]:
     """Return the programme and the page of a list.
 
     Args:
@@ -177,7 +177,7 @@ def list_request(message: _Lists, listed: str) -> tuple[str, Page]:
 
 
 def items_response(
-    response: Answer, item: Item, programme: str, wanted: Page, found: Sequence[Part]
+    response: Answer, item: Item, programme: str, wanted: ListPage, found: Sequence[CataloguePart]
 ) -> Answer:
     """Fill a page of items.
 
@@ -196,7 +196,7 @@ def items_response(
 
 
 def changes_response(
-    programme: str, wanted: Page, found: Sequence[CatalogueChange]
+    programme: str, wanted: ListPage, found: Sequence[CatalogueChange]
 ) -> pb.ListCatalogueChangesResponse:
     """Return a page of the audit trail; ``found`` may hold one change of the next page."""
     entries = [(str(change.position), cast(Message, change_message(change))) for change in found]
@@ -229,7 +229,7 @@ def measure_response(size: SegmentSize, explanation: str) -> pb.MeasureSegmentRe
 
 
 def _page(
-    response: Answer, listing: str, programme: str, wanted: Page, entries: Sequence[tuple[str, Message]]
+    response: Answer, listing: str, programme: str, wanted: ListPage, entries: Sequence[tuple[str, Message]]
 ) -> Answer:
     listed: Any = getattr(response, listing)
     size, last = 0, ""

@@ -21,7 +21,7 @@ from server.api.assignments import parameter_message, parameter_value
 from server.api.checks import Checker
 from server.api.definition import enum_number, enum_word
 from server.catalogue import Money
-from server.catalogue.base import Part
+from server.catalogue.base import CataloguePart
 from server.errors import InvalidRequestError
 from troth.v1 import assignment_pb2
 
@@ -45,7 +45,7 @@ _NO_DAYS = (date.min, date.max)
 Filled = TypeVar("Filled", bound=Message)
 
 
-def part_message(message: Filled, part: Part) -> Filled:
+def part_message(message: Filled, part: CataloguePart) -> Filled:
     """Fill a message with a catalogue or a part of one, every default written out, and return it."""
     descriptor = cast(Descriptor, message.DESCRIPTOR)
     for name in type(part).model_fields:
@@ -87,13 +87,13 @@ def _set(message: Message, field: FieldDescriptor, value: Any) -> None:
         _set_map(target, field, value)
     elif isinstance(value, tuple):
         for entry in value:
-            if isinstance(entry, Part):
+            if isinstance(entry, CataloguePart):
                 part_message(target.add(), entry)
             else:
                 target.append(_plain(field, entry))
     elif isinstance(value, Money):
         target.CopyFrom(_money_message(value))
-    elif isinstance(value, Part):
+    elif isinstance(value, CataloguePart):
         target.SetInParent()
         part_message(target, value)
     elif isinstance(value, date):

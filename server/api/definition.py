@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from google.type.date_pb2 import Date
 
 from experiments.definition import ExperimentDefinition
-from experiments.definition.fields import Part
+from experiments.definition.fields import DefinitionPart
 from server.api.assignments import parameter_message, parameter_value
 from server.api.checks import Checker
 from troth.v1 import assignment_pb2, experiment_pb2
@@ -64,7 +64,7 @@ def _prefix(enum: EnumDescriptor) -> str:
     return enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
 
 
-def _fill(message: Message, part: Part) -> None:
+def _fill(message: Message, part: DefinitionPart) -> None:
     descriptor = cast(Descriptor, message.DESCRIPTOR)
     for name in type(part).model_fields:
         value = getattr(part, name)
@@ -77,12 +77,12 @@ def _set(message: Message, field: FieldDescriptor, value: Any) -> None:
     if isinstance(value, Mapping):
         _set_map(target, field, value)
     elif isinstance(value, tuple):
-        if value and isinstance(value[0], Part):
+        if value and isinstance(value[0], DefinitionPart):
             for entry in value:
                 _fill(target.add(), entry)
         else:
             target.extend(value)
-    elif isinstance(value, Part):
+    elif isinstance(value, DefinitionPart):
         target.SetInParent()
         _fill(target, value)
     elif isinstance(value, date):

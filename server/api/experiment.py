@@ -19,7 +19,7 @@ from experiments.definition.lifecycle import etag as content_etag
 from server.api import assignments as assignment_messages
 from server.api.checks import DEFAULT_PROGRAMME, Checker
 from server.api.definition import OUTPUT_FIELDS, definition_fields, enum_number, experiment_message
-from server.api.fields import Page, next_page_token, page, provenance, seconds_left, set_time
+from server.api.fields import ListPage, next_page_token, page, provenance, seconds_left, set_time
 from server.handlers.assignments import AssignmentHandler
 from server.handlers.change_runner import Provenance, Target
 from server.handlers.experiments import ExperimentHandler
@@ -131,7 +131,7 @@ def read_request(
     return message.programme or DEFAULT_PROGRAMME, message.experiment_id
 
 
-def list_request(message: experiment_service_pb2.ListExperimentsRequest) -> tuple[str, Page]:
+def list_request(message: experiment_service_pb2.ListExperimentsRequest) -> tuple[str, ListPage]:
     """Return the programme and the page of its experiments.
 
     Raises:
@@ -176,7 +176,7 @@ def known_message(known: KnownExperiment) -> experiment_pb2.Experiment:
 
 
 def list_response(
-    programme: str, wanted: Page, found: Sequence[KnownExperiment]
+    programme: str, wanted: ListPage, found: Sequence[KnownExperiment]
 ) -> experiment_service_pb2.ListExperimentsResponse:
     """Return a page of experiments.
 

@@ -25,7 +25,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from experiments.log.events import to_micros
 from server.api.checks import Checker
-from server.handlers.assignments import Person
+from server.handlers.assignments import Subject
 from server.handlers.change_runner import Provenance
 from troth.v1 import assignment_pb2
 
@@ -34,7 +34,7 @@ LARGEST_PAGE_SIZE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """Where a page begins and how long it may be.
 
     Attributes:
@@ -46,7 +46,7 @@ class Page:
     size: int
 
 
-def page(check: Checker, page_size: int, page_token: str, *listed: str) -> Page:
+def page(check: Checker, page_size: int, page_token: str, *listed: str) -> ListPage:
     """Return the page that a request asks for.
 
     Args:
@@ -58,7 +58,7 @@ def page(check: Checker, page_size: int, page_token: str, *listed: str) -> Page:
     check.count("page_size", page_size)
     size = min(page_size or DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE)
     if not page_token:
-        return Page("", size)
+        return ListPage("", size)
     try:
         digest, after = json.loads(base64.urlsafe_b64decode(page_token.encode()))
         known = isinstance(after, str) and digest == _digest(listed)
@@ -66,8 +66,8 @@ def page(check: Checker, page_size: int, page_token: str, *listed: str) -> Page:
         known = False
     if not known:
         check.add("page_token", "is not a next_page_token of this list; leave it out to begin anew")
-        return Page("", size)
-    return Page(after, size)
+        return ListPage("", size)
+    return ListPage(after, size)
 
 
 def next_page_token(after: str, *listed: str) -> str:
@@ -93,14 +93,14 @@ class _NamesPerson(Protocol):
     def attributes(self) -> Mapping[str, assignment_pb2.AttributeValue]: ...
 
 
-def person(check: Checker, prefix: str, message: _NamesPerson) -> Person:
+def person(check: Checker, prefix: str, message: _NamesPerson) -> Subject:
     """Return the person that a message names, by her member id, her anonymous id or both."""
     member_id, anonymous_id = message.member_id, message.anonymous_id
     if not member_id and not anonymous_id:
         check.add(f"{prefix}member_id", "is required, unless anonymous_id is given")
     check.member_id(f"{prefix}member_id", member_id)
     check.member_id(f"{prefix}anonymous_id", anonymous_id)
-    return Person(member_id, anonymous_id, attributes(check, f"{prefix}attributes", message.attributes))
+    return Subject(member_id, anonymous_id, attributes(check, f"{prefix}attributes", message.attributes))
 
 
 def attributes(

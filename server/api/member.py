@@ -14,7 +14,7 @@ import grpc
 
 from experiments.rules import AttributeValue
 from server.api.checks import DEFAULT_PROGRAMME, Checker
-from server.api.fields import Page, next_page_token, page, provenance, seconds_left, set_time
+from server.api.fields import ListPage, next_page_token, page, provenance, seconds_left, set_time
 from server.api.fields import attributes as attribute_values
 from server.catalogue.base import time_zones
 from server.catalogue.limits import DECISION
@@ -148,7 +148,7 @@ def get_response(known: KnownMember) -> member_service_pb2.GetMemberResponse:
     return response
 
 
-def changes_request(message: member_service_pb2.ListMemberChangesRequest) -> tuple[str, str, Page]:
+def changes_request(message: member_service_pb2.ListMemberChangesRequest) -> tuple[str, str, ListPage]:
     """Return the programme, the member and the page of her changes.
 
     Raises:

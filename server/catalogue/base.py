@@ -26,13 +26,13 @@ def time_zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-class Part(BaseModel):
+class CataloguePart(BaseModel):
     """Base of all parts of the catalogue."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Money(Part):
+class Money(CataloguePart):
     """An amount of money.
 
     Attributes:

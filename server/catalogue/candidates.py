@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from server.catalogue.base import Identifier, Money, OptionalIdentifier, Part, RuleText
+from server.catalogue.base import CataloguePart, Identifier, Money, OptionalIdentifier, RuleText
 from server.catalogue.limits import Budget, Cap
 
 NO_ACTION: Final = "no_action"
@@ -19,7 +19,7 @@ _Reference = Annotated[str, StringConstraints(max_length=2_000)]
 """Titles and references travel with every answer, up to 100 in one."""
 
 
-class Limited(Part):
+class Limited(CataloguePart):
     """What groups hand down to their members and candidates add to.
 
     A candidate must pass its own rules and those of all its groups; caps and budgets of a group are counted over the whole

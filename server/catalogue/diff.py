@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from server.catalogue.base import Part
+from server.catalogue.base import CataloguePart
 from server.catalogue.model import Catalogue
 
 FILE_ACTOR = "file"
@@ -124,7 +124,7 @@ def catalogue_changes(before: Catalogue | None, after: Catalogue) -> tuple[Chang
     return tuple(found)
 
 
-def _items(listing: str, before: Sequence[Part], after: Sequence[Part]) -> Iterator[Change]:
+def _items(listing: str, before: Sequence[CataloguePart], after: Sequence[CataloguePart]) -> Iterator[Change]:
     key = _LISTS[listing]
     old = {getattr(part, key): part for part in before}
     new = {getattr(part, key): part for part in after}
@@ -166,7 +166,7 @@ def _fields(item: str, path: str, before: Any, after: Any) -> Iterator[Change]:
         yield Change(ChangeKind.CHANGED, item, path, _text(before), _text(after))
 
 
-def _summary(part: Part, key: str) -> str:
+def _summary(part: CataloguePart, key: str) -> str:
     """Return the fields of an item that are not as by default, on one line."""
     content = part.model_dump(mode="json", exclude_defaults=True)
     content.pop(key)
@@ -185,7 +185,7 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Part):
+    if isinstance(value, CataloguePart):
         return value.model_dump(mode="json")
     if isinstance(value, tuple):
         return [_plain(one) for one in value]

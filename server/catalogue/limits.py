@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from server.catalogue.base import Days, EventKind, Identifier, Money, Part
+from server.catalogue.base import CataloguePart, Days, EventKind, Identifier, Money
 
 MOST_COUNTED = 100
 """No cap and no contact policy counts further than this."""
@@ -15,7 +15,7 @@ DECISION = "decision"
 _ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
-class Cap(Part):
+class Cap(CataloguePart):
     """At most so many events for each member.
 
     Attributes:
@@ -29,7 +29,7 @@ class Cap(Part):
     count: EventKind = DECISION
 
 
-class Budget(Part):
+class Budget(CataloguePart):
     """What may be given away: reserved at the decision, committed at redemption, released when it expires.
 
     Attributes:
@@ -63,7 +63,7 @@ class Budget(Part):
         return self
 
 
-class ContactPolicy(Part):
+class ContactPolicy(CataloguePart):
     """At most so many contacts with a member: decisions that gave her something, *no action* excepted.
 
     Attributes:
@@ -79,7 +79,7 @@ class ContactPolicy(Part):
     days: Days
 
 
-class QuietHours(Part):
+class QuietHours(CataloguePart):
     """When not to disturb, in the member's time zone.
 
     Attributes:
@@ -99,7 +99,7 @@ class QuietHours(Part):
         return self
 
 
-class CoolDown(Part):
+class CoolDown(CataloguePart):
     """A rest after the member said no.
 
     Attributes:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from experiments.definition.yaml_documents import problems_of, read_document
 from experiments.errors import DefinitionError, Problem
-from server.catalogue.base import Part
+from server.catalogue.base import CataloguePart
 from server.catalogue.checks import catalogue_problems
 from server.catalogue.model import Catalogue
 
@@ -62,7 +62,7 @@ def parse_catalogue(document: Mapping[str, Any], source: str) -> Catalogue:
     return catalogue
 
 
-def part_problems(error: ValidationError, model: type[Part]) -> list[Problem]:
+def part_problems(error: ValidationError, model: type[CataloguePart]) -> list[Problem]:
     """Return what pydantic found wrong with a catalogue or a part of one, in the words of the document."""
     return problems_of(error, model, _PATTERN_WORDS)
 

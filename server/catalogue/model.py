@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from experiments.rules import AttributeType
-from server.catalogue.base import Identifier, Part, RuleText, time_zones
+from server.catalogue.base import CataloguePart, Identifier, RuleText, time_zones
 from server.catalogue.candidates import Action, Candidate, Group, Offer
 from server.catalogue.limits import ContactPolicy, CoolDown, QuietHours
 from server.catalogue.policy import Arbitration, Channel, Placement, StandingArms
@@ -44,7 +44,7 @@ expiry of points (missing without one), hour 0 to 23 and weekday 1 (Monday) to 7
 none matters) and placement of the decision, the products in her basket."""
 
 
-class Segment(Part):
+class Segment(CataloguePart):
     """A named rule over member attributes. Rules ask for it with ``"SEGMENT_ID" in segments``.
 
     Attributes:
@@ -58,7 +58,7 @@ class Segment(Part):
     rule: RuleText
 
 
-class Catalogue(Part):
+class Catalogue(CataloguePart):
     """Everything that one programme decides about, and by which rules.
 
     Only its parts are checked when it is made; ``catalogue_problems`` tells whether they fit together.

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from server.catalogue.base import Identifier, Money, OptionalIdentifier, Part, RuleText
+from server.catalogue.base import CataloguePart, Identifier, Money, OptionalIdentifier, RuleText
 from server.catalogue.candidates import Lever, Probability
 from training.bundle import Task
 
@@ -14,7 +14,7 @@ OFFER_COUNT_LIMIT = 100
 Factor = Literal["probability", "value", "context", "lever", "cost"]
 
 
-class ContextWeight(Part):
+class ContextWeight(CataloguePart):
     """Makes some candidates weigh more or less while a rule holds.
 
     Attributes:
@@ -28,7 +28,7 @@ class ContextWeight(Part):
     weight: Lever
 
 
-class Arbitration(Part):
+class Arbitration(CataloguePart):
     """The formula: probability × value × context weight × lever − cost, of which parts may be left out.
 
     Value is what a response earns, less what it costs and less its points liability.
@@ -52,7 +52,7 @@ class Arbitration(Part):
     least_score: float | None = None
 
 
-class Exploration(Part):
+class Exploration(CataloguePart):
     """How much of the choice is left to chance.
 
     At every rank each offer of the shortlist that is left is chosen with a probability of at least ``least_probability``.
@@ -104,7 +104,7 @@ class Exploration(Part):
 Arm = Literal["random_eligible", "no_model", "no_levers", "no_personalisation", "holdout"]
 
 
-class StandingArms(Part):
+class StandingArms(CataloguePart):
     """Small always-on slices of members, so that the lift of each part of the formula is known at any time.
 
     Attributes:
@@ -127,7 +127,7 @@ class StandingArms(Part):
         return self
 
 
-class Channel(Part):
+class Channel(CataloguePart):
     """How an answer travels.
 
     Attributes:
@@ -143,7 +143,7 @@ class Channel(Part):
     purposes: tuple[Identifier, ...] = ()
 
 
-class Placement(Part):
+class Placement(CataloguePart):
     """Where an answer is shown.
 
     Attributes:

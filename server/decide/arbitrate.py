@@ -24,7 +24,7 @@ from server.catalogue import Arbitration, ContextWeight
 from server.decide.evidence import Evidence
 from server.decide.rules import CHANNEL
 from server.decide.score import Scored
-from server.decide.table import Floats, Places, Table, evidence_by_row
+from server.decide.table import CandidateTable, Floats, Places, evidence_by_row
 
 PROBABILITY_UNCALIBRATED = "PROBABILITY_UNCALIBRATED"
 
@@ -169,7 +169,7 @@ def _probabilities(scored: Scored, rates: Floats) -> tuple[Floats, tuple[str, ..
     return lifted, (PROBABILITY_UNCALIBRATED,)
 
 
-def _terms(table: Table, arbitration: Arbitration, *, levers: bool) -> _Terms:
+def _terms(table: CandidateTable, arbitration: Arbitration, *, levers: bool) -> _Terms:
     key = ("terms", arbitration.arbitration_id, levers)
     kept = table.kept.get(key)
     if isinstance(kept, _Terms):
@@ -185,7 +185,7 @@ def _terms(table: Table, arbitration: Arbitration, *, levers: bool) -> _Terms:
     return terms
 
 
-def _rates(table: Table, arbitration: Arbitration, evidence: Evidence) -> tuple[Floats, Floats]:
+def _rates(table: CandidateTable, arbitration: Arbitration, evidence: Evidence) -> tuple[Floats, Floats]:
     """Return over all rows how likely a response is by prior and evidence, and on how many decisions that rests."""
     key = ("rates", arbitration.default_probability)
     kept = table.kept.get(key)
@@ -199,13 +199,13 @@ def _rates(table: Table, arbitration: Arbitration, evidence: Evidence) -> tuple[
     return rates, trials
 
 
-def _values(table: Table, arbitration: Arbitration) -> Floats:
+def _values(table: CandidateTable, arbitration: Arbitration) -> Floats:
     if arbitration.default_value is None:
         return np.nan_to_num(table.values, nan=0.0)
     return np.where(np.isnan(table.values), float(arbitration.default_value.amount), table.values)
 
 
-def _contexts(table: Table, weights: Weights, attributes: Mapping[str, object]) -> Floats:
+def _contexts(table: CandidateTable, weights: Weights, attributes: Mapping[str, object]) -> Floats:
     contexts = np.ones(len(table))
     for channel_id in table.channels:
         asked = {**attributes, CHANNEL: channel_id or None}
@@ -215,7 +215,7 @@ def _contexts(table: Table, weights: Weights, attributes: Mapping[str, object]) 
     return contexts
 
 
-def _weighed_rows(table: Table, weight: ContextWeight, channel_id: str) -> Places:
+def _weighed_rows(table: CandidateTable, weight: ContextWeight, channel_id: str) -> Places:
     """Return the rows on a channel that a context weight is about; worked out once for each table."""
     key = ("context", weight.group_ids, channel_id)
     kept = table.kept.get(key)

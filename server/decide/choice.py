@@ -11,12 +11,12 @@ from experiments.log.events import ActionChoice, AssignedVariant, OfferChoice, O
 from server.catalogue import NO_ACTION
 from server.decide.arbitrate import Weighed
 from server.decide.context import Question
-from server.decide.eligibility import Codes, Passing
+from server.decide.eligibility import Codes, Eligibility
 from server.decide.explore import UNIFORM, Slate
 from server.decide.gates import Gate
 from server.decide.policy import NO_MODEL, Policy
 from server.decide.score import Scored
-from server.decide.table import Table
+from server.decide.table import CandidateTable
 
 _REMOVING = tuple((int(gate), gate.name) for gate in Gate if gate is not Gate.OPEN)
 
@@ -73,8 +73,8 @@ class Considered:
         runner_up: The row that comes next, where actions are chosen.
     """
 
-    table: Table
-    passing: Passing
+    table: CandidateTable
+    passing: Eligibility
     scored: Scored | None = None
     weighed: Weighed | None = None
     slate: Slate = field(default=Slate((), ()))

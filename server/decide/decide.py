@@ -10,13 +10,13 @@ from server.catalogue import NO_ACTION
 from server.decide.arbitrate import weigh
 from server.decide.choice import Choice, Considered, choice_of
 from server.decide.context import Question
-from server.decide.eligibility import Passing, pass_gates
+from server.decide.eligibility import Eligibility, check_eligibility
 from server.decide.explore import Quota, Rooms, Slate
 from server.decide.gates import Gate
 from server.decide.policy import HOLDOUT, NO_LEVERS, NO_MODEL, Policy, policy_of
 from server.decide.score import Scored, action_effects, score
 from server.decide.slate import AnyFloats, best, choose, in_play
-from server.decide.table import Places, Table
+from server.decide.table import CandidateTable, Places
 from server.programme.snapshot import Snapshot
 
 
@@ -36,10 +36,10 @@ def decide(snapshot: Snapshot, question: Question) -> tuple[Choice, Considered]:
     return choice_of(question, policy, assignments, considered), considered
 
 
-def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: Table) -> Considered:
+def _consider(snapshot: Snapshot, question: Question, policy: Policy, table: CandidateTable) -> Considered:
     visit, placement = question.visit, question.placement
     attributes = visit.rule_attributes(placement.placement_id, question.time, snapshot.catalogue.zone)
-    passing = pass_gates(
+    passing = check_eligibility(
         table,
         snapshot.compiled.book,
         snapshot.compiled.limits,
@@ -123,20 +123,20 @@ def _runner_up(scored: Scored, scores: AnyFloats, left: Places, slate: Slate) ->
     return next((place for place in order if table.candidates[place].candidate_id not in chosen), None)
 
 
-def _held_out(table: Table) -> Considered:
-    passing = Passing.closed(table, Gate.HELD_OUT)
+def _held_out(table: CandidateTable) -> Considered:
+    passing = Eligibility.closed(table, Gate.HELD_OUT)
     for row in table.places.get(NO_ACTION, ()):
         passing.open(row)
         return Considered(table, passing, slate=Slate((row,), (1.0,)))
     return Considered(table, passing)
 
 
-def _close(passing: Passing, before: Places, after: Places, gate: Gate) -> None:
+def _close(passing: Eligibility, before: Places, after: Places, gate: Gate) -> None:
     if len(before) != len(after):
         passing.close(np.setdiff1d(before, after, assume_unique=True), gate)
 
 
-def _quotas(snapshot: Snapshot, question: Question, table: Table, count: int) -> list[Quota]:
+def _quotas(snapshot: Snapshot, question: Question, table: CandidateTable, count: int) -> list[Quota]:
     """Return what limits the slate as a whole: the placement's limit on categories and the caps of groups."""
     if count == 1:
         return []

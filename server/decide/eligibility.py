@@ -11,9 +11,9 @@ from server.budgets.book import Closed
 from server.catalogue import NO_ACTION
 from server.decide.context import Visit
 from server.decide.gates import Gate
-from server.decide.limits import Limits
+from server.decide.limits import MemberLimits
 from server.decide.rules import RuleBook
-from server.decide.table import Places, Table
+from server.decide.table import CandidateTable, Places
 
 _MOST_PATTERNS = 64
 """So many answers of rules and ways are kept for each table, spread over its rows; most members give one of a few."""
@@ -30,7 +30,7 @@ class _Pattern:
     counts: tuple[int, ...]
 
 
-class Passing:
+class Eligibility:
     """The first gate that is closed to each row of a table, while gate after gate is asked.
 
     Attributes:
@@ -47,7 +47,7 @@ class Passing:
         self._mine = mine
 
     @classmethod
-    def closed(cls, table: Table, gate: Gate) -> "Passing":
+    def closed(cls, table: CandidateTable, gate: Gate) -> "Eligibility":
         """Return the state in which one gate is closed to all rows."""
         counts = [0] * len(Gate)
         counts[gate] = len(table)
@@ -86,16 +86,16 @@ class Passing:
 _FEW = 32
 
 
-def pass_gates(
-    table: Table,
+def check_eligibility(
+    table: CandidateTable,
     book: RuleBook,
-    limits: Limits,
+    limits: MemberLimits,
     *,
     visit: Visit,
     attributes: dict[str, object],
     closed: Closed,
     now: datetime,
-) -> Passing:
+) -> Eligibility:
     """Return which gates are closed to each row by rules, consent, limits of the member and budgets.
 
     Args:
@@ -108,7 +108,7 @@ def pass_gates(
         now: The moment of the decision.
     """
     pattern = _pattern(table, book, limits, visit=visit, attributes=attributes, now=now)
-    passing = Passing(pattern.codes, pattern.open_rows, pattern.counts, mine=False)
+    passing = Eligibility(pattern.codes, pattern.open_rows, pattern.counts, mine=False)
     if limits.everything_rests(visit.state, now):
         passing.close(passing.open_rows, Gate.COOL_DOWN)
     for rows, gate in limits.closed(table, visit.state, now):
@@ -121,9 +121,9 @@ def pass_gates(
 
 
 def _pattern(
-    table: Table,
+    table: CandidateTable,
     book: RuleBook,
-    limits: Limits,
+    limits: MemberLimits,
     *,
     visit: Visit,
     attributes: dict[str, object],
@@ -144,7 +144,7 @@ def _pattern(
     return pattern
 
 
-def _spread(table: Table, tests: Codes, ways: Sequence[int]) -> _Pattern:
+def _spread(table: CandidateTable, tests: Codes, ways: Sequence[int]) -> _Pattern:
     kinds = _first_closed(table, tests)
     of_ways = np.array(ways, dtype=np.uint8)[table.way_of_kind]
     np.copyto(kinds, of_ways, where=kinds == 0)
@@ -153,7 +153,7 @@ def _spread(table: Table, tests: Codes, ways: Sequence[int]) -> _Pattern:
     return _Pattern(codes, np.flatnonzero(codes == Gate.OPEN), tuple(counts.tolist()))
 
 
-def _first_closed(table: Table, tests: Codes) -> Codes:
+def _first_closed(table: CandidateTable, tests: Codes) -> Codes:
     """Return uint8[kinds]: the first gate that the tests of each kind close.
 
     Args:
@@ -176,7 +176,7 @@ def _open_among(codes: Codes, rows: Sequence[int] | Places) -> Places:
     return np.unique(places[codes[places] == Gate.OPEN])
 
 
-def _spent(table: Table, closed: Closed) -> Places:
+def _spent(table: CandidateTable, closed: Closed) -> Places:
     """Return the rows that budgets have closed; worked out once for each state of the budgets."""
     kept = table.kept.get(Gate.BUDGET_SPENT)
     if isinstance(kept, tuple) and kept[0] == closed.state_id:

@@ -10,7 +10,7 @@ from server.decide.choice import Considered
 from server.decide.context import Question
 from server.decide.gates import Gate
 from server.decide.rules import CHANNEL
-from server.decide.table import Table
+from server.decide.table import CandidateTable
 from server.programme.snapshot import Snapshot
 
 _RULE_GATES = {
@@ -88,7 +88,7 @@ def explain(snapshot: Snapshot, question: Question, considered: Considered) -> l
     return sorted(explained, key=lambda one: (one.gate, one.rank or len(explained) + 1, -one.score))
 
 
-def _sentence(snapshot: Snapshot, question: Question, table: Table, place: int, code: int) -> str:
+def _sentence(snapshot: Snapshot, question: Question, table: CandidateTable, place: int, code: int) -> str:
     gate, candidate = Gate(code), table.candidates[place]
     if gate in _RULE_GATES:
         return f"{_RULE_GATES[gate]}: {_rule_words(snapshot, question, table, place, gate)}"
@@ -108,7 +108,7 @@ def _sentence(snapshot: Snapshot, question: Question, table: Table, place: int, 
     return _SENTENCES[gate]
 
 
-def _rule_words(snapshot: Snapshot, question: Question, table: Table, place: int, gate: Gate) -> str:
+def _rule_words(snapshot: Snapshot, question: Question, table: CandidateTable, place: int, gate: Gate) -> str:
     """Return in words the first rule of a candidate that closed this gate."""
     book, visit = snapshot.compiled.book, question.visit
     attributes = visit.rule_attributes(

@@ -12,8 +12,8 @@ from server.catalogue import DECISION, Cap, Catalogue, CoolDown, Offer, QuietHou
 from server.decide.context import Visit
 from server.decide.explore import Quota
 from server.decide.gates import Gate
-from server.decide.table import Table, Way
-from server.members import MemberState, Tally
+from server.decide.table import CandidateTable, ChannelPattern
+from server.members import EventTally, MemberState
 
 _MICROS_A_DAY = 86_400_000_000
 REDEEMED_ONCE = Cap(most=1, count="redemption")
@@ -26,7 +26,7 @@ class _GroupCap:
     cap: Cap
 
 
-class Limits:
+class MemberLimits:
     """The limits of a catalogue, compiled once.
 
     Args:
@@ -68,7 +68,7 @@ class Limits:
             if cap.count == DECISION
         )
 
-    def of_way(self, way: Way, visit: Visit, now: datetime) -> Gate:
+    def of_way(self, way: ChannelPattern, visit: Visit, now: datetime) -> Gate:
         """Return the gate that is closed to everything that travels this way, or ``OPEN``."""
         state, channel_id = visit.state, way.channel_id
         if way.purposes and not all(state.profile.consented(channel_id, purpose) for purpose in way.purposes):
@@ -104,7 +104,9 @@ class Limits:
             for event in cool.outcome_types
         )
 
-    def closed(self, table: Table, state: MemberState, now: datetime) -> Iterator[tuple[Sequence[int], Gate]]:
+    def closed(
+        self, table: CandidateTable, state: MemberState, now: datetime
+    ) -> Iterator[tuple[Sequence[int], Gate]]:
         """Yield the rows that the member's own history closes, each lot with its gate."""
         if not state.by_candidate:
             return
@@ -113,7 +115,7 @@ class Limits:
         yield from self._closed_by_rests(table, state, micros)
         yield from self._closed_by_caps(table, state, micros)
 
-    def quotas(self, table: Table, state: MemberState, now: datetime, count: int) -> list[Quota]:
+    def quotas(self, table: CandidateTable, state: MemberState, now: datetime, count: int) -> list[Quota]:
         """Return what caps of groups leave for one slate, where that is less than the slate's length.
 
         A slate gives several offers of a group at once, each of which counts; so what a cap has left limits the slate.
@@ -142,7 +144,7 @@ class Limits:
         return found
 
     def _closed_by_rests(
-        self, table: Table, state: MemberState, micros: int
+        self, table: CandidateTable, state: MemberState, micros: int
     ) -> Iterator[tuple[Sequence[int], Gate]]:
         for (event, candidate_id), tally in state.by_candidate.items():
             for cool in self._cool_downs:
@@ -150,7 +152,7 @@ class Limits:
                     yield self._resting(cool, table, candidate_id), Gate.COOL_DOWN
 
     def _closed_by_caps(
-        self, table: Table, state: MemberState, micros: int
+        self, table: CandidateTable, state: MemberState, micros: int
     ) -> Iterator[tuple[Sequence[int], Gate]]:
         group_tallies: dict[tuple[str, Cap], int] = defaultdict(int)
         for key, tally in state.by_candidate.items():
@@ -163,7 +165,7 @@ class Limits:
             if count >= cap.most:
                 yield _rows(table, group_id), Gate.CAP_REACHED
 
-    def _resting(self, cool: CoolDown, table: Table, candidate_id: str) -> Sequence[int]:
+    def _resting(self, cool: CoolDown, table: CandidateTable, candidate_id: str) -> Sequence[int]:
         if cool.scope == "candidate":
             return table.places.get(candidate_id, ())
         if cool.scope == "group":
@@ -178,7 +180,7 @@ class Limits:
         return local >= quiet.start or local < quiet.end
 
 
-def _rows(table: Table, group_id: str) -> Sequence[int]:
+def _rows(table: CandidateTable, group_id: str) -> Sequence[int]:
     places = table.group_places.get(group_id)
     return () if places is None else places.tolist()
 
@@ -187,11 +189,11 @@ def _since(micros: int, days: float) -> int:
     return micros - round(days * _MICROS_A_DAY)
 
 
-def _counted(tally: Tally, cap: Cap, micros: int) -> int:
+def _counted(tally: EventTally, cap: Cap, micros: int) -> int:
     return tally.total if cap.days is None else tally.since(_since(micros, cap.days))
 
 
-def _is_recent(tally: Tally | None, cool: CoolDown, micros: int) -> bool:
+def _is_recent(tally: EventTally | None, cool: CoolDown, micros: int) -> bool:
     return tally is not None and tally.since(_since(micros, cool.days)) > 0
 
 

@@ -15,16 +15,16 @@ import numpy.typing as npt
 
 from experiments.log.events import OfferReason
 from server.decide.context import Visit
-from server.decide.table import Floats, Places, Table, fill_unknown
+from server.decide.table import CandidateTable, Floats, Places, fill_unknown
 from training.bundle import POPULAR_REASONS, ActionBundle, Bundle, OfferModel, Profile, Reason, explain
 
 _MOST_KEPT = 2_000
 
-Past = tuple[int | None, Profile]
+CachedProfile = tuple[int | None, Profile]
 """The member's position in the model, or ``None``, and what she bought, without the basket."""
 
 
-class Pasts:
+class ProfileCache:
     """The pasts of the members asked about last, as one model sees them. Safe to share between threads.
 
     Args:
@@ -34,10 +34,10 @@ class Pasts:
     def __init__(self, bundle: Bundle) -> None:
         self._model = bundle.model
         self._feature_instant = bundle.manifest.feature_instant
-        self._kept: dict[str, tuple[int, Past]] = {}
+        self._kept: dict[str, tuple[int, CachedProfile]] = {}
         self._keeping = threading.Lock()
 
-    def of(self, visit: Visit, now: datetime) -> Past:
+    def of(self, visit: Visit, now: datetime) -> CachedProfile:
         """Return where the member stands in the model, and her past.
 
         Args:
@@ -71,7 +71,7 @@ TASK_EXHAUSTED = "TASK_EXHAUSTED"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ScoringRequest:
     """What the model was asked, kept to explain the answer.
 
     Attributes:
@@ -102,12 +102,12 @@ class Scored:
         calibrated: Whether the scores are probabilities of a response.
     """
 
-    table: Table
+    table: CandidateTable
     places: Places
     scores: npt.NDArray[np.float32]
     ranking: str
     degradations: tuple[str, ...]
-    asked: Asked | None = None
+    asked: ScoringRequest | None = None
     from_model: bool = False
     calibrated: bool = False
 
@@ -139,7 +139,7 @@ class Scored:
 
 
 def score(
-    bundle: Bundle | None, table: Table, places: Places, visit: Visit, *, ranking: str, now: datetime
+    bundle: Bundle | None, table: CandidateTable, places: Places, visit: Visit, *, ranking: str, now: datetime
 ) -> Scored:
     """Score the candidates that the model's task is about for this member.
 
@@ -170,7 +170,7 @@ def score(
     else:
         known = columns >= 0
         scores = fill_unknown(known, model.scores(present, member, columns[known], attributes))
-    asked = Asked(model, member, past, present)
+    asked = ScoringRequest(model, member, past, present)
     return Scored(
         table,
         fitting,
@@ -183,15 +183,15 @@ def score(
     )
 
 
-def pasts_of(table: Table, bundle: Bundle) -> Pasts:
+def pasts_of(table: CandidateTable, bundle: Bundle) -> ProfileCache:
     """Return the pasts that decisions at a table share."""
     kept = table.kept.get("pasts")
-    if not isinstance(kept, Pasts):
-        kept = table.kept["pasts"] = Pasts(bundle)
+    if not isinstance(kept, ProfileCache):
+        kept = table.kept["pasts"] = ProfileCache(bundle)
     return kept
 
 
-def _of_task(table: Table, places: Places, applicable: npt.NDArray[np.bool_]) -> Places:
+def _of_task(table: CandidateTable, places: Places, applicable: npt.NDArray[np.bool_]) -> Places:
     """Return the rows that a task is about; those that the model does not know always are."""
     if applicable.all():
         return places
@@ -214,7 +214,7 @@ def _reason(reason: Reason) -> OfferReason:
 
 
 def action_effects(
-    bundle: ActionBundle | None, table: Table, places: Places, attributes: Mapping[str, object]
+    bundle: ActionBundle | None, table: CandidateTable, places: Places, attributes: Mapping[str, object]
 ) -> Floats | None:
     """Return float64[n], the effect of each row's action; NaN where the model does not know it, nothing where it knows none.
 

@@ -17,7 +17,7 @@ from server.decide.evidence import Evidence
 from server.decide.explore import Chance, Epsilon, Quota, Slate, chance_of, draw
 from server.decide.policy import Policy
 from server.decide.score import Scored
-from server.decide.table import Places, Table, evidence_by_row
+from server.decide.table import CandidateTable, Places, evidence_by_row
 
 AnyFloats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
@@ -177,7 +177,7 @@ def _shortlist(
     return chosen[best(scores[chosen], popularity[chosen], len(chosen))]
 
 
-def _offer_hashes(table: Table) -> npt.NDArray[np.uint64]:
+def _offer_hashes(table: CandidateTable) -> npt.NDArray[np.uint64]:
     kept = table.kept.get("hashes")
     if isinstance(kept, np.ndarray):
         return kept

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from server.budgets import Accounts
 from server.catalogue import Catalogue
-from server.decide.limits import Limits
+from server.decide.limits import MemberLimits
 from server.decide.rules import RuleBook
 
 
@@ -19,7 +19,7 @@ class Compiled:
     """
 
     book: RuleBook
-    limits: Limits
+    limits: MemberLimits
     accounts: Accounts
 
 
@@ -29,4 +29,4 @@ def compile_catalogue(catalogue: Catalogue) -> Compiled:
     Raises:
         RuleError: A rule is no rule over the catalogue's attributes.
     """
-    return Compiled(RuleBook(catalogue), Limits(catalogue), Accounts(catalogue))
+    return Compiled(RuleBook(catalogue), MemberLimits(catalogue), Accounts(catalogue))

@@ -22,7 +22,7 @@ Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ChannelPattern:
     """How some rows of a table travel and what for, which consent and contact policy ask about.
 
     Attributes:
@@ -35,7 +35,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class CandidateTable:
     """The candidates of a placement on a day, one row for each; actions have one for each of their channels.
 
     Attributes:
@@ -76,7 +76,7 @@ class Table:
     chains: Places
     channels: tuple[str, ...]
     channel_of_kind: Places
-    ways: tuple[Way, ...]
+    ways: tuple[ChannelPattern, ...]
     way_of_kind: Places
     values: Floats
     costs: Floats
@@ -113,7 +113,7 @@ def fill_unknown(known: npt.NDArray[np.bool_], values: npt.NDArray[np.float32]) 
     return filled
 
 
-class Tables:
+class TableCache:
     """Makes the tables of a catalogue and its models, and keeps them. Safe to share between threads.
 
     Args:
@@ -126,9 +126,9 @@ class Tables:
         self._catalogue = catalogue
         self._book = book
         self._bundles = bundles
-        self._kept: dict[tuple[str, str, date], Table] = {}
+        self._kept: dict[tuple[str, str, date], CandidateTable] = {}
 
-    def on(self, placement: Placement, channel_id: str, day: date) -> Table:
+    def on(self, placement: Placement, channel_id: str, day: date) -> CandidateTable:
         """Return the table of a placement on a local day.
 
         Args:
@@ -145,7 +145,7 @@ class Tables:
             self._kept[key] = kept
         return kept
 
-    def _make(self, placement: Placement, channel_id: str, day: date) -> Table:
+    def _make(self, placement: Placement, channel_id: str, day: date) -> CandidateTable:
         rows: list[tuple[Candidate, str]]
         if placement.decides == "actions":
             rows, outside = self._action_rows(placement, day)
@@ -167,7 +167,7 @@ class Tables:
         places: dict[str, list[int]] = defaultdict(list)
         for place, candidate_id in enumerate(ids):
             places[candidate_id].append(place)
-        return Table(
+        return CandidateTable(
             placement=placement,
             candidates=candidates,
             channel_ids=tuple(channel for _, channel in rows),
@@ -231,12 +231,14 @@ class Tables:
                 rows.extend((action, one) for one in ways)
         return rows, outside
 
-    def _kinds(self, rows: Sequence[tuple[Candidate, str]]) -> tuple[Places, Places, tuple[Way, ...]]:
-        numbers: dict[tuple[tuple[int, ...], Way], int] = {}
+    def _kinds(
+        self, rows: Sequence[tuple[Candidate, str]]
+    ) -> tuple[Places, Places, tuple[ChannelPattern, ...]]:
+        numbers: dict[tuple[tuple[int, ...], ChannelPattern], int] = {}
         kinds = np.empty(len(rows), dtype=np.int64)
         for place, (candidate, channel_id) in enumerate(rows):
             chain: tuple[int, ...] = ()
-            way = Way("", ())
+            way = ChannelPattern("", ())
             if candidate.candidate_id != NO_ACTION:
                 chain, way = self._book.chain(candidate.candidate_id), self._way(candidate, channel_id)
             kinds[place] = numbers.setdefault((chain, way), len(numbers))
@@ -246,14 +248,14 @@ class Tables:
             chains[number, : len(chain)] = chain
         return kinds, chains, tuple(way for _, way in numbers)
 
-    def _way(self, candidate: Candidate, channel_id: str) -> Way:
+    def _way(self, candidate: Candidate, channel_id: str) -> ChannelPattern:
         channel = self._catalogue.channels_by_id.get(channel_id)
         purposes = set(candidate.purposes)
         for group in self._catalogue.lineage(candidate.group_id):
             purposes.update(group.purposes)
         if channel is not None:
             purposes.update(channel.purposes)
-        return Way(channel_id, tuple(sorted(purposes)))
+        return ChannelPattern(channel_id, tuple(sorted(purposes)))
 
     def _lever(self, candidate: Candidate) -> float:
         lever = candidate.lever
@@ -304,7 +306,7 @@ def _numbered(names: Iterable[str]) -> Places:
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
 
 
-def evidence_by_row(table: Table, evidence: Evidence) -> tuple[Floats, Floats]:
+def evidence_by_row(table: CandidateTable, evidence: Evidence) -> tuple[Floats, Floats]:
     """Return decisions and responses of each row, float64[rows]; computed once for each table and state of the evidence."""
     kept = table.kept.get("evidence")
     if isinstance(kept, tuple) and kept[0] == evidence.state_id:

@@ -20,7 +20,7 @@ _MOST_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Subject:
     """Who is asked about, and what is known of her.
 
     Attributes:
@@ -34,7 +34,7 @@ class Person:
     attributes: Mapping[str, object] = field(default_factory=dict)
 
 
-class People:
+class Assigner:
     """Assigns persons: finds their ids and earlier variants in the store where the experiments need them.
 
     A plain member of a programme without links and sticky experiments costs no look into the store.
@@ -55,7 +55,7 @@ class People:
         """Look for links of this programme from now on."""
         self._linked.add(programme)
 
-    def assign(self, snapshot: Snapshot, person: Person, experiment_ids: Sequence[str]) -> list[Assignment]:
+    def assign(self, snapshot: Snapshot, person: Subject, experiment_ids: Sequence[str]) -> list[Assignment]:
         """Return the person's assignments in the experiments, in their order.
 
         Raises:
@@ -75,7 +75,7 @@ class People:
             for experiment_id in experiment_ids
         ]
 
-    def assign_placed(self, snapshot: Snapshot, person: Person, placement_id: str) -> Sequence[Assignment]:
+    def assign_placed(self, snapshot: Snapshot, person: Subject, placement_id: str) -> Sequence[Assignment]:
         """Return the person's assignments in the running experiments of a placement, by experiment id.
 
         Raises:
@@ -86,7 +86,7 @@ class People:
         placed = [one.experiment_id for one in snapshot.plan.placed.get(placement_id, ())]
         return self.assign(snapshot, person, placed)
 
-    def _ids(self, programme: str, person: Person) -> tuple[str, ...]:
+    def _ids(self, programme: str, person: Subject) -> tuple[str, ...]:
         """Return all ids of the person, the one that is hashed first."""
         member_id, anonymous_id = person.member_id, person.anonymous_id
         if programme not in self._linked:
@@ -135,13 +135,13 @@ class MemberList:
         plan_revision: Of that plan.
     """
 
-    def __init__(self, snapshot: Snapshot, people: People, experiment_ids: Sequence[str]) -> None:
+    def __init__(self, snapshot: Snapshot, people: Assigner, experiment_ids: Sequence[str]) -> None:
         self._snapshot = snapshot
         self._people = people
         self._experiment_ids = experiment_ids
         self.plan_revision = snapshot.plan.revision
 
-    def assign(self, person: Person) -> list[Assignment]:
+    def assign(self, person: Subject) -> list[Assignment]:
         """Return the assignments of one member."""
         return self._people.assign(self._snapshot, person, self._experiment_ids)
 
@@ -156,7 +156,9 @@ class AssignmentHandler:
         clock: The server's clock.
     """
 
-    def __init__(self, programmes: Programmes, people: People, store: ExperimentStore, clock: Clock) -> None:
+    def __init__(
+        self, programmes: Programmes, people: Assigner, store: ExperimentStore, clock: Clock
+    ) -> None:
         self._programmes = programmes
         self._people = people
         self._store = store

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from experiments.errors import Problem
 from experiments.rules import Rule, RuleError
 from server.catalogue import Action, Catalogue, Offer, Segment, catalogue_problems
-from server.catalogue.base import Part
+from server.catalogue.base import CataloguePart
 from server.catalogue.diff import CatalogueChange
 from server.catalogue.load import part_problems
 from server.catalogue.rules import SegmentSize, compiled, segment_attributes, size_of
@@ -35,7 +35,7 @@ class Item(Enum):
     ACTION = ("actions", "action_id", Action)
     SEGMENT = ("segments", "segment_id", Segment)
 
-    def __init__(self, listing: str, key: str, model: type[Part]) -> None:
+    def __init__(self, listing: str, key: str, model: type[CataloguePart]) -> None:
         self.listing = listing
         self.key = key
         self.model = model
@@ -93,7 +93,7 @@ class CatalogueHandler:
         except ValidationError as error:
             raise StoreUnavailableError(f"revision {revision} breaks the rules of this version") from error
 
-    def listing(self, programme: str, item: Item, after: str, most: int) -> Sequence[Part]:
+    def listing(self, programme: str, item: Item, after: str, most: int) -> Sequence[CataloguePart]:
         """Return the items whose ids come after one, by id, at most so many.
 
         Raises:
@@ -173,7 +173,7 @@ class CatalogueHandler:
         return self._runner.run(edit, changed, timeout)
 
 
-def _with(catalogue: Catalogue, item: Item, parts: tuple[Part, ...]) -> Catalogue:
+def _with(catalogue: Catalogue, item: Item, parts: tuple[CataloguePart, ...]) -> Catalogue:
     # Not a copy, which would keep what the old catalogue has worked out, such as its revision.
     fields = {name: getattr(catalogue, name) for name in Catalogue.model_fields}
     return Catalogue(**{**fields, item.listing: parts})

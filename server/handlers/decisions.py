@@ -21,7 +21,7 @@ from server.decide.context import Question, Visit
 from server.decide.decide import decide
 from server.decide.evidence import Evidence
 from server.errors import InvalidRequestError, PlacementNotFoundError, RequestIdReusedError, ServerBusyError
-from server.handlers.assignments import People, Person
+from server.handlers.assignments import Assigner, Subject
 from server.handlers.request_checks import Clock, request_time_problem
 from server.members.state import after_decision
 from server.programme.snapshot import Programmes, Snapshot
@@ -157,7 +157,7 @@ class DecisionMaker:
     def __init__(
         self,
         programmes: Programmes,
-        people: People,
+        people: Assigner,
         states: MemberStates,
         log: EventLog,
         clock: Clock,
@@ -226,7 +226,7 @@ class DecisionMaker:
         evidence = self._evidence(request.programme)
         with self._states.hold(request.programme, request.member_id) as held:
             decision_id = new_decision_id()
-            person = Person(request.member_id, attributes=request.attributes)
+            person = Subject(request.member_id, attributes=request.attributes)
             question = Question(
                 placement=attempt.placement,
                 channel_id=attempt.channel_id,

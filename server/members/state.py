@@ -39,7 +39,7 @@ class Trip:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class EventTally:
     """How often something happened.
 
     Attributes:
@@ -50,21 +50,21 @@ class Tally:
     total: int = 0
     times: tuple[int, ...] = ()
 
-    def counting(self, micros: int) -> "Tally":
+    def counting(self, micros: int) -> "EventTally":
         """Return the tally with one more."""
         if not self.times or micros >= self.times[-1]:
             times = (*self.times, micros)
         else:
             place = bisect.bisect_right(self.times, micros)
             times = (*self.times[:place], micros, *self.times[place:])
-        return Tally(self.total + 1, times[-MOST_COUNTED:])
+        return EventTally(self.total + 1, times[-MOST_COUNTED:])
 
     def since(self, micros: int) -> int:
         """Return how often after this time, counted up to what is kept."""
         return len(self.times) - bisect.bisect_right(self.times, micros)
 
 
-NEVER = Tally()
+NEVER = EventTally()
 Key = TypeVar("Key")
 
 
@@ -88,9 +88,9 @@ class MemberState:
     version: int = 0
     profile: MemberProfile = field(default_factory=MemberProfile)
     trips: tuple[Trip, ...] = ()
-    by_event: Mapping[str, Tally] = field(default_factory=dict)
-    by_candidate: Mapping[tuple[str, str], Tally] = field(default_factory=dict)
-    by_channel: Mapping[tuple[str, str], Tally] = field(default_factory=dict)
+    by_event: Mapping[str, EventTally] = field(default_factory=dict)
+    by_candidate: Mapping[tuple[str, str], EventTally] = field(default_factory=dict)
+    by_channel: Mapping[tuple[str, str], EventTally] = field(default_factory=dict)
 
     def after_profile(self, version: int, profile: MemberProfile) -> "MemberState":
         """Return the state after the programme said something new."""
@@ -148,7 +148,7 @@ class MemberState:
         )
 
 
-def _counted(tallies: Mapping[Key, Tally], keys: Sequence[Key], micros: int) -> Mapping[Key, Tally]:
+def _counted(tallies: Mapping[Key, EventTally], keys: Sequence[Key], micros: int) -> Mapping[Key, EventTally]:
     if not keys:
         return tallies
     changed = dict(tallies)
@@ -205,7 +205,7 @@ def after_outcome(state: MemberState, outcome: Outcome) -> MemberState:
     )
 
 
-class Fold:
+class StateFold:
     """Gathers the events of one member, in any order."""
 
     def __init__(self) -> None:
@@ -251,5 +251,5 @@ class Fold:
         )
 
 
-def _tallies(times: Mapping[Key, list[int]]) -> dict[Key, Tally]:
-    return {key: Tally(len(every), tuple(sorted(every)[-MOST_COUNTED:])) for key, every in times.items()}
+def _tallies(times: Mapping[Key, list[int]]) -> dict[Key, EventTally]:
+    return {key: EventTally(len(every), tuple(sorted(every)[-MOST_COUNTED:])) for key, every in times.items()}

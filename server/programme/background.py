@@ -18,7 +18,7 @@ ReadEvidence = Callable[[str, int, int], tuple[dict[str, tuple[int, int]], int]]
 reached."""
 
 
-class Responses:
+class EvidenceCache:
     """The evidence of each programme. Reading it is safe from any thread; only one brings it up to date.
 
     Args:
@@ -72,7 +72,7 @@ _log = logging.getLogger("troth.housekeeping")
 Chore = Callable[[datetime], None]
 
 
-class Housekeeping:
+class BackgroundTasks:
     """Does its chores about every second. A chore that fails is tried again; the others are done all the same.
 
     Args:

@@ -170,7 +170,7 @@ class StartError(DomainError):
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ProgrammeParts:
     """What files say about a programme.
 
     Attributes:
@@ -190,7 +190,7 @@ class Parts:
     actions: ActionBundle | None
 
 
-def open_parts(programme: str, section: ProgrammeSection) -> Parts:
+def open_parts(programme: str, section: ProgrammeSection) -> ProgrammeParts:
     """Read the files of a programme.
 
     Raises:
@@ -213,14 +213,14 @@ def open_parts(programme: str, section: ProgrammeSection) -> Parts:
         actions = open_actions(Path(section.models), programme) if section.models else None
     except BundleError as error:
         raise StartError(f"{error.message} Run `troth models pull` again.") from error
-    return Parts(programme, section.experiments, catalogue, definitions, bundles, actions)
+    return ProgrammeParts(programme, section.experiments, catalogue, definitions, bundles, actions)
 
 
 class OpeningStore(ExperimentStore, CatalogueStore, Protocol):
     """What a programme is opened from beside its files."""
 
 
-def snapshot(parts: Parts, store: OpeningStore, now: datetime) -> Snapshot:
+def snapshot(parts: ProgrammeParts, store: OpeningStore, now: datetime) -> Snapshot:
     """Return the programme as it is in force: what files say, and what the store has beside and since.
 
     A catalogue file that says something new is kept in the store as a change.
@@ -260,7 +260,7 @@ def _stored(programme: str, store: ExperimentStore) -> dict[str, KnownExperiment
     return {one.last.experiment_id: KnownExperiment.of_store(one) for one in standing}
 
 
-def _check_together(parts: Parts, stored: list[ExperimentDefinition]) -> None:
+def _check_together(parts: ProgrammeParts, stored: list[ExperimentDefinition]) -> None:
     """Refuse running experiments of the store that a change of the files has put in conflict with these."""
     running = [definition for definition in stored if definition.state is State.RUNNING]
     every = [*parts.definitions, *running]

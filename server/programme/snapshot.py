@@ -12,7 +12,7 @@ from experiments.definition import ExperimentDefinition, State
 from experiments.definition.lifecycle import etag
 from server.catalogue import Catalogue, Placement
 from server.decide.snapshot import Compiled, compile_catalogue
-from server.decide.table import Tables
+from server.decide.table import TableCache
 from server.errors import ProgrammeNotFoundError
 from server.programme.experiment_checks import PREFIX, standing_experiment
 from server.storage import StandingExperiment
@@ -74,7 +74,7 @@ class Snapshot:
     actions: ActionBundle | None = None
     sticky: frozenset[str] = field(init=False)
     compiled: Compiled = None  # type: ignore[assignment]  # compiled where it is not given
-    tables: Tables = field(init=False)
+    tables: TableCache = field(init=False)
 
     def __post_init__(self) -> None:
         sticky = frozenset(
@@ -85,7 +85,7 @@ class Snapshot:
         object.__setattr__(self, "sticky", sticky)
         if self.compiled is None:
             object.__setattr__(self, "compiled", compile_catalogue(self.catalogue))
-        object.__setattr__(self, "tables", Tables(self.catalogue, self.compiled.book, self.bundles))
+        object.__setattr__(self, "tables", TableCache(self.catalogue, self.compiled.book, self.bundles))
 
     def bundle_at(self, placement: Placement) -> Bundle | None:
         """Return the model that ranks at a placement: the one of its task, if there is one; none where actions are chosen."""

@@ -25,7 +25,7 @@ from experiments.log.events import Decision
 from experiments.log.rows import DECISION_COLUMNS, decision_from_row
 from server.errors import StoreUnavailableError
 from server.members.profile import MemberProfile, ProfileChange, profile_from_json
-from server.members.state import PURCHASE, REDEMPTION, Fold, MemberState, given
+from server.members.state import PURCHASE, REDEMPTION, MemberState, StateFold, given
 from server.storage.profile_writes import change_from_row
 from server.storage.schema import MEMBER_CHANGE_COLUMNS
 
@@ -114,7 +114,7 @@ class MemberReads(ReadPool):
         version = self._version(programme, member_id)
         if upto_version is not None:
             version = min(version, upto_version)
-        fold = Fold()
+        fold = StateFold()
         for micros, chosen in self._rows(_DECISIONS, programme, member_id, version):
             fold.decision(micros, *given(json.loads(chosen)))
         for micros, event, candidate_id, channel_id, products in self._rows(

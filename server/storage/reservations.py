@@ -76,7 +76,7 @@ def execute_many(cursor: sqlite3.Cursor, statements: Mapping[int, str], rows: Se
             start += size
 
 
-class Part(NamedTuple):
+class ReservedPart(NamedTuple):
     """What a reservation took for one candidate from one account; times and money as in ``Draw``."""
 
     candidate_id: str
@@ -90,7 +90,7 @@ class Part(NamedTuple):
 class Changed(NamedTuple):
     """A part whose state has changed, and its state before."""
 
-    part: Part
+    part: ReservedPart
     before: str
 
 
@@ -182,14 +182,14 @@ class Reservations:
         programme: str,
         question: tuple[str, *tuple[object, ...]],
         after: str,
-        applies: Callable[[Part, str, int], bool],
+        applies: Callable[[ReservedPart, str, int], bool],
     ) -> list[Changed]:
         """Give the parts to which it applies another state, told each one's state and when it was reserved."""
         self.write(cursor)
         (found,) = cursor.execute(question[0], question[1:]).fetchone()
         changed, rows = [], []
         for decision_id, reserve_time, draws, states in json.loads(found):
-            parts = [Part(*one) for one in draws]
+            parts = [ReservedPart(*one) for one in draws]
             new = list(states)
             for place, part in enumerate(parts):
                 if applies(part, states[place], reserve_time):

@@ -3,6 +3,6 @@
 from server.whatif.document import to_json
 from server.whatif.opening import Opened, opened
 from server.whatif.requests import SimulationError
-from server.whatif.simulate import Asked, Simulation, simulate
+from server.whatif.simulate import Simulation, SimulationOptions, simulate
 
-__all__ = ["Asked", "Opened", "Simulation", "SimulationError", "opened", "simulate", "to_json"]
+__all__ = ["Opened", "Simulation", "SimulationError", "SimulationOptions", "opened", "simulate", "to_json"]

@@ -18,7 +18,7 @@ Key = tuple[str, int]
 
 
 @dataclass(slots=True)
-class Page:
+class AccountState:
     """An account in one period. Money in millionths of the catalogue's currency.
 
     Attributes:
@@ -102,7 +102,7 @@ class Ledger:
     """
 
     def __init__(self, opening: OpeningBalance) -> None:
-        self.pages: dict[Key, Page] = {}
+        self.pages: dict[Key, AccountState] = {}
         self.late_redemptions = 0
         self._taken: dict[tuple[str, str], list[_Lot]] = {}
         self._by_member: dict[tuple[str, str], list[str]] = {}
@@ -226,10 +226,10 @@ class Ledger:
                     return decision_id
         return ""
 
-    def _page(self, key: Key) -> Page:
+    def _page(self, key: Key) -> AccountState:
         page = self.pages.get(key)
         if page is None:
-            page = self.pages[key] = Page()
+            page = self.pages[key] = AccountState()
         return page
 
 

@@ -26,7 +26,7 @@ from server.storage.profile_writes import change_from_row
 from server.storage.reads import EvidenceReads, MemberReads
 from server.storage.schema import COMMITTED, MEMBER_CHANGE_COLUMNS
 from server.whatif.ledger import OpeningBalance, OpenReservation, Response, Waiting
-from server.whatif.requests import Request, SimulationError
+from server.whatif.requests import SimulatedRequest, SimulationError
 
 _REQUESTS = """
     SELECT decision_id, member_id, placement_id, decide_time, coalesce(channel_id, ''), requested_count,
@@ -105,7 +105,7 @@ class LogReads(SqliteReads, MemberReads, CatalogueReads, EvidenceReads):
         ((micros,),) = self._rows(_LAST_TIME, programme)
         return None if micros is None else from_micros(micros)
 
-    def requests(self, programme: str, start: datetime, end: datetime) -> list[Request]:
+    def requests(self, programme: str, start: datetime, end: datetime) -> list[SimulatedRequest]:
         """Return what was asked in the period, in the order of the log; decisions of older versions are left out."""
         return [_request(row) for row in self._rows(_REQUESTS, programme, to_micros(start), to_micros(end))]
 
@@ -183,10 +183,10 @@ def _check(path: Path) -> None:
         )
 
 
-def _request(row: Sequence[Any]) -> Request:
+def _request(row: Sequence[Any]) -> SimulatedRequest:
     decision_id, member_id, placement_id, micros, channel_id, count = row[:6]
     attributes, basket, assignments, plan_revision, receive_micros, version = row[6:]
-    return Request(
+    return SimulatedRequest(
         key=decision_id,
         member_id=member_id,
         placement_id=placement_id,
@@ -249,7 +249,7 @@ class StartStates:
         self,
         log: LogReads,
         programme: str,
-        requests: Sequence[Request],
+        requests: Sequence[SimulatedRequest],
         profiles: Mapping[str, MemberProfile],
         from_micros: int,
     ) -> None:

@@ -20,7 +20,7 @@ from experiments.number_format import percent, plain, signed
 from server.decide.gates import Gate
 from server.whatif.run import BudgetDay
 from server.whatif.simulate import EVERYBODY, Simulation
-from server.whatif.summary import OUTRANKED, Budget, Summary
+from server.whatif.summary import OUTRANKED, BudgetUse, Summary
 
 Rows = list[tuple[str, ...]]
 MOST_ROWS = 20
@@ -138,7 +138,7 @@ def budgets(summary: Summary) -> Rows:
     return rows
 
 
-def most_used(accounts: Iterable[Budget]) -> list[Budget]:
+def most_used(accounts: Iterable[BudgetUse]) -> list[BudgetUse]:
     """Return the accounts of which anything was taken: those that ran out first, then those with the least share left."""
     used = [one for one in accounts if any(_was_drawn(day) for day in one.days)]
     return sorted(used, key=lambda one: (one.ran_out or date.max, _share_left(one)))
@@ -234,7 +234,7 @@ def _was_drawn(day: BudgetDay) -> bool:
     return bool(day.reserved_units or day.committed_units or day.released_units)
 
 
-def _share_left(budget: Budget) -> float:
+def _share_left(budget: BudgetUse) -> float:
     end = budget.days[-1]
     units = 1.0 if budget.units is None or end.left_units is None else end.left_units / max(budget.units, 1)
     money = 1.0 if budget.money is None or end.left is None else end.left / budget.money
@@ -357,7 +357,7 @@ def burn_downs(simulation: Simulation) -> list[tuple[str, Markup]]:
     return charts
 
 
-def _points(name: str, budget: Budget) -> list[dict[str, object]]:
+def _points(name: str, budget: BudgetUse) -> list[dict[str, object]]:
     in_money = budget.money is not None
     return [
         {"run": name, "day": day.day.isoformat(), "left": day.left if in_money else day.left_units}

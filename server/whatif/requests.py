@@ -27,7 +27,7 @@ from server.members.table import member_updates, read_member_table
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SimulatedRequest:
     """A question that is put to the policy.
 
     Attributes:
@@ -57,11 +57,11 @@ class Request:
     version: int | None = None
 
 
-Happening: TypeAlias = Request | Outcome | ProfileChange
+Happening: TypeAlias = SimulatedRequest | Outcome | ProfileChange
 
 
 def in_order(
-    requests: Sequence[Request], outcomes: Sequence[Outcome], changes: Sequence[ProfileChange]
+    requests: Sequence[SimulatedRequest], outcomes: Sequence[Outcome], changes: Sequence[ProfileChange]
 ) -> list[Happening]:
     """Return everything in the order in which the log took it in.
 
@@ -111,7 +111,7 @@ def in_order(
 
 
 def _merged(
-    requests: Sequence[Request], others: Sequence[tuple[int, int, Outcome | ProfileChange]]
+    requests: Sequence[SimulatedRequest], others: Sequence[tuple[int, int, Outcome | ProfileChange]]
 ) -> Iterator[Happening]:
     at = 0
     for place, request in enumerate(requests):
@@ -155,7 +155,9 @@ def read_table(path: Path) -> pl.DataFrame:
         ) from None
 
 
-def table_requests(frame: pl.DataFrame, source: str, catalogues: Sequence[Catalogue]) -> list[Request]:
+def table_requests(
+    frame: pl.DataFrame, source: str, catalogues: Sequence[Catalogue]
+) -> list[SimulatedRequest]:
     """Return the requests of a table, in the order of time.
 
     Args:
@@ -180,7 +182,7 @@ def table_requests(frame: pl.DataFrame, source: str, catalogues: Sequence[Catalo
                 f"{source}, row {number + 1}: member_id and time must not be empty.", source=source
             )
         requests.append(
-            Request(
+            SimulatedRequest(
                 key=f"request-{number}",
                 member_id=str(row["member_id"]),
                 placement_id=row["placement_id"],
@@ -201,7 +203,7 @@ def daily_requests(
     channel_id: str,
     days: tuple[date, date],
     catalogues: Sequence[Catalogue],
-) -> list[Request]:
+) -> list[SimulatedRequest]:
     """Return one request of every member at noon of every day.
 
     Args:
@@ -220,7 +222,7 @@ def daily_requests(
     while day <= last:
         moment = datetime.combine(day, _NOON, catalogues[0].zone)
         requests += [
-            Request(
+            SimulatedRequest(
                 key=f"{day}-{member_id}",
                 member_id=member_id,
                 placement_id=placement_id,

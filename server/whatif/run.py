@@ -24,10 +24,10 @@ from server.errors import RequestError
 from server.handlers.decisions import DecisionRequest, placement_of
 from server.members.state import PURCHASE, REDEMPTION
 from server.programme.snapshot import Snapshot
-from server.whatif.ledger import EvidenceBefore, Ledger, OpeningBalance, Page
+from server.whatif.ledger import AccountState, EvidenceBefore, Ledger, OpeningBalance
 from server.whatif.log import StartStates
-from server.whatif.requests import Happening, Request
-from server.whatif.tally import Answered, Tally, worth_of
+from server.whatif.requests import Happening, SimulatedRequest
+from server.whatif.tally import Answered, SimulationCounts, worth_of
 from server.whatif.world import World
 
 DELAY = timedelta(hours=1)
@@ -51,7 +51,7 @@ class AssumedResponses:
         self._waiting: list[tuple[int, int, Outcome]] = []
         self.count = 0
 
-    def draw(self, request: Request, given: Sequence[tuple[str, str, float]]) -> None:
+    def draw(self, request: SimulatedRequest, given: Sequence[tuple[str, str, float]]) -> None:
         """Draw the responses to an answer.
 
         Args:
@@ -68,7 +68,7 @@ class AssumedResponses:
         while self._waiting and self._waiting[0][0] <= micros:
             yield heapq.heappop(self._waiting)[2]
 
-    def _put(self, request: Request, candidate_id: str, channel_id: str, rank: int) -> None:
+    def _put(self, request: SimulatedRequest, candidate_id: str, channel_id: str, rank: int) -> None:
         moment = request.time + DELAY
         outcome = Outcome(
             programme=self._programme,
@@ -161,7 +161,7 @@ class BurnDown:
         """Note how every account stands at the end of a day, at the moment of its last request."""
         for one in self.followed.values():
             period = one.account.schedule.at(micros).period
-            page = self._ledger.pages.get((one.account.account_id, period), Page())
+            page = self._ledger.pages.get((one.account.account_id, period), AccountState())
             units, money = page.spent
             limit, limit_micros = one.account.units, one.account.micros
             one.days.append(
@@ -222,7 +222,7 @@ class Run:
     """
 
     snapshot: Snapshot
-    tally: Tally
+    tally: SimulationCounts
     burn_down: BurnDown
     responses: int
     late_redemptions: int
@@ -232,7 +232,7 @@ def run(
     snapshot: Snapshot,
     setting: Setting,
     report: Callable[[int], None] = lambda _: None,
-    on_choice: Callable[[Request, Choice], None] = lambda _request, _choice: None,
+    on_choice: Callable[[SimulatedRequest, Choice], None] = lambda _request, _choice: None,
 ) -> Run:
     """Answer every request.
 
@@ -244,7 +244,7 @@ def run(
     """
     runner = _Runner(snapshot, setting, on_choice)
     for number, happening in enumerate(setting.happenings):
-        if isinstance(happening, Request):
+        if isinstance(happening, SimulatedRequest):
             runner.ask(happening)
         elif not isinstance(happening, Outcome):
             runner.world.profile_changed(happening)
@@ -257,7 +257,7 @@ def run(
 
 class _Runner:
     def __init__(
-        self, snapshot: Snapshot, setting: Setting, on_choice: Callable[[Request, Choice], None]
+        self, snapshot: Snapshot, setting: Setting, on_choice: Callable[[SimulatedRequest, Choice], None]
     ) -> None:
         self._snapshot = snapshot
         self._setting = setting
@@ -271,12 +271,12 @@ class _Runner:
             window=snapshot.catalogue.response_window,
             interval=setting.evidence_interval,
         )
-        self._tally = Tally(snapshot.catalogue, keep_rows=setting.keep_rows)
+        self._tally = SimulationCounts(snapshot.catalogue, keep_rows=setting.keep_rows)
         self._burn_down = BurnDown(self._accounts, self.world.ledger)
         self._responses = AssumedResponses(setting.programme, setting.seed) if setting.assume else None
         self._last: tuple[date, int] | None = None
 
-    def ask(self, request: Request) -> None:
+    def ask(self, request: SimulatedRequest) -> None:
         day = request.time.astimezone(self._snapshot.catalogue.zone).date()
         if self._last is not None and day > self._last[0]:
             self._burn_down.end_day(*self._last)
@@ -312,7 +312,7 @@ class _Runner:
             self.world.ledger.late_redemptions,
         )
 
-    def _decide(self, request: Request, placement: Placement, channel_id: str, day: date) -> None:
+    def _decide(self, request: SimulatedRequest, placement: Placement, channel_id: str, day: date) -> None:
         closed, evidence = self.world.at(request.time)
         while True:
             choice, considered = self._choose(request, placement, channel_id, closed, evidence)
@@ -339,7 +339,12 @@ class _Runner:
         self._on_choice(request, choice)
 
     def _choose(
-        self, request: Request, placement: Placement, channel_id: str, closed: Closed, evidence: Evidence
+        self,
+        request: SimulatedRequest,
+        placement: Placement,
+        channel_id: str,
+        closed: Closed,
+        evidence: Evidence,
     ) -> tuple[Choice, Considered]:
         assigned = request.assigned
         if assigned is None:
@@ -360,7 +365,7 @@ class _Runner:
         )
         return decide(self._snapshot, question)
 
-    def _meet(self, request: Request) -> None:
+    def _meet(self, request: SimulatedRequest) -> None:
         state = self.world.state(request.member_id)
         visit = Visit(state, request.attributes, request.basket)
         attributes = visit.rule_attributes(request.placement_id, request.time, self._snapshot.catalogue.zone)

@@ -17,7 +17,7 @@ from server.whatif.ledger import EvidenceBefore
 from server.whatif.log import LogReads, StartStates
 from server.whatif.opening import Opened
 from server.whatif.requests import (
-    Request,
+    SimulatedRequest,
     SimulationError,
     daily_requests,
     in_order,
@@ -156,7 +156,7 @@ Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SimulationOptions:
     """What to simulate.
 
     Attributes:
@@ -215,7 +215,9 @@ class Simulation:
     today_run: Run
 
 
-def simulate(opened: Opened, asked: Asked, report: Report = lambda _what, _done, _total: None) -> Simulation:
+def simulate(
+    opened: Opened, asked: SimulationOptions, report: Report = lambda _what, _done, _total: None
+) -> Simulation:
     """Simulate a revision and what is in force today. Nothing is written.
 
     Args:
@@ -240,7 +242,9 @@ def simulate(opened: Opened, asked: Asked, report: Report = lambda _what, _done,
     new_run = today_run
     if new is not opened.today:
         new_run = run(new, setting, lambda done: report("Deciding with the revision", done, total))
-    days = [one.time.astimezone(zone).date() for one in setting.happenings if isinstance(one, Request)]
+    days = [
+        one.time.astimezone(zone).date() for one in setting.happenings if isinstance(one, SimulatedRequest)
+    ]
     return Simulation(
         programme=opened.programme,
         first_day=min(days),
@@ -256,7 +260,7 @@ def simulate(opened: Opened, asked: Asked, report: Report = lambda _what, _done,
     )
 
 
-def prepared(opened: Opened, asked: Asked, new: Snapshot) -> Setting:
+def prepared(opened: Opened, asked: SimulationOptions, new: Snapshot) -> Setting:
     """Return what is asked, and how things stood before.
 
     Args:
@@ -300,10 +304,10 @@ def prepared(opened: Opened, asked: Asked, new: Snapshot) -> Setting:
 
 def _requests(
     opened: Opened,
-    asked: Asked,
+    asked: SimulationOptions,
     profiles: Mapping[str, MemberProfile],
     catalogues: tuple[Catalogue, Catalogue],
-) -> list[Request]:
+) -> list[SimulatedRequest]:
     zone = opened.today.catalogue.zone
     if asked.from_day is not None and asked.until_day is not None and asked.from_day > asked.until_day:
         raise SimulationError(f"--from {asked.from_day} is after --until {asked.until_day}.")
@@ -334,7 +338,7 @@ def _requests(
     return _some(found, f"The log has no decisions from {from_day} until {until_day}", asked)
 
 
-def _some(requests: list[Request], nothing: str, asked: Asked) -> list[Request]:
+def _some(requests: list[SimulatedRequest], nothing: str, asked: SimulationOptions) -> list[SimulatedRequest]:
     if not requests:
         named = asked.from_day is not None or asked.until_day is not None
         hint = "; name other days with --from and --until." if named else "."

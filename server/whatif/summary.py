@@ -60,7 +60,7 @@ class Unreached:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class BudgetUse:
     """An account, day by day. Money in the catalogue's currency.
 
     Attributes:
@@ -154,7 +154,7 @@ class Summary:
     late_redemptions: int
     reached: tuple[Reach, ...]
     unreached: tuple[Unreached, ...]
-    budgets: tuple[Budget, ...]
+    budgets: tuple[BudgetUse, ...]
     contacts: tuple[Contacts, ...]
     policy_members: Mapping[str, int]
     placements: tuple[PlacementAnswers, ...]
@@ -182,7 +182,7 @@ def summarise(done: Run) -> Summary:
         reached=_reached(done),
         unreached=_unreached(done),
         budgets=tuple(
-            Budget(
+            BudgetUse(
                 account_id,
                 one.account.units,
                 None if one.account.micros is None else one.account.micros / 1_000_000,

@@ -15,9 +15,9 @@ from experiments.log.events import ActionChoice, OfferChoice, to_micros
 from server.catalogue import DECISION, NO_ACTION, Catalogue
 from server.decide.choice import Choice, Considered
 from server.decide.gates import Gate
-from server.decide.table import Table, response_cost
+from server.decide.table import CandidateTable, response_cost
 from server.members import MemberState
-from server.whatif.requests import Request
+from server.whatif.requests import SimulatedRequest
 
 UNKNOWN_PROBABILITY = 0.01
 """Of a response where neither model nor candidate nor arbitration says how likely it is."""
@@ -122,16 +122,16 @@ class OfMember:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    table: Table
+    table: CandidateTable
     base: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TallyRow:
     """One candidate of one answer, or an empty answer; see ``server.whatif.document``."""
 
-    request: Request
+    request: SimulatedRequest
     day: date
     rank: int
     candidate_id: str
@@ -155,7 +155,7 @@ class Answered:
         state: The member's state after it.
     """
 
-    request: Request
+    request: SimulatedRequest
     day: date
     choice: Choice
     considered: Considered
@@ -163,7 +163,7 @@ class Answered:
     state: MemberState
 
 
-class Tally:
+class SimulationCounts:
     """Takes in one decision after another.
 
     Args:
@@ -195,9 +195,9 @@ class Tally:
         self.valued = 0
         self.value = 0.0
         self.cost = 0.0
-        self.rows: list[Row] = []
+        self.rows: list[TallyRow] = []
 
-    def refused(self, request: Request) -> None:
+    def refused(self, request: SimulatedRequest) -> None:
         """Count a request that the catalogue cannot answer."""
         self._at(request.placement_id).unanswered += 1
 
@@ -230,7 +230,7 @@ class Tally:
         ):
             candidate_id, channel_id = table.candidates[place].candidate_id, table.channel_ids[place]
             if self._keep_rows:
-                row = Row(
+                row = TallyRow(
                     request,
                     day,
                     rank,
@@ -267,7 +267,7 @@ class Tally:
             member.contacts.update(channels)
             self._count_policies(request.member_id, channels, answered.state, request.time)
         if self._keep_rows and not places:
-            self.rows.append(Row(request, day, 0, "", "", 0.0, choice.slate_propensity, None, False))
+            self.rows.append(TallyRow(request, day, 0, "", "", 0.0, choice.slate_propensity, None, False))
 
     def gates(self) -> dict[str, Counter[Gate]]:
         """Return how often each candidate met each gate; ``OPEN`` where it could be chosen."""

@@ -13,7 +13,7 @@ from server.members.profile import ProfileChange
 from server.members.state import PURCHASE, REDEMPTION, after_outcome, given
 from server.whatif.ledger import Awaiting, EvidenceBefore, Ledger, OpeningBalance, Waiting
 from server.whatif.log import StartStates
-from server.whatif.requests import Request
+from server.whatif.requests import SimulatedRequest
 
 RETURN = "return"
 _RESPONSES = (REDEMPTION, PURCHASE)
@@ -68,14 +68,14 @@ class World:
             self._due = now + self._interval
         return self.book.closed(now), self._evidence
 
-    def reserve(self, request: Request, draws: Sequence[Draw]) -> frozenset[str]:
+    def reserve(self, request: SimulatedRequest, draws: Sequence[Draw]) -> frozenset[str]:
         """Reserve what a decision takes, and return the candidates that an account refused; then nothing is reserved."""
         refused = self.ledger.reserve(request.key, request.member_id, draws, to_micros(request.time))
         keys = {(draw.account_id, draw.period) for draw in draws}
         self.book.spent(self.ledger.spent(keys))
         return refused
 
-    def gave(self, request: Request, choice: Choice, channel_id: str) -> MemberState:
+    def gave(self, request: SimulatedRequest, choice: Choice, channel_id: str) -> MemberState:
         """Take in a decision, and return the member's state after it."""
         chosen = [
             *((offer.offer_id, channel_id) for offer in choice.offers),
@@ -93,7 +93,7 @@ class World:
             )
         return state
 
-    def refused(self, request: Request) -> None:
+    def refused(self, request: SimulatedRequest) -> None:
         """Take in a request that the catalogue cannot answer: it gives nothing."""
         self._given[request.key] = frozenset()
 

@@ -11,10 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cli import campaign as campaign_run
-from cli import output
-from cli.campaign import read_members
+from cli import campaign_run, output
 from cli.campaign_result import SCHEMA
+from cli.campaign_run import read_members
 from experiments.errors import AnalysisError
 from tests.cli.deciding import Command, Deciding
 from tests.cli.in_process import run

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from cli.demo.replay import Trip, covered_products, hits, trips_of_weeks
+from cli.demo.replay import HeldOutTrip, covered_products, hits, trips_of_weeks
 from cli.demo.workspace import catalogue_of
 from server.catalogue import Catalogue, dump_catalogue, load_catalogue
 from tests.training.synthetic import dataset, noon
@@ -24,9 +24,9 @@ def two_trips() -> OfferDataset:
     return dataset(rows, {offer: sorted(products) for offer, products in COVERS.items()})
 
 
-def trip(**bought: str) -> Trip:
+def trip(**bought: str) -> HeldOutTrip:
     values = {product: Decimal(value) for product, value in bought.items()}
-    return Trip("t1", "m1", datetime(2017, 12, 5, tzinfo=UTC), values)
+    return HeldOutTrip("t1", "m1", datetime(2017, 12, 5, tzinfo=UTC), values)
 
 
 def test_an_offer_is_hit_by_any_of_its_products() -> None:

@@ -13,7 +13,7 @@ from experiments.analysis import ExperimentResult, analyze_table, error_rates
 from experiments.definition import parse_experiment
 from experiments.pages import ReportContext, build_report
 from experiments.pages.experiment_verdict import measured_rate
-from experiments.pages.experiment_words import Figures, amount, many, money_step
+from experiments.pages.experiment_words import FigureFormat, amount, many, money_step
 from tests.experiments.pages import Page
 
 CONTEXT = ReportContext(title="Title", subtitle="Subtitle", generated_time=datetime(2026, 5, 4, tzinfo=UTC))
@@ -301,4 +301,4 @@ def test_units_have_regular_plurals(noun: str, plural: str) -> None:
 )
 def test_a_unit_that_the_name_begins_with_is_said_once(unit: str, name: str, written: str) -> None:
     """A figure reads with its unit and what it is of, and no word twice."""
-    assert Figures(factor=1.0, decimals=2, unit=unit, change_unit=unit).value_of(0.186, name) == written
+    assert FigureFormat(factor=1.0, decimals=2, unit=unit, change_unit=unit).value_of(0.186, name) == written

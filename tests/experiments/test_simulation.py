@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments.aa_test import Simulation, simulate
+from experiments.aa_test import AATest, simulate
 from experiments.aa_test.splits import random_splits, scaled
 from experiments.definition import ExperimentDefinition, parse_experiment
 from experiments.errors import AnalysisError
@@ -134,7 +134,7 @@ def test_an_effect_is_found_and_covered() -> None:
 def test_the_same_seed_gives_the_same_result() -> None:
     """Results depend on the seed only."""
 
-    def run(seed: int) -> Simulation:
+    def run(seed: int) -> AATest:
         return simulate(definition(), table(500), runs=100, looks=2, seed=seed)
 
     assert run(3) == run(3)

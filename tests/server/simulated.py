@@ -17,7 +17,7 @@ from server.handlers.change_runner import Provenance
 from server.handlers.decisions import DecisionRequest
 from server.members.profile import ProfileUpdate
 from server.metrics import Metrics
-from server.whatif import Asked, Simulation, opened, simulate
+from server.whatif import Simulation, SimulationOptions, opened, simulate
 
 START = datetime(2026, 5, 1, 6, tzinfo=UTC)
 _TIMEOUT_S = 20.0
@@ -67,7 +67,7 @@ def write_requests(folder: Path, rows: list[dict[str, Any]]) -> Path:
 def simulated(config: Path, **asked: Any) -> Simulation:
     """Simulate the only programme of a configuration."""
     with opened(load_config(config), "default", at(0)) as source:
-        return simulate(source, Asked(**asked))
+        return simulate(source, SimulationOptions(**asked))
 
 
 class Serving:

@@ -15,7 +15,7 @@ from server.api.catalogue_parts import RENAMED, in_message_words, part_fields, p
 from server.api.checks import Checker
 from server.api.definition import enum_number, enum_word
 from server.catalogue import Catalogue, candidates, limits, model, policy
-from server.catalogue.base import Part
+from server.catalogue.base import CataloguePart
 from server.errors import InvalidRequestError
 from tests.server import catalogue_scene as scene
 from troth.v1 import catalog_pb2, catalog_policy_pb2
@@ -25,11 +25,11 @@ MESSAGES: dict[str, Any] = {
     name: getattr(module, name) for module in MODULES for name in module.DESCRIPTOR.message_types_by_name
 }
 ENUMS: list[Any] = [enum for module in MODULES for enum in module.DESCRIPTOR.enum_types_by_name.values()]
-PARTS: list[type[Part]] = [
+PARTS: list[type[CataloguePart]] = [
     value
     for module in (candidates, limits, model, policy)
     for value in vars(module).values()
-    if isinstance(value, type) and issubclass(value, Part) and value.__module__ == module.__name__
+    if isinstance(value, type) and issubclass(value, CataloguePart) and value.__module__ == module.__name__
 ]
 ABSTRACT = {candidates.Limited, candidates.Candidate}
 

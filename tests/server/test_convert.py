@@ -29,7 +29,7 @@ from server.decide.score import (
     TASK_EXHAUSTED,
 )
 from server.errors import InvalidRequestError
-from server.handlers.assignments import Person
+from server.handlers.assignments import Subject
 from tests.server import scene
 from training.bundle import ReasonCode
 from troth.v1 import (
@@ -383,4 +383,4 @@ def test_assignments_request_is_read_as_sent() -> None:
     )
 
     assert (read.programme, read.experiment_ids) == ("default", ("b", "a"))
-    assert read.people == (Person("Zoë"),)
+    assert read.people == (Subject("Zoë"),)

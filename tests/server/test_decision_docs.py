@@ -1,4 +1,4 @@
-"""docs/decisions.md says what the code does."""
+"""docs/decision-path.md says what the code does."""
 
 import re
 from typing import get_args
@@ -8,7 +8,7 @@ from server.catalogue.policy import Arm
 from server.decide.gates import Gate
 from tests.server.process import ROOT
 
-PAGE = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "decision-path.md").read_text(encoding="utf-8")
 
 
 def _first_cells(heading: str) -> list[str]:

@@ -9,7 +9,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from experiments.definition import ExperimentDefinition, parse_experiment
-from experiments.definition.fields import Part
+from experiments.definition.fields import DefinitionPart
 from experiments.errors import DefinitionError
 from server.api.checks import Checker
 from server.api.definition import OUTPUT_FIELDS, definition_fields, enum_number, enum_word, experiment_message
@@ -258,13 +258,17 @@ def test_state_is_told(state: str) -> None:
     assert "state" not in definition_fields(Checker(), "", message)
 
 
-def _parts(part: type[Part]) -> set[type[Part]]:
+def _parts(part: type[DefinitionPart]) -> set[type[DefinitionPart]]:
     return {part}.union(*(_parts(one) for one in part.__subclasses__()))
 
 
 def test_model_and_messages_have_the_same_fields() -> None:
     """Each part of the definition model has its message with the same field names; a field added to one alone is noticed."""
-    parts = {one.__name__: one for one in _parts(Part) if one.__module__.startswith("experiments.definition")}
+    parts = {
+        one.__name__: one
+        for one in _parts(DefinitionPart)
+        if one.__module__.startswith("experiments.definition")
+    }
     parts.pop("Part")
 
     assert parts.keys() == MESSAGES.keys()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.log.events import OfferChoice, to_micros
-from server.programme.background import Responses
+from server.programme.background import EvidenceCache
 from server.storage import SqliteEventLog
 from server.whatif.ledger import Awaiting, EvidenceBefore, Waiting
 from tests.server.test_storage import NOW, decision, outcome
@@ -48,7 +48,7 @@ def _answer(
 
 
 def _known(log: SqliteEventLog, *moments: datetime) -> list[dict[str, tuple[int, int]]]:
-    responses = Responses(log.evidence_until, lambda _: WINDOW, timedelta(0))
+    responses = EvidenceCache(log.evidence_until, lambda _: WINDOW, timedelta(0))
     found = []
     for moment in moments:
         responses.follow(["default"], moment)

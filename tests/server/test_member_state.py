@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from experiments.log.events import ACTIONS, ActionChoice, Decision, OfferChoice, Outcome, to_micros
 from experiments.rules import AttributeValue
 from server.catalogue.limits import MOST_COUNTED
-from server.members import MemberProfile, MemberState, Tally, Trip
+from server.members import EventTally, MemberProfile, MemberState, Trip
 from server.members.profile import ProfileUpdate
-from server.members.state import MOST_TRIPS, Fold, after_decision, after_outcome
+from server.members.state import MOST_TRIPS, StateFold, after_decision, after_outcome
 from server.storage import ProfileUpdates, SqliteEventLog, reads
 from tests.server.test_storage import NOW, PATIENT_S, decision, outcome
 
@@ -145,7 +145,7 @@ def test_fold_does_not_depend_on_order(
 )
 def test_tally_counts_within_its_bound(times: list[int], since: int) -> None:
     """A tally counts all, keeps the latest times, and tells how many came after a moment as far as any limit counts."""
-    tally = Tally()
+    tally = EventTally()
     for time in times:
         tally = tally.counting(time)
 
@@ -157,7 +157,7 @@ def test_tally_counts_within_its_bound(times: list[int], since: int) -> None:
 def test_many_events_at_once_are_bounded_too() -> None:
     """Folded at once or one by one, no more trips and times of a member are kept than the bounds say."""
     numbers = range(MOST_TRIPS + MOST_COUNTED)
-    one, fold = MemberState(MEMBER), Fold()
+    one, fold = MemberState(MEMBER), StateFold()
     for number in numbers:
         event = happened(number, number, "purchase", product_ids=("tea", "bread"), channel_id="app")
         one = following(one, event)
@@ -180,15 +180,15 @@ def test_what_a_decision_gives() -> None:
 
     first, second = to_micros(NOW), to_micros(NOW + timedelta(minutes=1))
     assert state.version == 4
-    assert state.by_event == {"decision": Tally(2, (first, second))}
+    assert state.by_event == {"decision": EventTally(2, (first, second))}
     assert state.by_candidate == {
-        ("decision", "a"): Tally(1, (first,)),
-        ("decision", "b"): Tally(1, (first,)),
-        ("decision", "care"): Tally(1, (second,)),
+        ("decision", "a"): EventTally(1, (first,)),
+        ("decision", "b"): EventTally(1, (first,)),
+        ("decision", "care"): EventTally(1, (second,)),
     }
     assert state.by_channel == {
-        ("decision", "app"): Tally(1, (first,)),
-        ("decision", "email"): Tally(1, (second,)),
+        ("decision", "app"): EventTally(1, (first,)),
+        ("decision", "email"): EventTally(1, (second,)),
     }
 
 

@@ -12,8 +12,8 @@ from experiments.log.events import Decision
 from server.config import load_config
 from server.decide.choice import Choice
 from server.decide.replay import differences
-from server.whatif import Asked, SimulationError, opened
-from server.whatif.requests import Request
+from server.whatif import SimulationError, SimulationOptions, opened
+from server.whatif.requests import SimulatedRequest
 from server.whatif.run import run
 from server.whatif.simulate import prepared
 from tests.server.simulated import (
@@ -100,12 +100,12 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Decision
     return config, decisions
 
 
-def choices(config: Path, asked: Asked) -> dict[str, Choice]:
+def choices(config: Path, asked: SimulationOptions) -> dict[str, Choice]:
     """Return what the catalogue in force answers, by the key of the request."""
     found: dict[str, Choice] = {}
     with opened(load_config(config), "default", START) as source:
 
-        def keep(request: Request, choice: Choice) -> None:
+        def keep(request: SimulatedRequest, choice: Choice) -> None:
             found[request.key] = choice
 
         run(source.today, prepared(source, asked, source.today), on_choice=keep)
@@ -116,7 +116,7 @@ def test_every_answer_is_that_of_the_log(lived: tuple[Path, list[Decision]]) -> 
     """Budgets, caps, contacts, segments, cool-downs, chance: all come out bit for bit as the server had them."""
     config, decisions = lived
 
-    found = choices(config, Asked())
+    found = choices(config, SimulationOptions())
 
     assert {decision.decision_id for decision in decisions} == found.keys()
     for number, decision in enumerate(decisions):
@@ -139,7 +139,7 @@ def test_what_was_before_the_period_counts(lived: tuple[Path, list[Decision]]) -
     """Simulating only the second day starts from what the log has of the first: members, budgets, evidence."""
     config, decisions = lived
 
-    found = choices(config, Asked(from_day=NEXT_DAY.date()))
+    found = choices(config, SimulationOptions(from_day=NEXT_DAY.date()))
 
     of_day = [decision for decision in decisions if decision.decide_time >= NEXT_DAY]
     assert {decision.decision_id for decision in of_day} == found.keys()
@@ -163,7 +163,7 @@ def test_another_seed_is_another_draw(lived: tuple[Path, list[Decision]]) -> Non
     config, decisions = lived
 
     def answers(seed: int) -> list[tuple[str, ...]]:
-        found = choices(config, Asked(seed=seed))
+        found = choices(config, SimulationOptions(seed=seed))
         return [tuple(one.offer_id for one in found[decision.decision_id].offers) for decision in decisions]
 
     assert answers(5) == answers(5)

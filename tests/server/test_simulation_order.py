@@ -3,12 +3,14 @@
 from experiments.log.events import Outcome, from_micros
 from server.members import MemberProfile
 from server.members.profile import ProfileChange
-from server.whatif.requests import Request, in_order
+from server.whatif.requests import SimulatedRequest, in_order
 
 
-def request(key: str, member_id: str, micros: int, version: int | None = None) -> Request:
+def request(key: str, member_id: str, micros: int, version: int | None = None) -> SimulatedRequest:
     """Return a request that came in at a moment, and made a version of its member."""
-    return Request(key, member_id, "home", from_micros(micros), receive_micros=micros, version=version)
+    return SimulatedRequest(
+        key, member_id, "home", from_micros(micros), receive_micros=micros, version=version
+    )
 
 
 def outcome(event_id: str, member_id: str, micros: int, version: int) -> Outcome:
@@ -24,11 +26,13 @@ def change(member_id: str, micros: int, version: int) -> ProfileChange:
     return ProfileChange("default", member_id, version, from_micros(micros), "", "", None, MemberProfile())
 
 
-def names(requests: list[Request], outcomes: list[Outcome], changes: list[ProfileChange]) -> list[str]:
+def names(
+    requests: list[SimulatedRequest], outcomes: list[Outcome], changes: list[ProfileChange]
+) -> list[str]:
     """Return what comes in which order."""
     found = []
     for one in in_order(requests, outcomes, changes):
-        if isinstance(one, Request):
+        if isinstance(one, SimulatedRequest):
             found.append(one.key)
         else:
             found.append(one.event_id if isinstance(one, Outcome) else f"change of {one.member_id}")

@@ -11,8 +11,8 @@ from scipy import sparse
 from tests.training.histories import fit_data
 from training.bundle import AttributeCodes, Ids, OfferModel, Task
 from training.bundle.scorers import AnyScorer, Personal, Popular
-from training.evaluation import Evaluation, Fold, evaluate, paired_difference
-from training.offers.recipe import Kind, Known, Part, Recipe
+from training.evaluation import Fold, ModelEvaluation, evaluate, paired_difference
+from training.offers.recipe import Kind, Known, Recipe, RecipePart
 from training.offers.recording import OffersRecorder
 from training.offers.result import COUNTING, JobInfo, TrainedModel, TrainOffersResult, TrialRecord
 from training.recommenders.frequency import DecayedFrequency, Popularity
@@ -107,7 +107,7 @@ def trained_model(name: str, fold: Fold, task: Task = Task.REPLENISH) -> Trained
         for number in range(2)
     ]
     # Only what counts is fitted here; the scorers of the others are made up.
-    single = Part.of(name, DecayedFrequency()) if name == COUNTING else None
+    single = RecipePart.of(name, DecayedFrequency()) if name == COUNTING else None
     nothing = np.full(OFFERS, -1, np.int32)
     return TrainedModel(
         recipe=None if single is None else Recipe(Kind.SINGLE, (single,), 7, True, AttributeCodes()),
@@ -152,7 +152,7 @@ def record_job(
     *,
     job: JobInfo | None = None,
     fold: Fold | None = None,
-    champion: tuple[str, Evaluation] | None = None,
+    champion: tuple[str, ModelEvaluation] | None = None,
 ) -> TrainOffersResult:
     """Record a job with these models; the best on validation becomes challenger.
 

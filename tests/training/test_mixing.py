@@ -24,7 +24,7 @@ from training.offers.mixture import (
     select_weights,
     spreads,
 )
-from training.offers.problem import Problem
+from training.offers.problem import TrainingProblem
 from training.offers.sources import from_tables
 from training.recommenders import Ease, ItemItem, Popularity
 
@@ -184,7 +184,7 @@ def test_no_member_is_judged_by_weights_that_she_taught(
     source = from_tables(
         Tables(tmp_path / "t.parquet", "member_id", "offer_id", time_column="time"), None, seed=1
     )
-    problem = Problem(source.purchases, source.split, (5,), "ndcg@5", 1)
+    problem = TrainingProblem(source.purchases, source.split, (5,), "ndcg@5", 1)
     (fold,) = problem.validation
     scorers: list[AnyScorer] = [kind().fit(fold.data, seed=1) for kind in (Popularity, ItemItem)]
     taught: list[set[int]] = []

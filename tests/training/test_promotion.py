@@ -25,7 +25,7 @@ from tests.training.small_jobs import (
 from training.bundle import OfferModel, Task, write_bundle
 from training.bundle.scorers import Personal
 from training.errors import RegistryError
-from training.evaluation import Estimate
+from training.evaluation import MetricEstimate
 from training.offers.result import COUNTING, TrainOffersResult
 from training.promotion import promote, rollback
 from training.promotion_checks import (
@@ -247,9 +247,9 @@ def test_versions_and_aliases_that_are_not_there(store: Path, waiting: TrainOffe
         rollback(store, "waiting", TASK)
 
 
-SURE, CHANCE = Estimate(0.02, 0.001), Estimate(0.02, 0.02)
-SURE_LOSS, CHANCE_LOSS = Estimate(-0.02, 0.001), Estimate(-0.02, 0.02)
-EQUAL, UNKNOWN = Estimate(0.0, 0.0), Estimate(0.02, float("nan"))
+SURE, CHANCE = MetricEstimate(0.02, 0.001), MetricEstimate(0.02, 0.02)
+SURE_LOSS, CHANCE_LOSS = MetricEstimate(-0.02, 0.001), MetricEstimate(-0.02, 0.02)
+EQUAL, UNKNOWN = MetricEstimate(0.0, 0.0), MetricEstimate(0.02, float("nan"))
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,9 @@ EQUAL, UNKNOWN = Estimate(0.0, 0.0), Estimate(0.02, float("nan"))
         (None, SURE_LOSS, False, "0.0200 below ease, version 3"),
     ],
 )
-def test_the_rule(counting: Estimate | None, champion: Estimate | None, approved: bool, says: str) -> None:
+def test_the_rule(
+    counting: MetricEstimate | None, champion: MetricEstimate | None, approved: bool, says: str
+) -> None:
     """Beat counting for sure and do not fall below the champion; counting itself must not lose for sure."""
     judgement = judge(
         COUNTING if counting is None else "als",

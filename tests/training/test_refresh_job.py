@@ -17,12 +17,13 @@ from training.evaluation.folds import fit_data
 from training.offers.champion import evaluate_champion
 from training.offers.job import train_offers
 from training.offers.options import JobOptions
-from training.offers.problem import Problem, one_thread_of_algebra, popular_scores
+from training.offers.problem import TrainingProblem, popular_scores
 from training.offers.recipe import Known, Recipe
 from training.offers.refresh_job import refresh_model
 from training.offers.refreshing import RefreshResult, refit
 from training.offers.sources import from_tables
 from training.promotion import promote, rollback
+from training.threads import one_thread_of_algebra
 from training.tracking import ModelRegistry, compare_versions, pull_model
 
 # It comes from inside mlflow, which is not ours to mend.
@@ -116,7 +117,7 @@ class Shop:
         trained = self.job.model(model).model
         with one_thread_of_algebra():
             scorer = refit(recipe, trained.scorer, data, Known.of(whole, recipe, moment), Task.REPLENISH)
-        problem = Problem(whole, self.source.split, (5,), "ndcg@5", SEED)
+        problem = TrainingProblem(whole, self.source.split, (5,), "ndcg@5", SEED)
         return problem.model(data, scorer)
 
 
@@ -266,7 +267,7 @@ def test_a_later_job_measures_the_champion_by_what_had_not_seen_the_truths(shop:
     shop.crown("als")
     shop.refresh(shop.everything.filter(pl.col("day") < DAYS - 10))
     last = shop.refresh(shop.everything)
-    problem = Problem(shop.source.purchases, shop.source.split, (5,), "ndcg@5", SEED)
+    problem = TrainingProblem(shop.source.purchases, shop.source.split, (5,), "ndcg@5", SEED)
     with one_thread_of_algebra():
         found = evaluate_champion(shop.store, "default", problem, [make() for make in shop.source.split.test])
     test = shop.job.model("als").test

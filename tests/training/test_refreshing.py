@@ -17,7 +17,7 @@ from training.data.purchases import ROW_SCHEMA, Purchases
 from training.data.tables import Tables, load_tables
 from training.errors import TrainingError
 from training.evaluation.folds import fit_data
-from training.offers.recipe import Kind, Known, Part, Recipe, recipe_of
+from training.offers.recipe import Kind, Known, Recipe, RecipePart, recipe_of
 from training.offers.refreshing import add_purchases, check_features, data_of, grow, grow_ids, refit
 from training.recommenders import Als, DecayedFrequency, Ease, SeasonalPopularity, Warp
 from training.tracking.evidence import KNOWN_FILE, RECIPE_FILE, read_recipe, write_recipe
@@ -165,7 +165,10 @@ def test_a_recipe_that_cannot_be_read_asks_for_a_training(change: dict[str, obje
 
 def test_trees_that_learned_from_other_columns_ask_for_a_training() -> None:
     """What the trees look at must be what is computed now, column by column."""
-    part, codes = Part.of("decayed_frequency", DecayedFrequency()), AttributeCodes(("tier",), (("gold",),))
+    part, codes = (
+        RecipePart.of("decayed_frequency", DecayedFrequency()),
+        AttributeCodes(("tier",), (("gold",),)),
+    )
     names = feature_names(["decayed_frequency"], ["tier"])
     check_features(Recipe(Kind.RANKER, (part,), 1, True, AttributeCodes(), names), codes)
     with pytest.raises(TrainingError, match=r"look at other numbers.*train once"):
@@ -175,11 +178,11 @@ def test_trees_that_learned_from_other_columns_ask_for_a_training() -> None:
 def test_settings_come_back_as_they_were() -> None:
     """A part gives the very settings it was made of; a recommender or a setting that is gone asks for a training."""
     settings = Als(factors=7, weighting="binary")
-    assert Part.of("als", settings).settings() == settings
+    assert RecipePart.of("als", settings).settings() == settings
     with pytest.raises(TrainingError, match="no recommender 'magic' any more"):
-        Part("x", "magic", {}).settings()
+        RecipePart("x", "magic", {}).settings()
     with pytest.raises(TrainingError, match="settings of x are none of this Troth"):
-        Part("x", "als", {"speed": 3}).settings()
+        RecipePart("x", "als", {"speed": 3}).settings()
 
 
 def test_covers_and_attributes_grow_with_what_they_are_of(tmp_path: Path) -> None:
@@ -238,9 +241,9 @@ def test_covers_and_attributes_grow_with_what_they_are_of(tmp_path: Path) -> Non
         attributes=part.members.codes,
     )
     parts = [
-        Part.of("warp", Warp(factors=4, epochs=2), weight=0.5),
-        Part.of("ease", Ease(), weight=0.3),
-        Part.of("decayed_frequency", DecayedFrequency(), weight=0.2),
+        RecipePart.of("warp", Warp(factors=4, epochs=2), weight=0.5),
+        RecipePart.of("ease", Ease(), weight=0.3),
+        RecipePart.of("decayed_frequency", DecayedFrequency(), weight=0.2),
     ]
     recipe = recipe_of(Kind.MIXTURE, parts, part, 1)
     grown = grow(before, Known.of(part, recipe, until), whole.member_ids, whole.product_ids)
@@ -273,7 +276,7 @@ def test_seasons_are_read_from_the_calendar_day_by_day(tmp_path: Path) -> None:
         .with_rows(later.with_columns(product=pl.col("product") + 1), moment)
     )
     known = replace(known_of(PRODUCTS), calendar=calendar)
-    recipe = Recipe(Kind.SINGLE, (Part.of("s", SeasonalPopularity()),), 1, True, AttributeCodes())
+    recipe = Recipe(Kind.SINGLE, (RecipePart.of("s", SeasonalPopularity()),), 1, True, AttributeCodes())
     write_recipe(tmp_path, recipe, known)
     read, kept = read_recipe(tmp_path / RECIPE_FILE, tmp_path / KNOWN_FILE)
 

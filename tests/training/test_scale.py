@@ -16,10 +16,10 @@ from training.bundle.scorers import Mixture, Personal
 from training.data.histories import build_history
 from training.data.tables import Tables
 from training.errors import DatasetError
-from training.evaluation import Estimate, Fold, evaluate, evaluation, ranking
-from training.offers.problem import Problem
+from training.evaluation import Fold, MetricEstimate, evaluate, evaluation, ranking
+from training.offers.problem import TrainingProblem
 from training.offers.sources import from_tables
-from training.offers.tuning import Budget, StudyRecord, Tried, run_study
+from training.offers.tuning import StudyRecord, Tried, TuningBudget, run_study
 from training.recommenders import DecayedFrequency, TifuKnn
 from training.recommenders.associations import nearest, nearest_among, pruned, pruned_sparse, without_diagonal
 from training.recommenders.ease import invert_in_place
@@ -29,14 +29,14 @@ KS = (5, 10)
 
 
 @pytest.fixture(scope="module")
-def problem(tmp_path_factory: pytest.TempPathFactory) -> Problem:
+def problem(tmp_path_factory: pytest.TempPathFactory) -> TrainingProblem:
     """A job on a small table of the benchmark's kind."""
     path = tmp_path_factory.mktemp("scale") / "table.parquet"
     write_interactions(Shape(20_000, 400, 150, 3), path)
     source = from_tables(
         Tables(path, "member_id", "offer_id", time_column="time", value_column="value"), None, seed=1
     )
-    return Problem(source.purchases, source.split, KS, "ndcg@5", 1)
+    return TrainingProblem(source.purchases, source.split, KS, "ndcg@5", 1)
 
 
 def purchase_rows(seed: int) -> pl.DataFrame:
@@ -148,7 +148,9 @@ def test_passes_are_bounded_by_steps() -> None:
     assert passes(30, 1_000_000, 100_000) == 1
 
 
-def test_large_folds_are_ranked_on_a_sample(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_folds_are_ranked_on_a_sample(
+    problem: TrainingProblem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A fold with more cases than allowed is ranked on as many as the sample holds; others are ranked whole."""
     fold = problem.validation[0]
     model = problem.model(fold.data, DecayedFrequency().fit(fold.data, seed=1))
@@ -165,7 +167,7 @@ def test_large_folds_are_ranked_on_a_sample(problem: Problem, monkeypatch: pytes
 
 @pytest.mark.parametrize("shared", [0, 1_000])
 def test_diversity_is_that_of_the_buyers(
-    problem: Problem, monkeypatch: pytest.MonkeyPatch, shared: int
+    problem: TrainingProblem, monkeypatch: pytest.MonkeyPatch, shared: int
 ) -> None:
     """Shared or not, cosines are those between the columns of who bought what."""
     monkeypatch.setattr(ranking, "_MOST_SHARED", shared)
@@ -190,12 +192,12 @@ def test_no_trial_begins_that_would_not_end_in_time(tmp_path: Path) -> None:
         run_study(
             DecayedFrequency.suggest,
             [DecayedFrequency()],
-            lambda _: Tried({"ndcg@5": Estimate(0.5, 0.1)}, 100.0, 20.0, {}),
+            lambda _: Tried({"ndcg@5": MetricEstimate(0.5, 0.1)}, 100.0, 20.0, {}),
             metric="ndcg@5",
             store=tmp_path,
             name="study",
             seed=1,
-            budget=Budget(1, seconds),
+            budget=TuningBudget(1, seconds),
             done=tried.append,
         )
 

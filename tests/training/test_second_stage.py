@@ -12,12 +12,12 @@ from bench.scale_data import Shape, write_interactions
 from training.bundle.features import FALLING, RISING
 from training.data.tables import Tables
 from training.errors import TrainingError
-from training.offers.problem import Problem
+from training.offers.problem import TrainingProblem
 from training.offers.second_stage import SecondStage
 from training.offers.second_stage_rows import RankingRows
 from training.offers.second_stage_trees import FittedTrees, TreeSettings, direction, fit_trees
 from training.offers.sources import FEW_CASES, from_tables
-from training.offers.tuning import Budget, Chosen
+from training.offers.tuning import Chosen, TuningBudget
 from training.recommenders import DecayedFrequency
 
 NAMES = ("trips", "days_since_last", "offer_products")
@@ -139,7 +139,7 @@ def test_what_serves_learns_from_validation_too(tmp_path: Path, monkeypatch: pyt
     source = from_tables(
         Tables(tmp_path / "t.parquet", "member_id", "offer_id", time_column="time"), None, seed=1
     )
-    problem = Problem(source.purchases, source.split, (5,), "ndcg@5", 1, (TreeSettings(rounds=5),))
+    problem = TrainingProblem(source.purchases, source.split, (5,), "ndcg@5", 1, (TreeSettings(rounds=5),))
     counting = DecayedFrequency()
     scorers = tuple(counting.fit(fold.data, seed=1) for fold in problem.validation)
     models = [problem.model(problem.validation[0].data, scorers[0])]
@@ -153,7 +153,7 @@ def test_what_serves_learns_from_validation_too(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("training.offers.second_stage.fit_trees", fit)
     stage = SecondStage(problem, {counting.name: chosen}, lambda _: None)
     stage.prepare()
-    learned = stage.choose(store=tmp_path, study="s", budget=Budget(1), done=lambda _: None)
+    learned = stage.choose(store=tmp_path, study="s", budget=TuningBudget(1), done=lambda _: None)
     before = seen[-1]
     stage.refit(learned.settings, problem.validation[0].label_end)
     validation = seen[-1] - before

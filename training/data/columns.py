@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from experiments.aggregates.tables import open_table
+from experiments.aggregates.tables import TableSource, open_table
 from experiments.errors import AnalysisError
 from training.errors import DatasetError
 
@@ -19,7 +19,7 @@ _NUMBER_UNITS = ((1e8, DAY_SECONDS), (1e11, 1.0), (1e14, 1e-3), (1e17, 1e-6), (f
 _FIRST_DATE, _LAST_DATE = 1900_01_01, 2100_12_31
 
 
-def open_frame(path: Path) -> pl.LazyFrame:
+def open_frame(path: TableSource) -> pl.LazyFrame:
     """Open a table without reading it.
 
     Raises:
@@ -31,7 +31,7 @@ def open_frame(path: Path) -> pl.LazyFrame:
         raise DatasetError(error.message, **error.metadata) from error
 
 
-def as_ids(column: pl.Series, path: Path, name: str) -> pl.Series:
+def as_ids(column: pl.Series, path: TableSource, name: str) -> pl.Series:
     """Return ids as texts.
 
     Args:
@@ -55,7 +55,7 @@ def as_ids(column: pl.Series, path: Path, name: str) -> pl.Series:
     return column.cast(pl.String)
 
 
-def require(frame: pl.LazyFrame, path: Path, column: str, kind: str) -> None:
+def require(frame: pl.LazyFrame, path: TableSource, column: str, kind: str) -> None:
     """Refuse a table without a column.
 
     Raises:
@@ -117,7 +117,7 @@ def _parsed(column: pl.Series) -> pl.Series:
             return column
 
 
-def refuse(wrong: pl.Series, path: Path, column: str, what: str) -> None:
+def refuse(wrong: pl.Series, path: TableSource, column: str, what: str) -> None:
     """Refuse a column with wrong rows.
 
     Args:

@@ -1,11 +1,11 @@
 """A user's own tables as purchases: read, checked by name, coded."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
 from training.bundle.scorers import Covers
 from training.data.columns import as_days, as_ids, fingerprint, open_frame, refuse, require
 from training.data.purchases import Purchases, encode_attributes
@@ -30,15 +30,15 @@ class Tables:
         test: Interactions of a given test split.
     """
 
-    interactions: Path
+    interactions: TableSource
     member_column: str
     offer_column: str
-    members: Path | None = None
-    offers: Path | None = None
-    covers: Path | None = None
+    members: TableSource | None = None
+    offers: TableSource | None = None
+    covers: TableSource | None = None
     time_column: str = ""
     value_column: str = ""
-    test: Path | None = None
+    test: TableSource | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ def load_tables(tables: Tables) -> LoadedTables:
     return LoadedTables(purchases, truths)
 
 
-def _read_rows(path: Path, tables: Tables, covered: str) -> pl.DataFrame:
+def _read_rows(path: TableSource, tables: Tables, covered: str) -> pl.DataFrame:
     frame = open_frame(path)
     names = frame.collect_schema().names()
     product_column = tables.offer_column
@@ -138,7 +138,7 @@ def _read_rows(path: Path, tables: Tables, covered: str) -> pl.DataFrame:
     return rows.with_columns(time=days).with_columns(trip=pl.col("time").floor().cast(pl.Int64))
 
 
-def _read_covers(path: Path, tables: Tables) -> tuple[pl.DataFrame, str]:
+def _read_covers(path: TableSource, tables: Tables) -> tuple[pl.DataFrame, str]:
     """Return ``offer`` and ``product`` of a table of two columns, and what its column of products is called."""
     frame = open_frame(path)
     names = frame.collect_schema().names()
@@ -168,7 +168,7 @@ def _covers_columns(names: list[str], asked: str, bought: list[str]) -> tuple[st
     return offer, next((name for name in products if name != offer), next(n for n in names if n != offer))
 
 
-def _read_things(path: Path | None, column: str, ids: pl.Series) -> pl.DataFrame | None:
+def _read_things(path: TableSource | None, column: str, ids: pl.Series) -> pl.DataFrame | None:
     """Return a table of attributes with the ids as texts in a column ``id``, or ``None``."""
     if path is None:
         return None
@@ -224,7 +224,7 @@ def _categories(offers: pl.DataFrame | None, ids: pl.Series) -> np.ndarray[tuple
     return np.full(len(ids), -1, np.int32)
 
 
-def _values(column: pl.Series, path: Path, name: str) -> pl.Series:
+def _values(column: pl.Series, path: TableSource, name: str) -> pl.Series:
     if not column.dtype.is_numeric():
         raise DatasetError(f"Column {name!r} of {path} is of type {column.dtype}; values are numbers.")
     numbers = column.cast(pl.Float64)

@@ -1,8 +1,8 @@
 """How offer models are compared: folds in time, the whole catalogue, paired differences with honest errors."""
 
 from training.evaluation.evaluation import (
-    Estimate,
-    Evaluation,
+    MetricEstimate,
+    ModelEvaluation,
     evaluate,
     join_halves,
     mean_estimate,
@@ -11,13 +11,13 @@ from training.evaluation.evaluation import (
     ratio_estimate,
     sample_note,
 )
-from training.evaluation.folds import Fold, Split
+from training.evaluation.folds import DataSplit, Fold
 
 __all__ = [
-    "Estimate",
-    "Evaluation",
+    "DataSplit",
     "Fold",
-    "Split",
+    "MetricEstimate",
+    "ModelEvaluation",
     "evaluate",
     "join_halves",
     "mean_estimate",

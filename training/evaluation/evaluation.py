@@ -26,7 +26,7 @@ Z_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class MetricEstimate:
     """A number and how sure it is.
 
     Attributes:
@@ -43,7 +43,9 @@ class Estimate:
         return self.value - Z_95 * self.standard_error, self.value + Z_95 * self.standard_error
 
 
-def ratio_estimate(numerators: npt.NDArray[np.float64], denominators: npt.NDArray[np.float64]) -> Estimate:
+def ratio_estimate(
+    numerators: npt.NDArray[np.float64], denominators: npt.NDArray[np.float64]
+) -> MetricEstimate:
     """Estimate a ratio of member sums, with members as clusters.
 
     The trips of one member are alike, so they are not independent; members are. The standard error is the delta
@@ -63,10 +65,10 @@ def ratio_estimate(numerators: npt.NDArray[np.float64], denominators: npt.NDArra
     ratio = float(numerators.sum()) / total
     residuals = numerators - ratio * denominators
     spread = float(np.sqrt(np.sum(residuals**2) / (members - 1) / members))
-    return Estimate(value=ratio, standard_error=spread / (total / members))
+    return MetricEstimate(value=ratio, standard_error=spread / (total / members))
 
 
-def mean_estimate(values: npt.NDArray[np.float64]) -> Estimate:
+def mean_estimate(values: npt.NDArray[np.float64]) -> MetricEstimate:
     """Estimate a mean over members.
 
     Raises:
@@ -80,7 +82,7 @@ SAMPLED_CASES = 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class ModelEvaluation:
     """How one model did.
 
     Attributes:
@@ -90,7 +92,7 @@ class Evaluation:
         lists: The ranked lists of each fold.
     """
 
-    metrics: Mapping[str, Estimate]
+    metrics: Mapping[str, MetricEstimate]
     cases: Mapping[str, npt.NDArray[np.float64]]
     members: npt.NDArray[np.int32]
     lists: tuple[RankedLists, ...]
@@ -105,7 +107,7 @@ def evaluate(
     seed: int = 0,
     score: Score = score_known,
     progress: Callable[[int, int], None] | None = None,
-) -> Evaluation:
+) -> ModelEvaluation:
     """Rank the cases of folds, each by the model fitted on that fold, and measure.
 
     Args:
@@ -134,7 +136,7 @@ def evaluate(
 
 def summarise(
     lists: Sequence[RankedLists], folds: Sequence[Fold], ks: Sequence[int], *, probabilities: Sequence[bool]
-) -> Evaluation:
+) -> ModelEvaluation:
     """Measure ranked lists.
 
     Args:
@@ -162,17 +164,17 @@ def summarise(
     weights = np.array([len(part.members) for part in lists if len(part.members)], dtype=np.float64)
     for name in whole[0]:
         value = float(np.average([part[name] for part in whole], weights=weights))
-        metrics[name] = Estimate(value, float("nan"))
-    return Evaluation(metrics, cases_of, members, tuple(lists))
+        metrics[name] = MetricEstimate(value, float("nan"))
+    return ModelEvaluation(metrics, cases_of, members, tuple(lists))
 
 
 def join_halves(
-    first: Evaluation,
-    second: Evaluation,
+    first: ModelEvaluation,
+    second: ModelEvaluation,
     in_first: Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]],
     folds: Sequence[Fold],
     ks: Sequence[int],
-) -> Evaluation:
+) -> ModelEvaluation:
     """Return an evaluation made of two of the same cases: some members as the first ranks them, the rest as the second.
 
     Args:
@@ -199,17 +201,17 @@ def sample_note(folds: Sequence[Fold], most_cases: int) -> str:
     return f"Ranked on a sample, which the errors account for: {'; '.join(parts)}." if parts else ""
 
 
-def over_members(values: npt.NDArray[np.float64], members: npt.NDArray[np.int32]) -> Estimate:
+def over_members(values: npt.NDArray[np.float64], members: npt.NDArray[np.int32]) -> MetricEstimate:
     """Return the mean over cases with its error over members, who may have several cases; NaN cases do not count."""
     counted = ~np.isnan(values)
     _, position = np.unique(members[counted], return_inverse=True)
     if len(position) == 0 or position.max() < 1:
-        return Estimate(float(values[counted].mean()) if counted.any() else 0.0, float("nan"))
+        return MetricEstimate(float(values[counted].mean()) if counted.any() else 0.0, float("nan"))
     sums = np.bincount(position, weights=values[counted]).astype(np.float64)
     return ratio_estimate(sums, np.bincount(position).astype(np.float64))
 
 
-def paired_difference(evaluation: Evaluation, baseline: Evaluation, metric: str) -> Estimate:
+def paired_difference(evaluation: ModelEvaluation, baseline: ModelEvaluation, metric: str) -> MetricEstimate:
     """Return the difference on the same cases; taken within each case first, so what makes cases differ cancels.
 
     Raises:

@@ -44,7 +44,7 @@ class Fold:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class DataSplit:
     """What is used for what.
 
     Attributes:

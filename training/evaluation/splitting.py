@@ -12,8 +12,8 @@ from training.data.purchases import Purchases
 from training.errors import DatasetError
 from training.evaluation.folds import (
     HORIZON_DAYS,
+    DataSplit,
     Fold,
-    Split,
     describe_day,
     fit_data,
     offer_rows,
@@ -33,7 +33,7 @@ def temporal_split(
     end: float | None = None,
     horizon: float = HORIZON_DAYS,
     min_buyers: int = 1,
-) -> Split:
+) -> DataSplit:
     """Hold out the last ``horizon`` days as test, the ones before as validation, and those before to train on.
 
     Args:
@@ -59,7 +59,7 @@ def temporal_split(
         )
     test, validation = last - horizon, last - 2 * horizon
     fold = partial(window_fold, purchases=purchases, horizon=horizon, min_buyers=min_buyers)
-    return Split(
+    return DataSplit(
         task=task,
         train=_earlier_folds(purchases, first, validation, horizon, fold),
         validate=[partial(fold, _window_name("validation", validation, horizon), cutoff=validation)],
@@ -71,7 +71,7 @@ def temporal_split(
     )
 
 
-def given_split(purchases: Purchases, test: pl.DataFrame, task: Task, *, seed: int) -> Split:
+def given_split(purchases: Purchases, test: pl.DataFrame, task: Task, *, seed: int) -> DataSplit:
     """Use a given test split; settings are chosen on parts held out of the training table in the same way.
 
     When every test interaction is later than the training table, the inner parts are held out by time; when each
@@ -106,7 +106,7 @@ def given_split(purchases: Purchases, test: pl.DataFrame, task: Task, *, seed: i
         horizon = min(horizon, (cutoff - first) / 3)
         validation = cutoff - horizon
         fold = partial(window_fold, purchases=purchases, horizon=horizon)
-        return Split(
+        return DataSplit(
             task,
             _earlier_folds(purchases, first, validation, horizon, fold),
             [partial(fold, _window_name("validation", validation, horizon), cutoff=validation)],
@@ -118,7 +118,7 @@ def given_split(purchases: Purchases, test: pl.DataFrame, task: Task, *, seed: i
     part = _Part(latest=kind == "latest", per_member=per_member, share=share)
     count = 1 if len(purchases.rows) > MANY_ROWS else _FEW_TRAIN_FOLDS
     words = "the latest of each member" if kind == "latest" else "a random part of each member's"
-    return Split(
+    return DataSplit(
         task,
         [
             partial(_held_out_fold, purchases, part, f"training part {number + 1}", seed, number + 1)

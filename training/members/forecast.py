@@ -1,6 +1,7 @@
-"""What each member is expected to do next: orders, silence, the value of an order, and what she is worth.
+"""What each member is expected to do next, and whether such forecasts hold.
 
-Whether forecasts hold: models of the orders before a window, judged by the orders in it.
+Forecasts are of orders, of silence, of the value of an order, and of the value of the member. They are validated on a window that the models
+did not see: fitted on the orders before it, judged by the orders in it.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ class Forecast:
 
     Attributes:
         members: ``member``, sorted.
-        fits: The models of counts that could be fitted, the better one first.
+        fits: The models of counts, the one with the highest likelihood first; empty without a repeat order.
         spend: The model of spend; none where it could not be fitted or has no mean.
         expected_orders: float64[n], within the horizon; NaN without a model.
         no_order: float64[n], the probability that none comes within it.
@@ -59,8 +60,8 @@ def forecast(
 ) -> Forecast:
     """Fit the models and apply them.
 
-    BG/NBD and MBG/NBD are fitted, and the one with the higher likelihood serves (they have equally many parameters). Where neither has
-    a fit, as where nobody ever leaves, the NBD serves, which is said.
+    BG/NBD and MBG/NBD are fitted with their limits (``fit_counts``), and the one with the higher likelihood serves. That is the NBD where
+    nobody seems to leave, which a warning says.
 
     Args:
         orders: One row per order, sorted.
@@ -68,18 +69,13 @@ def forecast(
         horizon: Of expected orders and of silence.
         rules: Margin and discounting.
         value_horizon: Of value.
+
+    Returns:
+        The models and what they expect of each member.
     """
     members, history, repeat = order_history(orders, as_of, TimeUnit.WEEK)
     warnings: list[str] = []
-    fits = []
-    for kind in (CountModelKind.MBG_NBD, CountModelKind.BG_NBD):
-        try:
-            fits.append(fit_counts(kind, history))
-        except TrainingError as error:
-            warnings.append(error.message)
-    fits.sort(key=lambda fit: -fit.log_likelihood)
-    if not fits:
-        fits = _without_leaving(history, warnings)
+    fits = _fitted(history, warnings)
     spend, order_value = _order_value(orders, history.repeats, repeat, warnings)
     missing = np.full(len(history), np.nan)
     expected = fits[0].model.expected_orders(history, horizon) if fits else missing
@@ -98,16 +94,20 @@ def forecast(
     )
 
 
-def _without_leaving(history: OrderHistory, warnings: list[str]) -> list[CountFit]:
+def _fitted(history: OrderHistory, warnings: list[str]) -> list[CountFit]:
+    """Return the models of counts, the one with the highest likelihood first; none without a repeat order."""
     try:
-        fit = fit_counts(CountModelKind.NBD, history)
-    except TrainingError:
-        warnings.append("So expected orders, churn and customer lifetime value are not known.")
+        found = [fit_counts(kind, history) for kind in (CountModelKind.MBG_NBD, CountModelKind.BG_NBD)]
+    except TrainingError as error:
+        warnings += [error.message, "So expected orders, churn and customer lifetime value are not known."]
         return []
-    warnings.append(
-        "So the NBD serves, in which nobody ever leaves: its churn is silence within the horizon alone."
-    )
-    return [fit]
+    by_kind = {fit.model.kind: fit for fit in found}
+    fits = sorted(by_kind.values(), key=lambda fit: -fit.log_likelihood)
+    if fits[0].model.kind is CountModelKind.NBD:
+        warnings.append(
+            "Nobody seems to leave, so the NBD serves: its churn is silence within the horizon alone."
+        )
+    return fits
 
 
 def _order_value(
@@ -223,7 +223,7 @@ def validate(orders: Orders, horizon: Duration, rules: MemberRules) -> tuple[Val
         split=split,
         until=orders.as_of,
         members=members,
-        model=made.fits[0].model.kind.label,
+        model=made.fits[0].model.label,
         predicted_orders=float(made.expected_orders.sum()),
         actual_orders=int(total),
         bias=float(made.expected_orders.sum()) / total - 1 if total else float("nan"),

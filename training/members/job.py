@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
 from training.data.columns import as_days, as_ids, open_frame, refuse, require, write_table
 from training.errors import DatasetError
 from training.members.descriptions import promoter_score
@@ -30,7 +31,7 @@ from training.members.points import read_points
 from training.members.result import TrainMembersResult, metrics_of
 from training.members.rules import MemberRules
 from training.members.table import Beside, member_table
-from training.offers.problem import one_thread_of_algebra
+from training.threads import one_thread_of_algebra
 
 
 def state_path(table: Path) -> Path:
@@ -108,15 +109,15 @@ class MembersOptions:
     as_of: date | None = None
     rules: MemberRules = field(default_factory=MemberRules)
     previous: Path | None = None
-    points: Path | None = None
-    surveys: Path | None = None
-    members: Path | None = None
+    points: TableSource | None = None
+    surveys: TableSource | None = None
+    members: TableSource | None = None
     store: Path = Path("mlflow")
     programme: str = "default"
 
 
 def train_members(
-    path: Path, columns: TransactionColumns, options: MembersOptions, progress: Progress | None = None
+    path: TableSource, columns: TransactionColumns, options: MembersOptions, progress: Progress | None = None
 ) -> TrainMembersResult:
     """Make the table of members, try its forecasts on a window they did not see, and record the run.
 
@@ -196,7 +197,7 @@ def _beside(columns: TransactionColumns, options: MembersOptions) -> Beside:
     )
 
 
-def _answers(path: Path) -> pl.DataFrame:
+def _answers(path: TableSource) -> pl.DataFrame:
     frame = open_frame(path)
     for name in ("member", "time", "score"):
         require(frame, path, name, "survey")
@@ -217,7 +218,7 @@ def _answers(path: Path) -> pl.DataFrame:
     )
 
 
-def _attributes(path: Path, column: str) -> pl.DataFrame:
+def _attributes(path: TableSource, column: str) -> pl.DataFrame:
     frame = open_frame(path)
     require(frame, path, column, "member")
     rows = frame.collect()

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
 from training.data.columns import as_days, as_ids, fingerprint, open_frame, refuse, require
 from training.errors import DatasetError
 from training.members.history import Floats, OrderHistory, TimeUnit
@@ -79,7 +79,7 @@ class Orders:
         return Orders(self.lines.filter(pl.col("day") <= day), day, {}, self.has)
 
 
-def read_orders(path: Path, columns: TransactionColumns, as_of: date | None = None) -> Orders:
+def read_orders(path: TableSource, columns: TransactionColumns, as_of: date | None = None) -> Orders:
     """Read a table of transactions, Parquet or CSV.
 
     Args:
@@ -205,7 +205,7 @@ def _sorted(lines: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _check_money(column: pl.Series, path: Path, name: str, *, lowest: float) -> None:
+def _check_money(column: pl.Series, path: TableSource, name: str, *, lowest: float) -> None:
     if not column.dtype.is_numeric():
         raise DatasetError(f"Column {name!r} of {path} is of type {column.dtype}; it must be a number.")
     numbers = column.cast(pl.Float64)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from heapq import heappop, heappush
-from pathlib import Path
 
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
 from training.data.columns import as_days, as_ids, open_frame, refuse, require
 from training.errors import DatasetError
 from training.members.orders import EPOCH
@@ -35,7 +35,7 @@ class Balance:
     overspent: float
 
 
-def read_points(path: Path, valid_days: int | None) -> pl.DataFrame:
+def read_points(path: TableSource, valid_days: int | None) -> pl.DataFrame:
     """Return ``member``, ``day``, ``points``, ``until`` (days since 1970), sorted by member and day, of a table of points.
 
     Args:

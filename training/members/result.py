@@ -1,22 +1,24 @@
 """What the job for members found, as one document, as metrics of its run, and in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 import polars as pl
 
+from experiments.display import Displayed
 from experiments.number_format import count_of
-from training.members.counts import CountFit
+from training.members.counts import CountFit, CountModel
 from training.members.descriptions import PromoterScore
 from training.members.forecast import Forecast, Validation
 from training.members.history import Duration
 from training.members.orders import Orders
-from training.members.spend import SpendFit
+from training.members.spend import SpendFit, SpendModel
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainMembersResult:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TrainMembersResult(Displayed):
     """The result of the job.
 
     Attributes:
@@ -78,6 +80,10 @@ class TrainMembersResult:
             },
         }
 
+    def to_polars(self) -> pl.DataFrame:
+        """Return the member table."""
+        return self.table
+
     def summary(self) -> str:
         """Return the result for a terminal."""
         days = f"{self.horizon.days:g} days"
@@ -87,7 +93,7 @@ class TrainMembersResult:
         if self.found.fits:
             expected, churn = self.found.expected_orders.sum(), self.found.no_order.mean()
             lines.append(
-                f"Next {days}, by {self.found.fits[0].model.kind.label}: {expected:,.0f} orders expected; {churn:.0%} of members order"
+                f"Next {days}, by {self.found.fits[0].model.label}: {expected:,.0f} orders expected; {churn:.0%} of members order"
                 " nothing."
             )
         if self.validation is not None:
@@ -108,23 +114,27 @@ def metrics_of(found: Forecast, validation: Validation | None) -> dict[str, floa
     """Return numbers for the run."""
     metrics: dict[str, float] = {}
     for fit in found.fits:
-        metrics |= {
-            f"{fit.model.kind.value}/{name}": getattr(fit.model, name) for name in ("r", "alpha", "a", "b")
-        } | {f"{fit.model.kind.value}/log_likelihood": fit.log_likelihood}
+        metrics |= _finite(
+            fit.model.kind.value, fit.model, ("r", "alpha", "a", "b", "rate", "dropout", "at_once")
+        ) | {f"{fit.model.kind.value}/log_likelihood": fit.log_likelihood}
     if found.spend is not None:
-        spend = found.spend
-        metrics |= {
-            "gamma_gamma/p": spend.model.p,
-            "gamma_gamma/q": spend.model.q,
-            "gamma_gamma/gamma": spend.model.gamma,
-            "gamma_gamma/log_likelihood": spend.log_likelihood,
-        }
+        names = ("p", "q", "gamma", "mean", "scale")
+        metrics |= _finite("gamma_gamma", found.spend.model, names)
+        metrics["gamma_gamma/log_likelihood"] = found.spend.log_likelihood
     if validation is not None:
         metrics |= {
             f"validation/{name}": float(getattr(validation, name))
             for name in ("bias", "mae", "rmse", "auc", "auc_recency", "brier", "brier_constant")
         }
     return metrics
+
+
+def _finite(prefix: str, model: CountModel | SpendModel, names: Sequence[str]) -> dict[str, float]:
+    """Return the parameters that a model has; those of a limit are infinite or not there."""
+    values = {name: getattr(model, name) for name in names}
+    return {
+        f"{prefix}/{name}": value for name, value in values.items() if value is not None and isfinite(value)
+    }
 
 
 def _fit(fit: CountFit | SpendFit) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from training.bundle.history import Profile
 from training.bundle.ids import Ids
 from training.data.histories import DAY
 from training.errors import DatasetError, RegistryError
-from training.evaluation import Evaluation, Fold, evaluate
-from training.offers.problem import MOST_TEST_CASES, Problem
+from training.evaluation import Fold, ModelEvaluation, evaluate
+from training.offers.problem import MOST_TEST_CASES, TrainingProblem
 from training.tracking import ModelRegistry, RegisteredVersion
 from training.tracking.registry import CHAMPION_ALIAS
 
@@ -22,8 +22,8 @@ Places = npt.NDArray[np.int64]
 
 
 def evaluate_champion(
-    store: Path, programme: str, problem: Problem, folds: Sequence[Fold]
-) -> tuple[str, Evaluation] | None:
+    store: Path, programme: str, problem: TrainingProblem, folds: Sequence[Fold]
+) -> tuple[str, ModelEvaluation] | None:
     """Measure the champion's bundle as it would serve: its own fit, with every purchase up to the fold's moment.
 
     A champion that was refreshed with purchases of the folds' windows has seen the truths; it is measured by the latest
@@ -69,7 +69,7 @@ def evaluate_elsewhere(
     *,
     most_cases: int,
     seed: int,
-) -> Evaluation | None:
+) -> ModelEvaluation | None:
     """Measure a model on folds whose members, products and offers stand at other positions than its own.
 
     Args:

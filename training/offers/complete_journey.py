@@ -19,7 +19,7 @@ from training.bundle.scorers import Covers
 from training.bundle.task import Task
 from training.data.complete_journey import NAME, TIME_ZONE, read_table
 from training.data.purchases import Attributes, Purchases, encode_attributes, no_attributes
-from training.evaluation.folds import Fold, Split, describe_day, fit_data
+from training.evaluation.folds import DataSplit, Fold, describe_day, fit_data
 
 PSEUDO_DEPARTMENTS = ("FUEL", "MISCELLANEOUS", "COUPON", "CNTRL/STORE SUP")
 MIN_BUYERS = 5
@@ -226,14 +226,14 @@ def load_coupons(until: float = float("inf"), most_products: int | None = None) 
     )
 
 
-def campaign_split(coupons: Coupons) -> Split:
+def campaign_split(coupons: Coupons) -> DataSplit:
     """Test on the campaigns that start from August on, validate on the last before them, train on the others."""
     known = [row for row in coupons.campaigns.iter_rows(named=True) if _has_cases(coupons, row)]
     first_test = min(row["start"] for row in known if row["start"] >= _august())
     early = [row for row in known if row["start"] < first_test and _has_cases(coupons, row, first_test)]
     late = [row for row in known if row["start"] >= first_test]
     train = early[:-VALIDATION_CAMPAIGNS]
-    return Split(
+    return DataSplit(
         task=Task.REDEEM,
         train=[partial(campaign_fold, coupons, row, with_uses=True) for row in train],
         # Campaigns overlap: a redemption after the first test campaign began was not known when its settings were chosen.
@@ -252,10 +252,10 @@ def campaign_split(coupons: Coupons) -> Split:
     )
 
 
-def last_campaigns_split(coupons: Coupons, now: float) -> Split:
+def last_campaigns_split(coupons: Coupons, now: float) -> DataSplit:
     """Hold nothing out: validate on the last campaigns, train on the others; serve from the moment ``now``."""
     known = [row for row in coupons.campaigns.iter_rows(named=True) if _has_cases(coupons, row)]
-    return Split(
+    return DataSplit(
         task=Task.REDEEM,
         train=[partial(campaign_fold, coupons, row, with_uses=True) for row in known[:-VALIDATION_CAMPAIGNS]],
         validate=[partial(campaign_fold, coupons, row) for row in known[-VALIDATION_CAMPAIGNS:]],

@@ -20,16 +20,17 @@ import polars as pl
 from training.bundle import OfferModel
 from training.bundle.history import empty_profile
 from training.errors import DatasetError, TrainingError
-from training.evaluation import Estimate, Fold, evaluate, paired_difference
+from training.evaluation import Fold, MetricEstimate, evaluate, paired_difference
 from training.evaluation.ranking import best_positions
 from training.offers.champion import evaluate_champion
 from training.offers.learning import Learning
 from training.offers.options import DEFAULT_SEED, MIXTURE, MODELS, RANKER, JobOptions, job_info
-from training.offers.problem import Problem, one_thread_of_algebra
+from training.offers.problem import TrainingProblem
 from training.offers.recording import OffersRecorder
 from training.offers.result import COUNTING, JobInfo, TrainOffersResult
 from training.offers.second_stage_rows import first_basket
-from training.offers.sources import Source
+from training.offers.sources import JobSource
+from training.threads import one_thread_of_algebra
 from training.tracking import experiment_name, registered_model_name, tracking_uri
 
 _REPORTED = 1_000
@@ -95,7 +96,7 @@ NEW_OFFER_BUYERS = 20
 
 def measure_slices(
     model: OfferModel, fold: Fold, ks: Sequence[int], attributes: Scores, *, seed: int
-) -> dict[str, dict[str, Estimate]]:
+) -> dict[str, dict[str, MetricEstimate]]:
     """Measure a model as if it did not know the members, and on offers that hardly anybody has bought.
 
     Args:
@@ -139,7 +140,9 @@ __all__ = ["DEFAULT_SEED", "MODELS", "JobOptions", "Progress", "train_offers"]
 Progress = Callable[[str, int, int], None]
 
 
-def train_offers(source: Source, options: JobOptions, progress: Progress | None = None) -> TrainOffersResult:
+def train_offers(
+    source: JobSource, options: JobOptions, progress: Progress | None = None
+) -> TrainOffersResult:
     """Compare the models of a task, record them in MLflow, and let the best serve if it passes the gate.
 
     A second job on the same store goes on with the trials of the first and adds new runs and versions beside the old ones.
@@ -148,7 +151,7 @@ def train_offers(source: Source, options: JobOptions, progress: Progress | None 
         TrainingError: A model is not known, the data cannot be used, or the store cannot be written.
     """
     names = options.check()
-    problem = Problem(
+    problem = TrainingProblem(
         source.purchases,
         source.split,
         tuple(sorted(set(options.ks))),
@@ -162,7 +165,7 @@ def train_offers(source: Source, options: JobOptions, progress: Progress | None 
 
 class _Job:
     def __init__(
-        self, problem: Problem, options: JobOptions, names: Sequence[str], progress: Progress | None
+        self, problem: TrainingProblem, options: JobOptions, names: Sequence[str], progress: Progress | None
     ) -> None:
         self._problem, self._options, self._progress = problem, options, progress
         self._done, self._total = 0, 3 * len(names) + 2
@@ -255,7 +258,7 @@ class _Job:
             left_out=dict(self._learning.left_out),
         )
 
-    def _differences(self) -> dict[str, Estimate]:
+    def _differences(self) -> dict[str, MetricEstimate]:
         counting = self._models.get(COUNTING)
         if counting is None:
             return {}

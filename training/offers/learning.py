@@ -10,12 +10,12 @@ from training.errors import TrainingError
 from training.evaluation.splitting import MANY_ROWS
 from training.offers.mixture import MixtureStage
 from training.offers.options import MIXTURE, RANKER, SUMMARIES, JobOptions, study_name, trial_record
-from training.offers.problem import MOST_TEST_CASES, MOST_VALIDATION_CASES, Problem
-from training.offers.recipe import Kind, Known, Part, recipe_of
+from training.offers.problem import MOST_TEST_CASES, MOST_VALIDATION_CASES, TrainingProblem
+from training.offers.recipe import Kind, Known, RecipePart, recipe_of
 from training.offers.recording import OffersRecorder
 from training.offers.result import COUNTING, TrainedModel
 from training.offers.second_stage import SecondStage
-from training.offers.tuning import Chosen, Fitted, StudyRecord, choose_settings, fit_chosen, measured
+from training.offers.tuning import Chosen, FittedTrial, StudyRecord, choose_settings, fit_chosen, measured
 from training.recommenders import RECOMMENDERS
 
 MOST_SLOW_FITS = 4
@@ -40,7 +40,7 @@ class Learning:
         left_out: Why others were left out, by name.
     """
 
-    def __init__(self, problem: Problem, options: JobOptions, names: Sequence[str], say: Say) -> None:
+    def __init__(self, problem: TrainingProblem, options: JobOptions, names: Sequence[str], say: Say) -> None:
         """Prepare.
 
         Args:
@@ -54,7 +54,7 @@ class Learning:
         self.left_out: dict[str, str] = {}
         self._problem, self._options, self._names, self._say = problem, options, tuple(names), say
         self._chosen: dict[str, Chosen] = {}
-        self._fitted: dict[str, Fitted] = {}
+        self._fitted: dict[str, FittedTrial] = {}
         self._weights: dict[str, float] = {}
 
     def run(self, recorder: OffersRecorder) -> None:
@@ -120,7 +120,7 @@ class Learning:
                 fit_seconds=fitted.measured.seconds,
                 peak_memory_mib=fitted.measured.peak_memory_mib,
                 model=models[-1],
-                **self._recipe(Kind.SINGLE, [Part.of(name, chosen.recommender)]),
+                **self._recipe(Kind.SINGLE, [RecipePart.of(name, chosen.recommender)]),
             ),
             models,
         )
@@ -149,7 +149,7 @@ class Learning:
                 **self._recipe(
                     Kind.MIXTURE,
                     [
-                        Part.of(name, self._chosen[name].recommender, weight=weight)
+                        RecipePart.of(name, self._chosen[name].recommender, weight=weight)
                         for name, weight in stage.weights.items()
                     ],
                 ),
@@ -200,7 +200,10 @@ class Learning:
                 learning=learned.curve,
                 **self._recipe(
                     Kind.RANKER,
-                    [Part.of(part.name, part.recommender, quota=part.quota) for part in stage.components],
+                    [
+                        RecipePart.of(part.name, part.recommender, quota=part.quota)
+                        for part in stage.components
+                    ],
                     stage.names,
                 ),
             ),
@@ -215,7 +218,9 @@ class Learning:
         self.models[trained.name] = trained
         self._say(f"tested {trained.name}")
 
-    def _recipe(self, kind: Kind, parts: Sequence[Part], features: Sequence[str] = ()) -> dict[str, Any]:
+    def _recipe(
+        self, kind: Kind, parts: Sequence[RecipePart], features: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """Return what it takes to fit a model again, as fields of it."""
         purchases = self._problem.purchases
         recipe = recipe_of(kind, parts, purchases, self._problem.seed, features)

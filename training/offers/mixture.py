@@ -15,8 +15,8 @@ from training.bundle import OfferModel
 from training.bundle.scorers import AnyScorer, Mixture
 from training.bundle.task import Task, applicable
 from training.data.purchases import FitData
-from training.evaluation import Evaluation, Fold, join_halves
-from training.offers.problem import MOST_VALIDATION_CASES, Problem
+from training.evaluation import Fold, ModelEvaluation, join_halves
+from training.offers.problem import MOST_VALIDATION_CASES, TrainingProblem
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
@@ -211,7 +211,7 @@ class MixtureStage:
         fitted: The scorers of each model, one for each validation fold.
     """
 
-    def __init__(self, problem: Problem, fitted: Mapping[str, Sequence[AnyScorer]]) -> None:
+    def __init__(self, problem: TrainingProblem, fitted: Mapping[str, Sequence[AnyScorer]]) -> None:
         self._problem = problem
         self._names = tuple(fitted)
         self._fitted = [
@@ -241,7 +241,7 @@ class MixtureStage:
             name: float(weight) for name, weight in zip(self._names, self._weights, strict=True) if weight > 0
         }
 
-    def validate(self) -> Evaluation:
+    def validate(self) -> ModelEvaluation:
         """Measure on validation: each half of the members by the weights that were learned on the other half."""
         first, second = (
             self._problem.evaluate(

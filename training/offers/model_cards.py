@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from training.evaluation import Estimate, paired_difference
+from training.evaluation import MetricEstimate, paired_difference
 from training.offers.result import COUNTING, JobInfo, TrainedModel, TrainOffersResult
 
 _ABBREVIATIONS = {"ndcg", "map", "mrr"}
@@ -89,13 +89,13 @@ def headline_metrics(job: JobInfo) -> tuple[str, ...]:
     return tuple(dict.fromkeys((job.metric, *(f"{name}@{k}" for name in others))))
 
 
-def shown_estimate(estimate: Estimate) -> str:
+def shown_estimate(estimate: MetricEstimate) -> str:
     """Return an estimate with its standard error, where that is known."""
     error = "" if math.isnan(estimate.standard_error) else f" ± {estimate.standard_error:.4f}"
     return f"{estimate.value:.4f}{error}"
 
 
-def shown_interval(estimate: Estimate) -> str:
+def shown_interval(estimate: MetricEstimate) -> str:
     """Return the 95 % interval of a difference in words."""
     if math.isnan(estimate.standard_error):
         return "interval unknown"
@@ -103,7 +103,7 @@ def shown_interval(estimate: Estimate) -> str:
     return f"95 % {low:+.4f} to {high:+.4f}"
 
 
-def shown_difference(estimate: Estimate) -> str:
+def shown_difference(estimate: MetricEstimate) -> str:
     """Return a difference with its sign and interval."""
     return f"{estimate.value:+.4f} ({shown_interval(estimate)})"
 
@@ -113,7 +113,7 @@ def _metric_table(trained: TrainedModel) -> list[str]:
         lines = ["| metric | validation |", "| --- | --- |"]
     else:
         lines = ["| metric | validation | test |", "| --- | --- | --- |"]
-    test: Mapping[str, Estimate] = {} if trained.test is None else trained.test.metrics
+    test: Mapping[str, MetricEstimate] = {} if trained.test is None else trained.test.metrics
     for name, estimate in trained.validation.metrics.items():
         cells = [metric_title(name), shown_estimate(estimate)]
         if trained.test is not None:

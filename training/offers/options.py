@@ -11,10 +11,10 @@ from pathlib import Path
 from training.errors import TrainingError
 from training.evaluation import sample_note
 from training.evaluation.folds import describe_day
-from training.offers.problem import MOST_TEST_CASES, Problem
+from training.offers.problem import MOST_TEST_CASES, TrainingProblem
 from training.offers.result import JobInfo, TrialRecord
 from training.offers.second_stage_trees import TreeSettings
-from training.offers.tuning import Budget, StudyRecord
+from training.offers.tuning import StudyRecord, TuningBudget
 from training.recommenders import RECOMMENDERS
 from training.tracking import registered_model_name
 from training.tracking.runs import code_version
@@ -71,7 +71,7 @@ class JobOptions:
         registered_model_name(self.programme, "replenish")
         return names
 
-    def first_stage_budget(self, name: str, *, elapsed: float, still_to_choose: int) -> Budget:
+    def first_stage_budget(self, name: str, *, elapsed: float, still_to_choose: int) -> TuningBudget:
         """Return what may be tried for a recommender.
 
         Args:
@@ -81,26 +81,26 @@ class JobOptions:
         """
         if not self.time_budget:
             kind = RECOMMENDERS[name]
-            return Budget(len(kind.starts()) if kind.slow else QUICK_TRIALS)
+            return TuningBudget(len(kind.starts()) if kind.slow else QUICK_TRIALS)
         left = self.time_budget * _FIRST_STAGE_SHARE - elapsed
-        return Budget(1, max(left / max(still_to_choose, 1), 0.001))
+        return TuningBudget(1, max(left / max(still_to_choose, 1), 0.001))
 
     def is_spent(self, elapsed: float) -> bool:
         """Tell whether the time to choose recommenders is over, so many seconds after it began."""
         return bool(self.time_budget) and elapsed > self.time_budget * _FIRST_STAGE_SHARE
 
-    def second_stage_budget(self, firsts: Sequence[TreeSettings]) -> Budget:
+    def second_stage_budget(self, firsts: Sequence[TreeSettings]) -> TuningBudget:
         """Return what may be tried for the trees: at least the first settings, and no more where cases are few."""
         if firsts[0].ensembles > 1:
-            return Budget(len(firsts))
-        return Budget(max(RANKER_TRIALS, len(firsts)), self.time_budget * _SECOND_STAGE_SHARE)
+            return TuningBudget(len(firsts))
+        return TuningBudget(max(RANKER_TRIALS, len(firsts)), self.time_budget * _SECOND_STAGE_SHARE)
 
 
 MOST_LISTED = 3
 """Folds that are named one by one where people read what models were judged on."""
 
 
-def job_info(problem: Problem, options: JobOptions) -> JobInfo:
+def job_info(problem: TrainingProblem, options: JobOptions) -> JobInfo:
     """Return what all models of a job have in common."""
     purchases, split = problem.purchases, problem.split
     judged = problem.judged
@@ -136,7 +136,7 @@ def _listed(names: Sequence[str]) -> str:
     return f"{names[0]}; … {names[-1]} ({len(names)} in all)"
 
 
-def study_name(options: JobOptions, problem: Problem, name: str) -> str:
+def study_name(options: JobOptions, problem: TrainingProblem, name: str) -> str:
     """Return the name under which the trials of a model are kept, so that the same job goes on with them."""
     where = describe_day(problem.validation[-1].cutoff)
     return "/".join(

@@ -1,7 +1,6 @@
 """What a training job for offers works on, and how its models are measured."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +13,7 @@ from training.bundle.history import DECAYED, HALF_LIVES, TRIPS
 from training.bundle.ranker import Ranker
 from training.bundle.scorers import AnyScorer
 from training.data.purchases import FitData, Purchases
-from training.evaluation import Evaluation, Fold, Split, evaluate
+from training.evaluation import DataSplit, Fold, ModelEvaluation, evaluate
 from training.evaluation.folds import fit_data
 from training.offers.second_stage_trees import TreeSettings
 
@@ -25,7 +24,7 @@ _D28 = DECAYED + HALF_LIVES.index(28.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class TrainingProblem:
     """What a job works on.
 
     Attributes:
@@ -38,7 +37,7 @@ class Problem:
     """
 
     purchases: Purchases
-    split: Split
+    split: DataSplit
     ks: tuple[int, ...]
     metric: str
     seed: int
@@ -84,7 +83,7 @@ class Problem:
             attributes=purchases.members.codes,
         )
 
-    def evaluate(self, models: Sequence[OfferModel], folds: Sequence[Fold], most: int) -> Evaluation:
+    def evaluate(self, models: Sequence[OfferModel], folds: Sequence[Fold], most: int) -> ModelEvaluation:
         """Measure models, each on the fold it was fitted for."""
         return evaluate(models, folds, self.ks, most_cases=most, seed=self.seed)
 
@@ -95,12 +94,3 @@ def popular_scores(data: FitData, *, has_times: bool) -> npt.NDArray[np.float32]
     # Without times nothing decays, and both columns are the same.
     sold = history.product_sums(history.columns[:, _D28 if has_times else TRIPS])
     return np.asarray(data.onto_offers(sold[:, None]))[:, 0].astype(np.float32)
-
-
-@contextlib.contextmanager
-def one_thread_of_algebra() -> Iterator[None]:
-    """Keep BLAS at one thread: products for single members are too small to share, and round alike on every machine."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
-
-    with threadpool_limits(1, "blas"):
-        yield

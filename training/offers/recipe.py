@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Part:
+class RecipePart:
     """One recommender of the first stage.
 
     Attributes:
@@ -85,7 +85,7 @@ class Recipe:
     """
 
     kind: Kind
-    parts: tuple[Part, ...]
+    parts: tuple[RecipePart, ...]
     seed: int
     has_times: bool
     product_codes: AttributeCodes
@@ -110,7 +110,7 @@ class Recipe:
             codes = document["product_codes"]
             return cls(
                 Kind(document["kind"]),
-                tuple(Part(**part) for part in document["parts"]),
+                tuple(RecipePart(**part) for part in document["parts"]),
                 int(document["seed"]),
                 bool(document["has_times"]),
                 AttributeCodes(tuple(codes["names"]), tuple(tuple(values) for values in codes["values"])),
@@ -160,7 +160,7 @@ class Known:
 
 
 def recipe_of(
-    kind: Kind, parts: Sequence[Part], purchases: Purchases, seed: int, features: Sequence[str] = ()
+    kind: Kind, parts: Sequence[RecipePart], purchases: Purchases, seed: int, features: Sequence[str] = ()
 ) -> Recipe:
     """Return the recipe of a model that was fitted on purchases."""
     return Recipe(kind, tuple(parts), seed, purchases.has_times, purchases.products.codes, tuple(features))

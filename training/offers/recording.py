@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from training.bundle import Manifest, OfferModel
-from training.evaluation import Evaluation, paired_difference
+from training.evaluation import ModelEvaluation, paired_difference
 from training.offers.model_cards import comparison_note, model_card
 from training.offers.recipe import Known, Recipe
 from training.offers.result import (
@@ -205,7 +205,7 @@ class OffersRecorder:
         self._stack = ExitStack()
         self._context: RunContext | None = None
         self._models: list[ModelRun] = []
-        self._champion: tuple[str, Evaluation] | None = None
+        self._champion: tuple[str, ModelEvaluation] | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -248,7 +248,7 @@ class OffersRecorder:
         self._models.append(model)
         return model
 
-    def record_champion_cases(self, version: str, evaluation: Evaluation) -> None:
+    def record_champion_cases(self, version: str, evaluation: ModelEvaluation) -> None:
         """Keep how the current champion did on the cases of this job, so that the gate can compare.
 
         Args:

@@ -24,7 +24,7 @@ from training.evaluation import Fold
 from training.evaluation.folds import buyers_of, truth_matrix
 from training.offers.champion import evaluate_elsewhere
 from training.offers.model_cards import metric_title, shown_estimate
-from training.offers.problem import MOST_VALIDATION_CASES, one_thread_of_algebra, popular_scores
+from training.offers.problem import MOST_VALIDATION_CASES, popular_scores
 from training.offers.recipe import Known, Recipe
 from training.offers.recording import RefreshedModel, record_refreshed
 from training.offers.refreshing import (
@@ -38,8 +38,9 @@ from training.offers.refreshing import (
     refit,
 )
 from training.offers.result import JobInfo
-from training.offers.tuning import Measured, measured
+from training.offers.tuning import MeasuredFit, measured
 from training.promotion import named, promote
+from training.threads import one_thread_of_algebra
 from training.tracking import ModelRegistry, RegisteredVersion
 from training.tracking.registry import CHAMPION_ALIAS
 from training.tracking.runs import code_version, metric_key
@@ -217,7 +218,7 @@ class _Refresh:
             gap_days=first - self._known_until,
         )
 
-    def fit(self) -> tuple[OfferModel, Measured]:
+    def fit(self) -> tuple[OfferModel, MeasuredFit]:
         """Fit the champion's first stage on everything."""
         grown, before = self.grown, self._bundle.model
         history = add_purchases(grown.history, self._rows, self._known_until, self._moment)
@@ -272,7 +273,7 @@ class _Refresh:
             feature_time=self._feature_time,
         )
 
-    def metrics(self, fitting: Measured, drift: Drift | None) -> dict[str, float]:
+    def metrics(self, fitting: MeasuredFit, drift: Drift | None) -> dict[str, float]:
         """Return the numbers of the refresh."""
         found = {"fit_seconds": fitting.seconds, "peak_memory_mib": fitting.peak_memory_mib}
         if drift is not None:

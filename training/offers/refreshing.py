@@ -26,7 +26,7 @@ from training.bundle.task import Task
 from training.data.histories import build_history, merge_histories
 from training.data.purchases import FitData
 from training.errors import TrainingError
-from training.evaluation import Estimate
+from training.evaluation import MetricEstimate
 from training.evaluation.folds import SEASON_DAYS
 from training.offers.mixture import mix, spreads
 from training.offers.problem import THREADS
@@ -153,7 +153,7 @@ class Drift:
     """
 
     metric: str
-    value: Estimate
+    value: MetricEstimate
     cases: int
     days: float
     judged: float | None

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from experiments.display import Displayed
 from training.bundle import OfferModel
-from training.evaluation import Estimate, Evaluation
+from training.evaluation import MetricEstimate, ModelEvaluation
 from training.offers.recipe import Known, Recipe
 from training.recommenders.base import Parameter
 
@@ -28,7 +29,7 @@ class TrialRecord:
 
     number: int
     parameters: Mapping[str, Parameter]
-    metrics: Mapping[str, Estimate]
+    metrics: Mapping[str, MetricEstimate]
     fit_seconds: float
     score_seconds: float
 
@@ -58,19 +59,19 @@ class TrainedModel:
     summary: str
     parameters: Mapping[str, Parameter]
     trials: Sequence[TrialRecord]
-    validation: Evaluation
+    validation: ModelEvaluation
     fit_seconds: float
     peak_memory_mib: float
     model: OfferModel
-    test: Evaluation | None = None
+    test: ModelEvaluation | None = None
     gains: Mapping[str, float] = field(default_factory=dict)
     learning: Sequence[tuple[int, float]] = ()
-    slices: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    slices: Mapping[str, Mapping[str, MetricEstimate]] = field(default_factory=dict)
     recipe: Recipe | None = None
     known: Known | None = None
 
     @property
-    def judged(self) -> Evaluation:
+    def judged(self) -> ModelEvaluation:
         """What the promotion gate looks at: the test folds, or validation when nothing is held out."""
         return self.validation if self.test is None else self.test
 
@@ -110,8 +111,8 @@ class JobInfo:
     feature_time: str
 
 
-@dataclass(frozen=True, eq=False)
-class TrainOffersResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainOffersResult(Displayed):
     """What a training job made.
 
     Attributes:
@@ -141,10 +142,16 @@ class TrainOffersResult:
     experiment_name: str
     tracking_uri: str
     registered_model: str
-    differences: Mapping[str, Estimate]
+    differences: Mapping[str, MetricEstimate]
     promotion: str = ""
     promoted: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def summary(self) -> str:
+        """Return which model is best, by how much, and whether it serves."""
+        metric = self.job.metric
+        best = self.model(self.best).judged.metrics[metric]
+        return f"{self.best} is best of {len(self.models)} models, {metric} {best.value:.4f}\n{self.promotion}".rstrip()
 
     def model(self, name: str) -> TrainedModel:
         """Return a model by name."""
@@ -195,12 +202,12 @@ class TrainOffersResult:
         }
 
 
-def estimate_json(estimate: Estimate) -> dict[str, float | None]:
+def estimate_json(estimate: MetricEstimate) -> dict[str, float | None]:
     """Return an estimate as plain values; an error that is not known is null."""
     error = estimate.standard_error
     return {"value": estimate.value, "se": None if math.isnan(error) else error}
 
 
-def estimates_json(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:
+def estimates_json(estimates: Mapping[str, MetricEstimate]) -> dict[str, dict[str, float | None]]:
     """Return estimates by name as plain values."""
     return {name: estimate_json(estimate) for name, estimate in estimates.items()}

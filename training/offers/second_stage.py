@@ -16,8 +16,8 @@ from training.bundle.ranker import Calibration, Ranker
 from training.bundle.scorers import AnyScorer
 from training.bundle.trees import Trees
 from training.data.purchases import FitData
-from training.evaluation import Estimate, Fold
-from training.offers.problem import THREADS, Problem
+from training.evaluation import Fold, MetricEstimate
+from training.offers.problem import THREADS, TrainingProblem
 from training.offers.second_stage_rows import (
     Component,
     RankingRows,
@@ -27,8 +27,8 @@ from training.offers.second_stage_rows import (
     join_rows,
 )
 from training.offers.second_stage_trees import FittedTrees, TreeSettings, calibrate, fit_trees
-from training.offers.tuning import Budget, Chosen, StudyRecord, Tried, measured, run_study
-from training.recommenders.base import Trial
+from training.offers.tuning import Chosen, StudyRecord, Tried, TuningBudget, measured, run_study
+from training.recommenders.base import SettingsTrial
 
 
 def make_ranker(  # noqa: PLR0917  # the parts of one row, in their order
@@ -74,7 +74,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class LearnedRanker:
     """What was learned with the validation folds held out.
 
     Attributes:
@@ -101,7 +101,7 @@ class SecondStage:
         say: Called with what is being done.
     """
 
-    def __init__(self, problem: Problem, chosen: Mapping[str, Chosen], say: Say) -> None:
+    def __init__(self, problem: TrainingProblem, chosen: Mapping[str, Chosen], say: Say) -> None:
         self._problem = problem
         self._say = say
         purchases = problem.purchases
@@ -140,8 +140,8 @@ class SecondStage:
         self._all_rows = [*self._rows, *later]
 
     def choose(
-        self, *, store: Path, study: str, budget: Budget, done: Callable[[StudyRecord], None]
-    ) -> Learned:
+        self, *, store: Path, study: str, budget: TuningBudget, done: Callable[[StudyRecord], None]
+    ) -> LearnedRanker:
         """Try settings of the trees, fitted on the training folds and measured on validation."""
         problem, k = self._problem, int(self._problem.metric.split("@")[1])
         held_out = join_rows([rows for _, rows in self._validation_rows])
@@ -159,10 +159,10 @@ class SecondStage:
             )
             if not best or value > best[0][0]:
                 best[:] = [(value, replace(settings, rounds=rounds), fitted, curve)]
-            estimate = Estimate(value, float("nan"))
+            estimate = MetricEstimate(value, float("nan"))
             return Tried({problem.metric: estimate}, fitting.seconds, 0.0, {"rounds": rounds})
 
-        def propose(trial: Trial) -> TreeSettings:
+        def propose(trial: SettingsTrial) -> TreeSettings:
             first, proposed = problem.first_trees[0], TreeSettings.suggest(trial)
             if first.ensembles == 1:
                 return proposed
@@ -186,7 +186,7 @@ class SecondStage:
         if settings.rounds != fitted.boosters[0].num_trees():
             fitted = fit_trees(rows, settings, self.names, seed=problem.seed, threads=THREADS)
         calibration = calibrate(fitted.predict(held_out, settings.rounds), held_out)
-        return Learned(settings, tuple(records), fitted, tuple(curve), calibration)
+        return LearnedRanker(settings, tuple(records), fitted, tuple(curve), calibration)
 
     def validation_models(self, fitted: FittedTrees, calibration: Calibration) -> list[OfferModel]:
         """Return the models of the validation folds, their trees fitted on the training folds."""

@@ -12,7 +12,7 @@ from training.bundle.ranker import Calibration
 from training.bundle.trees import MOST_LEAVES, Trees, compile_trees
 from training.errors import TrainingError
 from training.offers.second_stage_rows import RankingRows
-from training.recommenders.base import Parameter, Trial
+from training.recommenders.base import Parameter, SettingsTrial
 
 RELATIVE = frozenset(RELATIVE_FEATURES)
 _CHECKPOINTS = (25, 50, 75, 100, 125, 150, 200)
@@ -59,7 +59,7 @@ class TreeSettings:
     relative: bool = False
 
     @classmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return settings that a study proposes."""
         return cls(
             objective=trial.suggest_categorical("objective", ["lambdarank", "rank_xendcg", "binary"]),

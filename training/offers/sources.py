@@ -6,10 +6,9 @@ from training.bundle.task import Task
 from training.data.purchases import Purchases
 from training.data.tables import Tables, load_tables
 from training.errors import TrainingError
-from training.evaluation.folds import HORIZON_DAYS, Split, offer_rows
+from training.evaluation.folds import HORIZON_DAYS, DataSplit, offer_rows
 from training.evaluation.splitting import given_split, temporal_split, wants_repeats
 from training.offers import complete_journey
-from training.offers import complete_journey as complete_journey_ranking
 from training.offers.second_stage_trees import TreeSettings
 
 COMPLETE_JOURNEY = "complete-journey"
@@ -34,7 +33,7 @@ averaged. Two, because so many are tried: a few hundred cases cannot tell a good
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class JobSource:
     """What a job works on.
 
     Attributes:
@@ -44,11 +43,11 @@ class Source:
     """
 
     purchases: Purchases
-    split: Split
+    split: DataSplit
     first_trees: tuple[TreeSettings, ...] = (TreeSettings(), TreeSettings(objective="binary"))
 
 
-def from_dataset(name: str, task: Task) -> Source:
+def from_dataset(name: str, task: Task) -> JobSource:
     """Return a data set that comes with an installed package, split as its published comparison is.
 
     Raises:
@@ -59,32 +58,32 @@ def from_dataset(name: str, task: Task) -> Source:
         raise TrainingError(f"There is no data set {name!r}; there is {', '.join(DATASETS)}.", dataset=name)
     if task is Task.REDEEM:
         coupons = complete_journey.load_coupons()
-        return Source(coupons.purchases, complete_journey.campaign_split(coupons), FEW_CASES)
-    purchases = complete_journey_ranking.load_categories()
-    return Source(
+        return JobSource(coupons.purchases, complete_journey.campaign_split(coupons), FEW_CASES)
+    purchases = complete_journey.load_categories()
+    return JobSource(
         purchases,
         temporal_split(
             purchases,
             task,
-            end=complete_journey_ranking.week_end(53),
-            min_buyers=complete_journey_ranking.MIN_BUYERS,
+            end=complete_journey.week_end(53),
+            min_buyers=complete_journey.MIN_BUYERS,
         ),
     )
 
 
-def from_coupons_until(week: int, most_products: int) -> Source:
+def from_coupons_until(week: int, most_products: int) -> JobSource:
     """Return the Complete Journey's coupons with nothing later than a week; nothing is held out as a test.
 
     Args:
         week: Last week that may be seen.
         most_products: Leave out coupons that cover more products.
     """
-    now = complete_journey_ranking.week_end(week)
+    now = complete_journey.week_end(week)
     coupons = complete_journey.load_coupons(now, most_products)
-    return Source(coupons.purchases, complete_journey.last_campaigns_split(coupons, now), FEW_CASES)
+    return JobSource(coupons.purchases, complete_journey.last_campaigns_split(coupons, now), FEW_CASES)
 
 
-def from_tables(tables: Tables, task: Task | None, *, seed: int, horizon: float = HORIZON_DAYS) -> Source:
+def from_tables(tables: Tables, task: Task | None, *, seed: int, horizon: float = HORIZON_DAYS) -> JobSource:
     """Return a user's own tables, split by time or as given.
 
     Args:
@@ -100,7 +99,7 @@ def from_tables(tables: Tables, task: Task | None, *, seed: int, horizon: float 
     purchases = loaded.purchases
     if loaded.test is not None:
         chosen = task or (Task.REPLENISH if wants_repeats(purchases, loaded.test) else Task.DISCOVER)
-        return Source(purchases, given_split(purchases, loaded.test, chosen, seed=seed))
+        return JobSource(purchases, given_split(purchases, loaded.test, chosen, seed=seed))
     split = temporal_split(purchases, task or Task.REPLENISH, horizon=horizon)
     if task is None:
         rows = purchases.rows
@@ -109,7 +108,7 @@ def from_tables(tables: Tables, task: Task | None, *, seed: int, horizon: float 
         earlier = _before(purchases, cutoff)
         if not wants_repeats(earlier, later):
             split = temporal_split(purchases, Task.DISCOVER, horizon=horizon)
-    return Source(purchases, split)
+    return JobSource(purchases, split)
 
 
 def _before(purchases: Purchases, cutoff: float) -> Purchases:

@@ -17,10 +17,10 @@ from typing import Any, Protocol, TypeVar
 
 from training.bundle.scorers import AnyScorer
 from training.data.purchases import FitData
-from training.evaluation import Estimate, Evaluation
-from training.offers.problem import MOST_VALIDATION_CASES, THREADS, Problem
+from training.evaluation import MetricEstimate, ModelEvaluation
+from training.offers.problem import MOST_VALIDATION_CASES, THREADS, TrainingProblem
 from training.recommenders import Recommender
-from training.recommenders.base import Parameter, Trial
+from training.recommenders.base import Parameter, SettingsTrial
 
 STUDIES = "studies.db"
 
@@ -47,14 +47,14 @@ class Tried:
         fixed: Settings that came out of the try itself, such as the best number of trees.
     """
 
-    metrics: Mapping[str, Estimate]
+    metrics: Mapping[str, MetricEstimate]
     fit_seconds: float
     score_seconds: float
     fixed: Mapping[str, Parameter]
 
 
 @dataclass(frozen=True)
-class Budget:
+class TuningBudget:
     """How much may be tried.
 
     Attributes:
@@ -83,7 +83,7 @@ class StudyRecord:
 
 
 def run_study(
-    propose: Callable[[Trial], S],
+    propose: Callable[[SettingsTrial], S],
     firsts: Sequence[S],
     attempt: Callable[[S], Tried],
     *,
@@ -91,7 +91,7 @@ def run_study(
     store: Path,
     name: str,
     seed: int,
-    budget: Budget,
+    budget: TuningBudget,
     done: Callable[[StudyRecord], None],
 ) -> list[StudyRecord]:
     """Try settings until the budget is spent and return all trials of the study, also those of earlier sessions.
@@ -149,7 +149,7 @@ def run_study(
     return _records(study)
 
 
-def _goes_on(trials: int, budget: Budget, elapsed: float, slowest: float) -> bool:
+def _goes_on(trials: int, budget: TuningBudget, elapsed: float, slowest: float) -> bool:
     if trials == 0:
         return True
     if budget.seconds > 0:
@@ -177,7 +177,7 @@ def _to_json(parameters: Mapping[str, Parameter], tried: Tried) -> dict[str, Any
 
 
 def _from_json(number: int, document: Mapping[str, Any]) -> StudyRecord:
-    metrics = {name: Estimate(value, error) for name, (value, error) in document["metrics"].items()}
+    metrics = {name: MetricEstimate(value, error) for name, (value, error) in document["metrics"].items()}
     tried = Tried(metrics, document["fit_seconds"], document["score_seconds"], document["fixed"])
     return StudyRecord(number, document["parameters"], tried)
 
@@ -187,7 +187,7 @@ _MIB = 1024.0 * 1024.0
 
 
 @dataclass
-class Measured:
+class MeasuredFit:
     """What was measured; filled when the block ends.
 
     Attributes:
@@ -200,11 +200,11 @@ class Measured:
 
 
 @contextmanager
-def measured() -> Iterator[Measured]:
+def measured() -> Iterator[MeasuredFit]:
     """Measure the block; memory is looked at every 20 ms and at both ends."""
     import psutil
 
-    process, result, ended = psutil.Process(), Measured(), threading.Event()
+    process, result, ended = psutil.Process(), MeasuredFit(), threading.Event()
 
     def look() -> None:
         result.peak_memory_mib = max(result.peak_memory_mib, process.memory_info().rss / _MIB)
@@ -239,12 +239,12 @@ class Chosen:
 
     recommender: Recommender
     trials: tuple[StudyRecord, ...]
-    validation: Evaluation
+    validation: ModelEvaluation
     scorers: tuple[AnyScorer, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FittedTrial:
     """The chosen settings fitted at every moment that is asked for.
 
     Attributes:
@@ -253,21 +253,21 @@ class Fitted:
     """
 
     scorers: tuple[AnyScorer, ...]
-    measured: Measured
+    measured: MeasuredFit
 
 
 def choose_settings(
     kind: type[Recommender],
-    problem: Problem,
+    problem: TrainingProblem,
     *,
     store: Path,
     study: str,
-    budget: Budget,
+    budget: TuningBudget,
     done: Callable[[StudyRecord], None],
 ) -> Chosen:
     """Try settings of one recommender on the validation folds."""
     folds = problem.validation
-    best: list[tuple[float, Recommender, Evaluation, tuple[AnyScorer, ...]]] = []
+    best: list[tuple[float, Recommender, ModelEvaluation, tuple[AnyScorer, ...]]] = []
 
     def attempt(settings: Recommender) -> Tried:
         with measured() as fitting:
@@ -300,11 +300,11 @@ def choose_settings(
     return Chosen(settings, tuple(records), evaluation, scorers)
 
 
-def fit_chosen(recommender: Recommender, problem: Problem, moments: Sequence[FitData]) -> Fitted:
+def fit_chosen(recommender: Recommender, problem: TrainingProblem, moments: Sequence[FitData]) -> FittedTrial:
     """Fit settings on what was known at each moment; the last one is to serve."""
     scorers, measures = [], []
     for data in moments:
         with measured() as fitting:
             scorers.append(recommender.fit(data, seed=problem.seed, threads=THREADS))
         measures.append(fitting)
-    return Fitted(tuple(scorers), measures[-1])
+    return FittedTrial(tuple(scorers), measures[-1])

@@ -1,19 +1,23 @@
-"""Reading a table of logged choices, and evaluating a policy on it.
-
-Which policy is evaluated: built in, or a table of probabilities.
-
-A model of rewards, cross-fitted: features and the action, added up.
-"""
+"""The value of a policy from a table of logged choices: reading the table, naming the policy, and a model of rewards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
+from experiments.display import Displayed
 from experiments.off_policy.estimators import Logged, Predicted
-from experiments.off_policy.evaluation import PolicyEvaluation, evaluate_policy
+from experiments.off_policy.evaluation import (
+    PolicyEvaluation,
+    PolicyVerdict,
+    evaluate_policy,
+    policy_document,
+    policy_lines,
+)
 from experiments.uplift.trial import Floats, Ints, arm_positions
 from training.data.columns import fingerprint, open_frame, refuse, require
 from training.errors import DatasetError, TrainingError
@@ -26,7 +30,7 @@ _HELP = "write uniform, logging, always:ACTION or table:FILE"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Policy:
+class EvaluatedPolicy:
     """A policy whose probabilities do not depend on the member.
 
     Attributes:
@@ -48,7 +52,7 @@ class Policy:
         return propensity if self.chances is None else self.chances[place, action]
 
 
-def parse_policy(text: str, actions: list[str], positions: list[int]) -> Policy:
+def parse_policy(text: str, actions: list[str], positions: list[int]) -> EvaluatedPolicy:
     """Return the policy that a text means.
 
     ``uniform`` chooses each action of the log alike, ``logging`` is the logging policy itself, ``always:ACTION`` one action. ``table:FILE`` is a
@@ -64,22 +68,24 @@ def parse_policy(text: str, actions: list[str], positions: list[int]) -> Policy:
     """
     kind, _, rest = text.partition(":")
     if text == "uniform":
-        return Policy("The uniform policy", np.full((len(positions), len(actions)), 1 / len(actions)))
+        return EvaluatedPolicy(
+            "The uniform policy", np.full((len(positions), len(actions)), 1 / len(actions))
+        )
     if text == "logging":
-        return Policy("The logging policy", None)
+        return EvaluatedPolicy("The logging policy", None)
     if kind == "always" and rest:
         if rest not in actions:
             listed = ", ".join(actions[:20]) + (" …" if len(actions) > 20 else "")
             raise TrainingError(f"The log never chose {rest!r}; it chose {listed}.")
         chances = np.zeros((len(positions), len(actions)))
         chances[:, actions.index(rest)] = 1.0
-        return Policy(f"Always {rest}", chances)
+        return EvaluatedPolicy(f"Always {rest}", chances)
     if kind == "table" and rest:
         return _table(Path(rest), actions, positions)
     raise TrainingError(f"There is no policy {text!r}; {_HELP}.")
 
 
-def _table(path: Path, actions: list[str], positions: list[int]) -> Policy:
+def _table(path: TableSource, actions: list[str], positions: list[int]) -> EvaluatedPolicy:
     frame = open_frame(path)
     for name in ("action", "probability"):
         require(frame, path, name, "policy")
@@ -101,7 +107,7 @@ def _table(path: Path, actions: list[str], positions: list[int]) -> Policy:
             raise TrainingError(f"The probabilities of {path}{at} sum to {total:.6g}, not 1.")
         found = dict(zip(here["action"], here["probability"], strict=True))
         chances[place] = [found.get(action, 0.0) for action in actions]
-    return Policy(f"The policy of {path.name}", chances)
+    return EvaluatedPolicy(f"The policy of {path.name}", chances)
 
 
 FOLDS = 5
@@ -167,8 +173,8 @@ class LogColumns:
     features: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluatedLog:
+@dataclass(frozen=True, slots=True, repr=False)
+class EvaluatedLog(Displayed):
     """An evaluation with the data that it rests on.
 
     Attributes:
@@ -179,9 +185,22 @@ class EvaluatedLog:
     found: PolicyEvaluation
     fingerprint: str
 
+    @property
+    def verdict(self) -> PolicyVerdict:
+        """Whether the policy earns more, less, about as much, or nothing can be said."""
+        return self.found.verdict
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the evaluation as a JSON document."""
+        return {**policy_document(self.found), "fingerprint": self.fingerprint}
+
+    def summary(self) -> str:
+        """Return the verdict and the figures that it rests on."""
+        return policy_lines(self.found)
+
 
 def evaluate_log(
-    table: pl.DataFrame, path: Path, columns: LogColumns, policy: str, *, seed: int = 0
+    table: pl.DataFrame, path: TableSource, columns: LogColumns, policy: str, *, seed: int = 0
 ) -> EvaluatedLog:
     """Evaluate a policy on a table of logged choices.
 
@@ -239,7 +258,7 @@ def evaluate_log(
     return EvaluatedLog(found, fingerprint([table.select(list(dict.fromkeys([*read, *columns.features])))]))
 
 
-def read_log_table(path: Path, columns: LogColumns) -> pl.DataFrame:
+def read_log_table(path: TableSource, columns: LogColumns) -> pl.DataFrame:
     """Return the table of a log with the columns that are asked for.
 
     Raises:
@@ -261,7 +280,7 @@ def read_log_table(path: Path, columns: LogColumns) -> pl.DataFrame:
     return frame.select(list(dict.fromkeys([*wanted.values(), *columns.features]))).collect()
 
 
-def _numbers(table: pl.DataFrame, path: Path, name: str, what: str) -> Floats:
+def _numbers(table: pl.DataFrame, path: TableSource, name: str, what: str) -> Floats:
     column = table[name]
     if column.dtype == pl.Boolean:
         column = column.cast(pl.Float64)
@@ -274,7 +293,7 @@ def _numbers(table: pl.DataFrame, path: Path, name: str, what: str) -> Floats:
 
 
 def _positions(
-    table: pl.DataFrame, path: Path, name: str
+    table: pl.DataFrame, path: TableSource, name: str
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
     if not name:
         return None

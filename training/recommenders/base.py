@@ -14,7 +14,7 @@ from training.data.purchases import FitData
 Parameter = str | int | float | bool
 
 
-class Trial(Protocol):
+class SettingsTrial(Protocol):
     """Proposes settings; optuna's trials do, and a recommender asks for them by its own parameters' names."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
@@ -46,7 +46,7 @@ class Recommender(ABC):
 
     @classmethod
     @abstractmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return settings that a study proposes; the space holds the defaults."""
 
     @classmethod

@@ -20,7 +20,7 @@ from training.bundle.scorers import Linear, Weighting
 from training.data.purchases import FitData
 from training.errors import TrainingError
 from training.recommenders.associations import blocks_of, linear_from_blocks
-from training.recommenders.base import Recommender, Trial, check_weighting
+from training.recommenders.base import Recommender, SettingsTrial, check_weighting
 
 _PREFIXES = {np.dtype(np.float32): "s", np.dtype(np.float64): "d"}
 _NUMBER = ctypes.POINTER(ctypes.c_int)
@@ -86,7 +86,7 @@ class Ease(Recommender):
             raise ValueError(f"regularisation == {self.regularisation}, must be > 0.")
 
     @classmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return settings: repeats want a tiny regularisation and discovery a large one."""
         return cls(
             regularisation=trial.suggest_float("regularisation", 0.1, 10_000.0, log=True),

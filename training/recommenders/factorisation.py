@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from training.bundle.scorers import Factors, FoldIn, Weighting
 from training.data.purchases import FitData
-from training.recommenders.base import Recommender, Trial, check_weighting
+from training.recommenders.base import Recommender, SettingsTrial, check_weighting
 
 Floats = npt.NDArray[np.floating]
 
@@ -105,7 +105,7 @@ class Als(Recommender):
             raise ValueError(f"regularisation == {self.regularisation}, must be > 0.")
 
     @classmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return settings; many factors want much regularisation."""
         return cls(
             factors=trial.suggest_int("factors", 8, 256, log=True),
@@ -179,7 +179,7 @@ class Lmf(Recommender):
         check_weighting(self.weighting)
 
     @classmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return settings."""
         return cls(
             factors=trial.suggest_int("factors", 8, 128, log=True),
@@ -241,7 +241,7 @@ class Bpr(Recommender):
     iterations: int = 50
 
     @classmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return settings; the number of passes says how far the steps lead."""
         return cls(
             factors=trial.suggest_int("factors", 8, 128, log=True),

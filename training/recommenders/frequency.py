@@ -18,7 +18,7 @@ from training.bundle.scorers import Array, Frequency, Linear, Popular, Weighting
 from training.data.purchases import FitData
 from training.errors import TrainingError
 from training.recommenders.associations import linear_from_sparse, without_diagonal
-from training.recommenders.base import Recommender, Trial, check_half_life, check_weighting, decayed
+from training.recommenders.base import Recommender, SettingsTrial, check_half_life, check_weighting, decayed
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class SeasonalPopularity(Recommender):
             raise ValueError(f"season == {self.season}, must be in [0, 1].")
 
     @classmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return settings."""
         return cls(
             half_life_days=trial.suggest_categorical("half_life_days", (0.0, *HALF_LIVES)),
@@ -93,7 +93,7 @@ class CategoryFrequency(Recommender):
         check_weighting(self.weighting)
 
     @classmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return a weighting."""
         return cls(weighting=trial.suggest_categorical("weighting", ("count", "decayed_28", "decayed_84")))
 
@@ -141,7 +141,7 @@ class Popularity(Recommender):
         check_half_life(self.half_life_days)
 
     @classmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return a half-life, or none."""
         return cls(half_life_days=trial.suggest_categorical("half_life_days", (0.0, *HALF_LIVES)))
 
@@ -173,7 +173,7 @@ class DecayedFrequency(Recommender):
         check_half_life(self.half_life_days)
 
     @classmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return a half-life, or none."""
         return cls(half_life_days=trial.suggest_categorical("half_life_days", (0.0, *HALF_LIVES)))
 

@@ -20,7 +20,7 @@ from training.recommenders.associations import (
     power,
     scaled,
 )
-from training.recommenders.base import Recommender, Trial, check_weighting
+from training.recommenders.base import Recommender, SettingsTrial, check_weighting
 from training.recommenders.factorisation import plain
 
 SMALL = 1_000
@@ -54,7 +54,7 @@ class GraphFilter(Recommender):
         check_weighting(self.weighting)
 
     @classmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return settings."""
         return cls(
             factors=trial.suggest_int("factors", 16, 512, log=True),

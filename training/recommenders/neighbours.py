@@ -23,7 +23,7 @@ from training.recommenders.associations import (
     scaled,
     without_diagonal,
 )
-from training.recommenders.base import Recommender, Trial, check_half_life, check_weighting, decayed
+from training.recommenders.base import Recommender, SettingsTrial, check_half_life, check_weighting, decayed
 from training.recommenders.frequency import DecayedFrequency
 
 
@@ -59,7 +59,7 @@ class TifuKnn(Recommender):
             raise ValueError(f"alpha == {self.alpha}, must be in [0, 1].")
 
     @classmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return settings."""
         return cls(
             half_life_days=trial.suggest_categorical("half_life_days", (0.0, *HALF_LIVES)),
@@ -136,7 +136,7 @@ class ItemItem(Recommender):
             raise ValueError(f"kind == {self.kind!r}, must be one of {', '.join(KINDS)}.")
 
     @classmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return settings; those of BM25 are left alone by cosine."""
         weighting = trial.suggest_categorical("weighting", ("binary", "log", "log_decayed_84"))
         neighbours = trial.suggest_int("neighbours", 20, 1000, log=True)

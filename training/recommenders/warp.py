@@ -32,7 +32,7 @@ from scipy import sparse
 
 from training.bundle.scorers import Factors, Weighting
 from training.data.purchases import FitData
-from training.recommenders.base import Recommender, Trial, check_weighting
+from training.recommenders.base import Recommender, SettingsTrial, check_weighting
 from training.recommenders.factorisation import factor_scorer, no_factors, passes
 
 _EXTENSION = "lightfm._lightfm_fast_openmp"
@@ -177,7 +177,7 @@ class Warp(Recommender):
             raise ValueError(f"loss == {self.loss!r}, must be one of {', '.join(LOSSES)}.")
 
     @classmethod
-    def suggest(cls, trial: Trial) -> Self:
+    def suggest(cls, trial: SettingsTrial) -> Self:
         """Return settings; BPR is left out, as WARP was better wherever both were tried."""
         return cls(
             factors=trial.suggest_int("factors", 16, 128, log=True),

@@ -4,11 +4,11 @@ How likely each member responds to each arm: logistic, cross-fitted for the tria
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
 from experiments.send_plan import Audience
 from experiments.uplift.calibration import apply_all
 from experiments.uplift.trial import Floats, Ints, Trial
@@ -24,7 +24,7 @@ _FAMILY = Family(boosted=False, binary=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Responses:
+class ResponseModels:
     """Probabilities of a response.
 
     Attributes:
@@ -43,7 +43,7 @@ class Responses:
         return np.column_stack([model.predict(matrix).clip(0, 1) for model in self.models])
 
 
-def learn_responses(trial: Trial, response: str, learned: LearnedEffects, seed: int) -> Responses:
+def learn_responses(trial: Trial, response: str, learned: LearnedEffects, seed: int) -> ResponseModels:
     """Learn the probability of a response to each arm, in the folds of the effects.
 
     Args:
@@ -64,7 +64,7 @@ def learn_responses(trial: Trial, response: str, learned: LearnedEffects, seed: 
         seed=seed,
     )
     predicted = cross_fitted_outcomes(rows, learned.fold, _FAMILY).clip(0, 1)
-    return Responses(predicted, tuple(outcome_models(rows, _FAMILY)), learned)
+    return ResponseModels(predicted, tuple(outcome_models(rows, _FAMILY)), learned)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +84,7 @@ class Addressed:
     matrix: Floats
 
 
-def of_the_trial(responses: Responses, costs: tuple[Floats, Floats], rule: Ints | None) -> Addressed:
+def of_the_trial(responses: ResponseModels, costs: tuple[Floats, Floats], rule: Ints | None) -> Addressed:
     """Return the trial's own members, predicted by models that did not see them.
 
     Args:
@@ -107,9 +107,9 @@ def of_the_trial(responses: Responses, costs: tuple[Floats, Floats], rule: Ints 
 
 
 def of_a_table(
-    path: Path,
+    path: TableSource,
     member: str,
-    responses: Responses,
+    responses: ResponseModels,
     costs: tuple[Floats, Floats],
     rule: Ints | None,
 ) -> Addressed:
@@ -164,7 +164,7 @@ def differ(learned: LearnedEffects) -> bool:
     return any(calibration.passes for calibration in learned.chosen.calibrations)
 
 
-def _members(table: pl.DataFrame, path: Path, name: str) -> pl.Series:
+def _members(table: pl.DataFrame, path: TableSource, name: str) -> pl.Series:
     if not name:
         return pl.Series("row", np.arange(1, table.height + 1))
     refuse(table[name].is_null(), path, name, "no id")

@@ -1,7 +1,4 @@
-"""The job behind ``troth plan``: a trial in, a list with its value and its verdict out.
-
-What was done before money was allocated, in sentences.
-"""
+"""The job behind ``troth plan``: a trial in, a list with its value and its verdict out."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,21 +8,31 @@ from typing import Any
 
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
+from experiments.display import Displayed
 from experiments.number_format import count_of, plain
 from experiments.pages.send_plan_page import Receivers, build_page
 from experiments.pages.uplift_page import effects_section
-from experiments.send_plan import Limits, PlanProblem, Scored, SendPlan, make_plan, plan_document
+from experiments.send_plan import (
+    PlanLimits,
+    PlanProblem,
+    ScoredArms,
+    SendPlan,
+    VerdictCode,
+    make_plan,
+    plan_document,
+)
 from experiments.send_plan.sentences import money
-from experiments.uplift.calibration import Calibration
-from experiments.uplift.evaluation import evaluate_effects
+from experiments.uplift.calibration import UpliftCalibration
+from experiments.uplift.evaluation import evaluate_uplift
 from experiments.uplift.groups import describe, in_words
 from experiments.uplift.result import Unit
 from experiments.uplift.trial import Floats, Trial, weighted_scores
-from training.offers.problem import one_thread_of_algebra
 from training.send_plan.audiences import Addressed, differ, learn_responses, of_a_table, of_the_trial
 from training.send_plan.costs import ArmCost, arm_costs, check_names, net_outcome
 from training.send_plan.list_table import plan_table
 from training.send_plan.own_rule import RuleLine, rule_arms
+from training.threads import one_thread_of_algebra
 from training.uplift.learners import CHALLENGERS, DEFAULT_LEARNER
 from training.uplift.learning import FOLDS, LearnedEffects, learn_effects
 from training.uplift.reading import ReadTrial, TrialColumns, read_trial
@@ -101,7 +108,7 @@ def _gate(learned: LearnedEffects) -> str:
     return f"Whether effects differ between members as predicted: {'; '.join(each)}."
 
 
-def _slope(calibration: Calibration) -> str:
+def _slope(calibration: UpliftCalibration) -> str:
     slope = calibration.slope
     if math.isnan(slope.estimate):
         return "none: all predictions are equal"
@@ -155,7 +162,7 @@ class PlanOptions:
     rules: Sequence[RuleLine] = ()
     smallest_gain: float | None = None
     random_share: float = 0.05
-    members: Path | None = None
+    members: TableSource | None = None
     shares: Mapping[str, float] | None = None
     learner: str = DEFAULT_LEARNER
     challengers: bool = True
@@ -163,8 +170,8 @@ class PlanOptions:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PlanResult:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PlanResult(Displayed):
     """A plan with everything that was made of it.
 
     Attributes:
@@ -184,6 +191,31 @@ class PlanResult:
     plan: SendPlan
     document: dict[str, Any]
     table: pl.DataFrame
+
+    @property
+    def verdict(self) -> VerdictCode:
+        """What to do."""
+        return self.plan.verdict.code
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as a JSON document."""
+        return self.document
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the list: one row per member with the arm, its probability, cost and reason."""
+        return self.table
+
+    def summary(self) -> str:
+        """Return the verdict, what it means, and how many members get what."""
+        sends = ", ".join(f"{arm} {count:,}" for arm, count in self.document["list"]["sends"].items())
+        return f"{self.document['title']}. {self.document['sentence']}\nThe list: {sends}."
+
+    def to_html(self, path: str | Path | None = None, *, title: str = "Send plan") -> str:
+        """Return the page for people as one HTML document that loads nothing, and write it to a file if one is named."""
+        text = self.page(title)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
 
     def page(self, title: str) -> str:
         """Return the page for people.
@@ -217,7 +249,7 @@ class PlanResult:
     def _effects(self) -> str:
         """Return what is predicted beside what was measured, tenth by tenth, as a fragment of the page."""
         learned = self.learned
-        evaluation = evaluate_effects(
+        evaluation = evaluate_uplift(
             learned.trial,
             NET,
             learned.scores,
@@ -230,7 +262,7 @@ class PlanResult:
 
 
 def plan_sends(
-    path: Path, columns: TrialColumns, options: PlanOptions, progress: Progress | None = None
+    path: TableSource, columns: TrialColumns, options: PlanOptions, progress: Progress | None = None
 ) -> PlanResult:
     """Learn what each arm brings each member net of its cost, and make the plan.
 
@@ -290,10 +322,10 @@ def plan_sends(
     return PlanResult(options, read, learned, addressed, plan, document, table)
 
 
-def _limits(read: ReadTrial, options: PlanOptions) -> Limits:
+def _limits(read: ReadTrial, options: PlanOptions) -> PlanLimits:
     check_names(read.trial, list(options.caps), "cap")
     caps = {read.trial.arms.index(arm) - 1: cap for arm, cap in options.caps.items()}
-    return Limits(options.budget, options.sends, caps, options.min_roi)
+    return PlanLimits(options.budget, options.sends, caps, options.min_roi)
 
 
 def _with_net(read: ReadTrial, costs: tuple[Floats, Floats]) -> Trial:
@@ -302,7 +334,7 @@ def _with_net(read: ReadTrial, costs: tuple[Floats, Floats]) -> Trial:
     return replace(trial, outcomes={**trial.outcomes, NET: net})
 
 
-def _scored(learned: LearnedEffects) -> Scored:
+def _scored(learned: LearnedEffects) -> ScoredArms:
     trial = learned.trial
     weighted = weighted_scores(trial.arm, trial.propensity, trial.outcomes[NET], len(trial.arms))
-    return Scored(learned.scores, weighted, trial.arm, trial.propensity)
+    return ScoredArms(learned.scores, weighted, trial.arm, trial.propensity)

@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from experiments.number_format import plain
 from experiments.send_plan import SendPlan, VerdictCode
-from experiments.uplift.calibration import Calibration
+from experiments.uplift.calibration import UpliftCalibration
 from experiments.uplift.trial import Floats, Ints
 from training.bundle.encoding import Encoding, NumberPart
 from training.send_plan.audiences import Addressed
@@ -147,7 +147,7 @@ def _texts(features: pl.DataFrame, encoding: Encoding, name: str) -> list[str]:
 
 
 def gain_band(
-    calibrations: Sequence[Calibration], raw: Floats, expected: Floats, arm: Ints, level: float = 0.05
+    calibrations: Sequence[UpliftCalibration], raw: Floats, expected: Floats, arm: Ints, level: float = 0.05
 ) -> tuple[Floats, Floats, Floats]:
     """Return float64[n] each: expected gain of what each member gets, and the ends of its band; 0 for the control.
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
 from experiments.rules import AttributeType, compile_rule
 from experiments.uplift.trial import Ints, Trial
 from training.data.columns import open_frame
@@ -26,7 +26,7 @@ class RuleLine:
     arm: str
 
 
-def rule_arms(lines: Sequence[RuleLine], trial: Trial, path: Path) -> Ints | None:
+def rule_arms(lines: Sequence[RuleLine], trial: Trial, path: TableSource) -> Ints | None:
     """Return int64[n], the arm that the rule gives each row of a table, the control where no line matches; none without lines.
 
     Args:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
 from training.data.columns import fingerprint
 from training.tracking.job_run import job_run
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 PLANS = "plans"
 
 
-def record_plan(store: Path, programme: str, source: Path, result: "PlanResult", page: str) -> str:
+def record_plan(store: Path, programme: str, source: TableSource, result: "PlanResult", page: str) -> str:
     """Record a plan as a run of its own, and return the run's id.
 
     Args:

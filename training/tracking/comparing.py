@@ -11,7 +11,7 @@ from typing import Any
 from training.bundle import Task
 from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
-from training.evaluation import Estimate
+from training.evaluation import MetricEstimate
 from training.offers.result import COUNTING, estimate_json
 from training.tracking.evidence import Cases
 from training.tracking.registry import CHAMPION_ALIAS, ModelRegistry, RegisteredVersion
@@ -32,9 +32,9 @@ class ComparedVersion:
     """
 
     version: RegisteredVersion
-    value: Estimate
-    against_counting: Estimate | None
-    against_champion: Estimate | None
+    value: MetricEstimate
+    against_counting: MetricEstimate | None
+    against_champion: MetricEstimate | None
 
 
 @dataclass(frozen=True)
@@ -174,13 +174,13 @@ def _of_job(registry: ModelRegistry, job: str) -> list[RegisteredVersion]:
     return found
 
 
-def _difference(cases: Cases, other: Cases | None, metric: str) -> Estimate | None:
+def _difference(cases: Cases, other: Cases | None, metric: str) -> MetricEstimate | None:
     if other is None or metric not in other.metrics or not cases.same_as(other):
         return None
     return cases.difference(other, metric)
 
 
-def _difference_json(difference: Estimate | None) -> dict[str, float | None] | None:
+def _difference_json(difference: MetricEstimate | None) -> dict[str, float | None] | None:
     if difference is None:
         return None
     known = difference.standard_error == difference.standard_error  # NaN when not known

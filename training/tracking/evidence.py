@@ -18,7 +18,7 @@ import polars as pl
 from training.bundle import Ids, OfferModel
 from training.data.histories import Calendar
 from training.errors import TrainingError
-from training.evaluation import Estimate, Evaluation, over_members
+from training.evaluation import MetricEstimate, ModelEvaluation, over_members
 from training.offers.recipe import Known, Recipe
 
 CASES_FILE = "cases.parquet"
@@ -50,7 +50,7 @@ class Cases:
         """int32[cases], a number for each member."""
         return self.member_ids.rank("dense").cast(pl.Int32).to_numpy()
 
-    def estimate(self, metric: str) -> Estimate:
+    def estimate(self, metric: str) -> MetricEstimate:
         """Return the mean with its error over members."""
         return over_members(self.metrics[metric], self.members)
 
@@ -62,7 +62,7 @@ class Cases:
             and self.member_ids.equals(other.member_ids)
         )
 
-    def difference(self, other: "Cases", metric: str) -> Estimate:
+    def difference(self, other: "Cases", metric: str) -> MetricEstimate:
         """Return the paired difference to another model on the same cases.
 
         Raises:
@@ -73,7 +73,7 @@ class Cases:
         return over_members(self.metrics[metric] - other.metrics[metric], self.members)
 
 
-def write_cases(path: Path, evaluation: Evaluation, member_ids: Ids) -> None:
+def write_cases(path: Path, evaluation: ModelEvaluation, member_ids: Ids) -> None:
     """Write an evaluation case by case.
 
     Args:

@@ -7,12 +7,12 @@ Features that were not known before the arm was drawn: they differ between arms,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 from scipy.special import ndtr
 
+from experiments.aggregates.tables import TableSource
 from experiments.uplift.trial import Floats, Trial
 from training.bundle.encoding import Encoding, LevelsPart, NumberPart, Part
 from training.errors import DatasetError
@@ -247,7 +247,7 @@ class Features:
     warnings: tuple[str, ...]
 
 
-def named_features(table: pl.DataFrame, path: Path, names: Sequence[str], trial: Trial) -> Features:
+def named_features(table: pl.DataFrame, path: TableSource, names: Sequence[str], trial: Trial) -> Features:
     """Return the columns that were named, with a warning for one that looks as if it was not known before.
 
     Args:

@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
 from experiments.pages.uplift_page import effects_page, evaluation_charts
-from experiments.uplift.evaluation import evaluate_effects
-from experiments.uplift.result import Evaluation, Unit, evaluation_document
+from experiments.uplift.evaluation import evaluate_uplift
+from experiments.uplift.result import Unit, UpliftEvaluation, evaluation_document
 from experiments.uplift.trial import Floats, Trial
 from training.bundle import ActionModel
 from training.bundle.trees import Trees, compile_trees
 from training.data.columns import fingerprint, write_table
 from training.errors import DatasetError
-from training.offers.problem import one_thread_of_algebra
 from training.plots import as_png
+from training.threads import one_thread_of_algebra
 from training.uplift.learners import CHALLENGERS, DEFAULT_LEARNER, LINEAR_LEARNERS
 from training.uplift.learning import FOLDS, FittedEffects, LearnedEffects, learn_effects
 from training.uplift.models import Boosted, Line
@@ -98,7 +99,7 @@ class ActionsOptions:
 
 
 def train_actions(
-    path: Path, columns: TrialColumns, options: ActionsOptions, progress: Progress | None = None
+    path: TableSource, columns: TrialColumns, options: ActionsOptions, progress: Progress | None = None
 ) -> TrainActionsResult:
     """Learn what each arm of a trial changes for each member, evaluate that, record it and register the model.
 
@@ -144,11 +145,11 @@ def _learn(read: ReadTrial, options: ActionsOptions) -> dict[str, LearnedEffects
     }
 
 
-def _evaluate(trial: Trial, learned: dict[str, LearnedEffects]) -> dict[str, Evaluation]:
+def _evaluate(trial: Trial, learned: dict[str, LearnedEffects]) -> dict[str, UpliftEvaluation]:
     found = {}
     for name, one in learned.items():
         predictions = {learner: result.effects for learner, result in one.learners.items()}
-        found[name] = evaluate_effects(
+        found[name] = evaluate_uplift(
             trial,
             name,
             one.scores,
@@ -181,7 +182,7 @@ def write_scores(path: Path, read: ReadTrial, learned: LearnedEffects) -> None:
     write_table(pl.DataFrame(columns), path)
 
 
-def _record(path: Path, result: TrainActionsResult, options: ActionsOptions) -> TrainActionsResult:
+def _record(path: TableSource, result: TrainActionsResult, options: ActionsOptions) -> TrainActionsResult:
     from training.tracking.job_run import job_run
     from training.uplift.recording import register_actions
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from experiments.uplift.calibration import Calibration, apply_all, calibrate_arms
+from experiments.uplift.calibration import UpliftCalibration, apply_all, calibrate_arms
 from experiments.uplift.estimate import Estimate, mean_estimate
 from experiments.uplift.trial import Floats, Ints, Trial, doubly_robust_scores
 from training.bundle.encoding import Encoding
@@ -74,7 +74,7 @@ class Learned:
 
     name: str
     effects: Floats
-    calibrations: tuple[Calibration, ...]
+    calibrations: tuple[UpliftCalibration, ...]
     shrunk: Floats
 
 
@@ -90,7 +90,7 @@ class FittedEffects:
 
     encoding: Encoding
     model: EffectModel
-    calibrations: tuple[Calibration, ...]
+    calibrations: tuple[UpliftCalibration, ...]
 
     def effects(self, features: pl.DataFrame) -> Floats:
         """Return float64[n, arms - 1], calibrated.

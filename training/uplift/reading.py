@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from experiments.aggregates.tables import TableSource
 from experiments.uplift.trial import Floats, Trial, arm_positions
 from training.data.columns import open_frame, refuse, require
 from training.errors import DatasetError
@@ -63,7 +63,7 @@ class ReadTrial:
     warnings: tuple[str, ...]
 
 
-def read_trial(path: Path, columns: TrialColumns) -> ReadTrial:
+def read_trial(path: TableSource, columns: TrialColumns) -> ReadTrial:
     """Read a trial from a Parquet or CSV table, one row per member.
 
     Raises:
@@ -122,7 +122,7 @@ def read_trial(path: Path, columns: TrialColumns) -> ReadTrial:
     return ReadTrial(trial, columns.outcome, money, next(iter(response)), columns, found.left_out, warnings)
 
 
-def _arms(given: pl.Series, path: Path, columns: TrialColumns) -> tuple[tuple[str, ...], pl.Series]:
+def _arms(given: pl.Series, path: TableSource, columns: TrialColumns) -> tuple[tuple[str, ...], pl.Series]:
     name = columns.treatment
     refuse(given.is_null(), path, name, "no arm")
     if given.dtype.is_float():
@@ -149,7 +149,7 @@ def _arms(given: pl.Series, path: Path, columns: TrialColumns) -> tuple[tuple[st
     return (control, *(one for one in found if one != control)), texts
 
 
-def _outcome(column: pl.Series, path: Path, name: str) -> Floats:
+def _outcome(column: pl.Series, path: TableSource, name: str) -> Floats:
     if column.dtype == pl.Boolean:
         column = column.cast(pl.Float64)
     if not column.dtype.is_numeric():
@@ -163,7 +163,7 @@ def _outcome(column: pl.Series, path: Path, name: str) -> Floats:
 
 
 def _response(
-    table: pl.DataFrame, path: Path, columns: TrialColumns, outcomes: dict[str, Floats]
+    table: pl.DataFrame, path: TableSource, columns: TrialColumns, outcomes: dict[str, Floats]
 ) -> dict[str, Floats]:
     if columns.response:
         values = _outcome(table[columns.response], path, columns.response)
@@ -180,7 +180,7 @@ def _response(
 
 def _propensity(
     table: pl.DataFrame,
-    path: Path,
+    path: TableSource,
     columns: TrialColumns,
     arm: np.ndarray[tuple[int], np.dtype[np.int64]],
     arms: int,
@@ -215,7 +215,7 @@ def _propensity(
     return values, ()
 
 
-def _members(table: pl.DataFrame, path: Path, name: str) -> pl.Series:
+def _members(table: pl.DataFrame, path: TableSource, name: str) -> pl.Series:
     if not name:
         return pl.int_range(1, table.height + 1, dtype=pl.Int64, eager=True).alias("row")
     refuse(table[name].is_null(), path, name, "no id")

@@ -7,10 +7,10 @@ import polars as pl
 
 from experiments.errors import AnalysisError
 from experiments.pages.uplift_page import effects_section
-from experiments.uplift.evaluation import evaluate_effects
-from experiments.uplift.result import Evaluation, Unit, evaluation_document
+from experiments.uplift.evaluation import evaluate_uplift
+from experiments.uplift.result import Unit, UpliftEvaluation, evaluation_document
 from experiments.uplift.trial import Trial
-from training.offers.problem import one_thread_of_algebra
+from training.threads import one_thread_of_algebra
 from training.uplift.features import find_leaks
 from training.uplift.learning import LearnedEffects, learn_effects
 from training.uplift.trust import TrialTrust, check_trial
@@ -31,7 +31,7 @@ class Responders:
     trial: Trial
     trust: TrialTrust
     learned: LearnedEffects
-    evaluation: Evaluation
+    evaluation: UpliftEvaluation
     left_out: dict[str, str]
 
     @property
@@ -101,7 +101,7 @@ def who_responded(trial: Trial, *, seed: int = 0) -> Responders:
     (outcome,) = trial.outcomes
     with one_thread_of_algebra():
         learned = learn_effects(trial, outcome, seed=seed)
-        evaluation = evaluate_effects(
+        evaluation = evaluate_uplift(
             trial,
             outcome,
             learned.scores,

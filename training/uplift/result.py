@@ -1,14 +1,12 @@
-"""What the job for actions found, as one document, as metrics of its run, and in words.
-
-The result of the job for actions, for a terminal.
-"""
+"""What the job for actions found: as one document, as metrics of its run, and in words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from experiments.display import Displayed
 from experiments.number_format import count_of
-from experiments.uplift.result import Evaluation, calibration_json, estimate_json
+from experiments.uplift.result import UpliftEvaluation, calibration_json, estimate_json
 from training.uplift.learning import LearnedEffects
 from training.uplift.reading import ReadTrial
 from training.uplift.trust import TrialTrust
@@ -17,8 +15,8 @@ if TYPE_CHECKING:
     from training.tracking.job_run import JobRun
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainActionsResult:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TrainActionsResult(Displayed):
     """The result of the job.
 
     Attributes:
@@ -39,7 +37,7 @@ class TrainActionsResult:
     read: ReadTrial
     trust: TrialTrust
     learned: Mapping[str, LearnedEffects]
-    evaluation: Mapping[str, Evaluation]
+    evaluation: Mapping[str, UpliftEvaluation]
     seed: int
     folds: int
     run_id: str = ""
@@ -63,6 +61,10 @@ class TrainActionsResult:
     def registered(self, name: str, version: str, *, promoted: bool) -> Self:
         """Return the result with its version in the registry."""
         return replace(self, registered_model=name, version=version, promoted=promoted)
+
+    def summary(self) -> str:
+        """Return effects by arm, whether they differ, what to be careful about, and where the model is kept."""
+        return result_lines(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -168,7 +170,7 @@ class TrainActionsResult:
         return "\n".join(lines)
 
 
-def _learners(learned: LearnedEffects, evaluation: Evaluation) -> list[dict[str, Any]]:
+def _learners(learned: LearnedEffects, evaluation: UpliftEvaluation) -> list[dict[str, Any]]:
     rows = []
     for name, one in learned.learners.items():
         difference = learned.differences.get(name)
@@ -201,7 +203,7 @@ def _key(name: str) -> str:
     )
 
 
-def summary(result: TrainActionsResult) -> str:
+def result_lines(result: TrainActionsResult) -> str:
     """Return the result in a few lines: effects by arm, whether they differ, what to be careful about, where it is kept."""
     trial, money = result.read.trial, result.money
     sizes = f"{count_of(len(trial), 'member')}, {count_of(len(trial.arms), 'arm')}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from experiments.aggregates import MetricColumns, Source
+from experiments.aggregates import ColumnSource, MetricColumns
 from experiments.stats import Moments
 
 
@@ -35,7 +35,7 @@ def assert_same(moments: Moments, *columns: Sequence[float | None], rel: float =
 
 def metric(metric_id: str, *columns: str, binary: bool = False) -> MetricColumns:
     """Return a metric of plain columns."""
-    return MetricColumns(metric_id, tuple(Source.column(name) for name in columns), binary=binary)
+    return MetricColumns(metric_id, tuple(ColumnSource.column(name) for name in columns), binary=binary)
 
 
 def rows_of(frame: pl.DataFrame, variant: str) -> pl.DataFrame:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.aggregates import NO_VALUE, Bounds, MetricColumns, Source, TableLayout, Winsor, collect
+from experiments.aggregates import NO_VALUE, Bounds, ColumnSource, MetricColumns, TableLayout, Winsor, collect
 from tests.experiments.aggregates.reference import assert_same, metric, rows_of
 
 ARMS = {"a": "a", "b": "b"}
@@ -166,7 +166,7 @@ def test_sources_can_be_sums_of_columns() -> None:
     frame = pl.DataFrame(
         {"variant": ["a"] * 3 + ["b"], "revenue": [100, 40, None, 1], "cost": [7.0, 5.0, 1.0, 1.0]}
     )
-    profit = MetricColumns("profit", (Source((("revenue", 0.25), ("cost", -1.0))),))
+    profit = MetricColumns("profit", (ColumnSource((("revenue", 0.25), ("cost", -1.0))),))
 
     found = collect(frame, PLAIN, [profit], ARMS)
 
@@ -213,7 +213,7 @@ def test_caps_are_pooled_and_recorded() -> None:
     frame = pl.DataFrame({"variant": random.choice(["a", "b", "z"], len(x)), "x": x, "d": 1.0})
     known = frame.filter(pl.col("variant") != "z")["x"].to_numpy()
     lower, upper = np.quantile(known, [0.01, 0.99])
-    source = Source.column("x")
+    source = ColumnSource.column("x")
 
     found = collect(
         frame,

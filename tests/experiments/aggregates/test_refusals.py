@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments.aggregates import MetricColumns, Source, Statistics, TableLayout, Winsor, collect
+from experiments.aggregates import ColumnSource, MetricColumns, Statistics, TableLayout, Winsor, collect
 from experiments.aggregates.checks import refuse_duplicates
 from experiments.errors import AnalysisError
 from tests.experiments.aggregates.reference import metric
@@ -120,11 +120,11 @@ def test_infinite_values_refuse_the_metric_with_their_count() -> None:
     """Infinite values refuse the metric, also where a cap or a difference would hide them; others stand."""
     frame = BASE.with_columns(x=pl.Series([float("inf"), -float("inf"), float("nan")]))
     expected = "Metric x cannot be computed: column x has 2 infinite values."
-    x = Source.column("x")
+    x = ColumnSource.column("x")
 
     assert refused_metric(frame, metric("x", "x")) == expected
     assert refused_metric(frame, MetricColumns("x", (x,), Winsor(lower=-1, upper=1))) == expected
-    assert refused_metric(frame, MetricColumns("x", (Source((("x", 1.0), ("x", -1.0))),))) == expected
+    assert refused_metric(frame, MetricColumns("x", (ColumnSource((("x", 1.0), ("x", -1.0))),))) == expected
 
 
 def test_values_that_cannot_be_squared_refuse_the_metric() -> None:

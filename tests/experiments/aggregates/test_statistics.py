@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments.aggregates import MetricColumns, Source, Statistics, TableLayout, Winsor, collect
+from experiments.aggregates import ColumnSource, MetricColumns, Statistics, TableLayout, Winsor, collect
 from experiments.aggregates.cells import pooled
 from experiments.errors import AnalysisError
 from experiments.stats import Moments
@@ -31,7 +31,7 @@ def statistics(seed: int = 1, **metrics: Any) -> Statistics:
         }
     )
     wanted = metrics.get("wanted") or [
-        MetricColumns("xy", (Source.column("x"), Source.column("y")), Winsor(0.1, None)),
+        MetricColumns("xy", (ColumnSource.column("x"), ColumnSource.column("y")), Winsor(0.1, None)),
         metric("bad", "bad"),
     ]
     return collect(frame, metrics.get("layout", LAYOUT), wanted, metrics.get("arms", ARMS))
@@ -91,7 +91,7 @@ def test_pooling_is_merging_one_by_one() -> None:
 def test_what_differs_does_not_merge() -> None:
     """Statistics with other variants, segments, metrics, columns or caps are refused by name of what differs."""
     ours = statistics()
-    x, y = Source.column("x"), Source.column("y")
+    x, y = ColumnSource.column("x"), ColumnSource.column("y")
     bad = metric("bad", "bad")
     others = {
         "variant ids": statistics(arms={"a": "a", "b": "c"}),

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from experiments.aggregates import MetricColumns, Source, TableLayout, collect
+from experiments.aggregates import ColumnSource, MetricColumns, TableLayout, collect
 from experiments.aggregates.tables import open_table
 from experiments.errors import AnalysisError
 
@@ -63,7 +63,7 @@ def test_a_late_fraction_makes_a_column_of_fractions(tmp_path: Path) -> None:
 def test_mixed_columns_are_refused_by_name(tmp_path: Path) -> None:
     """A word among numbers refuses the metric that reads the column, naming column and word."""
     (tmp_path / "t.csv").write_text("variant,spend\n" + "x,1\n" * 20_000 + "y,lots\n")
-    metric = MetricColumns("spend", (Source.column("spend"),))
+    metric = MetricColumns("spend", (ColumnSource.column("spend"),))
 
     found = collect(open_table(tmp_path / "t.csv"), TableLayout("variant"), [metric], {"x": "x", "y": "y"})
 

@@ -6,12 +6,12 @@ import polars as pl
 import pytest
 
 from experiments.errors import AnalysisError
-from experiments.log.attribution import CREDIT_COLUMNS, AttributionRules, Rule, attribute
+from experiments.log.attribution import CREDIT_COLUMNS, AttributionRule, AttributionRules, attribute
 from experiments.log.frames import EventFrames
 from tests.experiments.attribution.logs import action, decision, exposure, log, outcome
 
 WEEK = AttributionRules({"home": 7})
-SEEN = AttributionRules({"home": 7}, Rule.EXPOSED_LAST_TOUCH)
+SEEN = AttributionRules({"home": 7}, AttributionRule.EXPOSED_LAST_TOUCH)
 
 
 def credited(frames: EventFrames, rules: AttributionRules) -> dict[str, tuple[str, str | None, str | None]]:
@@ -180,7 +180,7 @@ def test_only_what_was_seen_earns_credit_by_exposure(tmp_path: Path) -> None:
         "by exposure": ("attributed", "d4", "tea"),
     }
     assert credited(frames, WEEK)["early"] == ("attributed", "d3", "tea")
-    other = AttributionRules({"home": 7}, Rule.EXPOSED_LAST_TOUCH, exposure_types=("impression",))
+    other = AttributionRules({"home": 7}, AttributionRule.EXPOSED_LAST_TOUCH, exposure_types=("impression",))
     assert credited(frames, other)["after"] == ("not_exposed", None, None)
 
 

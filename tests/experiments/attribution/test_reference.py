@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.log.attribution import AttributionRules, Rule, attribute, touches
+from experiments.log.attribution import AttributionRule, AttributionRules, attribute, touches
 from experiments.log.frames import EventFrames
 from tests.experiments.attribution.logs import START
 
@@ -123,7 +123,7 @@ def frames(decisions: list[Decided], outcomes: list[Happened]) -> EventFrames:
 
 
 def searched(
-    decisions: list[Decided], outcomes: list[Happened], rule: Rule
+    decisions: list[Decided], outcomes: list[Happened], rule: AttributionRule
 ) -> list[tuple[str, str | None, str | None]]:
     """Return status, decision and candidate of every outcome, as the rules say it, one after another."""
     by_number = {one.number: one for one in decisions if one.offers}
@@ -133,7 +133,7 @@ def searched(
             seen[one.decision] = min(seen.get(one.decision, one.day), one.day)
 
     def shown(decision: Decided, day: int) -> bool:
-        return rule is Rule.LAST_TOUCH or seen.get(decision.number, day + 1) <= day
+        return rule is AttributionRule.LAST_TOUCH or seen.get(decision.number, day + 1) <= day
 
     def open_at(decision: Decided, day: int) -> bool:
         return day <= decision.day + WINDOWS[decision.placement]
@@ -187,9 +187,9 @@ def stories(draw: st.DrawFn) -> tuple[list[Decided], list[Happened]]:
 
 
 @settings(max_examples=300)
-@given(stories(), st.sampled_from(Rule))
+@given(stories(), st.sampled_from(AttributionRule))
 def test_attribution_is_what_a_plain_search_finds(
-    story: tuple[list[Decided], list[Happened]], rule: Rule
+    story: tuple[list[Decided], list[Happened]], rule: AttributionRule
 ) -> None:
     """Status, decision and candidate of every outcome, and every credit is in exactly one touch or decision."""
     log = frames(*story)
@@ -263,9 +263,9 @@ def starbucks() -> tuple[EventFrames, dict[str, float], pl.DataFrame]:
     return log, durations, transcript
 
 
-@pytest.mark.parametrize("rule", Rule)
+@pytest.mark.parametrize("rule", AttributionRule)
 def test_completed_offers_of_starbucks_are_credited(
-    starbucks: tuple[EventFrames, dict[str, float], pl.DataFrame], rule: Rule
+    starbucks: tuple[EventFrames, dict[str, float], pl.DataFrame], rule: AttributionRule
 ) -> None:
     """As many completions are credited as a walk through each member's events finds within the offer's duration."""
     log, durations, transcript = starbucks
@@ -289,7 +289,8 @@ def test_completed_offers_of_starbucks_are_credited(
                     seen.setdefault(given[-1][1], hour)
             case _:
                 expected += any(
-                    hour <= since + 24 * durations[offer_id] and (rule is Rule.LAST_TOUCH or receipt in seen)
+                    hour <= since + 24 * durations[offer_id]
+                    and (rule is AttributionRule.LAST_TOUCH or receipt in seen)
                     for since, receipt in given
                 )
 

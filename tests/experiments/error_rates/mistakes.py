@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.errors import AnalysisError
 from experiments.stats import Moments, PairEstimate, estimate_pair, fixed_effect
-from experiments.stats.bayes import Prior, posterior
+from experiments.stats.bayes import NormalPrior, posterior
 from tests.experiments.error_rates.looking import ever, growing_arms
 from tests.experiments.error_rates.measuring import ALPHA, Case, Part, at_full, between
 from tests.experiments.error_rates.scenarios import (
@@ -36,7 +36,9 @@ def _peeking(population: Population, random: Random, runs: int) -> Mapping[str, 
     return {"fixed": np.array(found, dtype=np.float64)}
 
 
-def _bayes_peeking(population: Population, prior: Prior, random: Random, runs: int) -> Mapping[str, Array]:
+def _bayes_peeking(
+    population: Population, prior: NormalPrior, random: Random, runs: int
+) -> Mapping[str, Array]:
     def finds(pair: PairEstimate) -> bool:
         try:
             return not 0.05 <= posterior(pair, prior).probability_positive <= 0.95
@@ -96,10 +98,10 @@ CASES = (
             looks=len(UNITS),
         )
         for population, name, prior, what, asked, fast in (
-            (NORMAL, "flat", Prior(), "a flat prior", _FLAT, 100),
-            (CONVERSION, "flat", Prior(), "a flat prior", _FLAT, 0),
-            (REVENUE, "flat", Prior(), "a flat prior", _FLAT, 0),
-            (REVENUE, "default", Prior(0.0, 0.3), "the prior N(0, 30 %)", between(0.3, 0.63), 0),
+            (NORMAL, "flat", NormalPrior(), "a flat prior", _FLAT, 100),
+            (CONVERSION, "flat", NormalPrior(), "a flat prior", _FLAT, 0),
+            (REVENUE, "flat", NormalPrior(), "a flat prior", _FLAT, 0),
+            (REVENUE, "default", NormalPrior(0.0, 0.3), "the prior N(0, 30 %)", between(0.3, 0.63), 0),
         )
     ),
     Case(

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from experiments.stats import PairEstimate, estimate_pair
-from experiments.stats.non_inferiority import Margin, non_inferiority
+from experiments.stats.non_inferiority import NonInferiorityMargin, non_inferiority
 from tests.experiments.error_rates.looking import ever, growing_arms
 from tests.experiments.error_rates.measuring import ALPHA, Case, Part, around, at_most
 from tests.experiments.error_rates.scenarios import (
@@ -28,9 +28,9 @@ LOOKS = np.unique(np.geomspace(400, 40_000, 40).round().astype(np.int64))
 def _passes(population: Population, random: Random, runs: int) -> Mapping[str, Array]:
     """Return whether the fixed test passes, with a relative and with an absolute margin, and where less is better."""
     margins = {
-        "relative": (Margin(relative=MARGIN), -1),
-        "absolute": (Margin(absolute=MARGIN * population.mean), -1),
-        "less-is-better": (Margin(relative=MARGIN), 1),
+        "relative": (NonInferiorityMargin(relative=MARGIN), -1),
+        "absolute": (NonInferiorityMargin(absolute=MARGIN * population.mean), -1),
+        "less-is-better": (NonInferiorityMargin(relative=MARGIN), 1),
     }
     found = {name: np.zeros(runs) for name in margins}
     for run in range(runs):
@@ -43,7 +43,7 @@ def _passes(population: Population, random: Random, runs: int) -> Mapping[str, A
 
 def _ever_passes(population: Population, random: Random, runs: int) -> Mapping[str, Array]:
     """Return whether the always-valid test passes at any look."""
-    margin = Margin(relative=MARGIN)
+    margin = NonInferiorityMargin(relative=MARGIN)
 
     def passes(pair: PairEstimate) -> bool:
         return non_inferiority(

@@ -7,8 +7,8 @@ import pytest
 
 from experiments.errors import AnalysisError
 from experiments.off_policy.estimators import Logged, Predicted, estimate_values
-from experiments.off_policy.evaluation import FEWEST_REWARDS, Verdict, evaluate_policy, overlap_of
-from experiments.off_policy.promise import Measured, compare, promise_of
+from experiments.off_policy.evaluation import FEWEST_REWARDS, PolicyVerdict, evaluate_policy, overlap_of
+from experiments.off_policy.promise import MeasuredValue, compare, promise_of
 from tests.experiments.off_policy.bandits import bandit, open_bandit
 
 BANDED = ("ips", "clipped_ips", "snips", "dr", "sndr", "switch_dr")
@@ -55,7 +55,7 @@ def test_open_bandit_is_as_published_and_no_win() -> None:
     assert (found.value.estimate, found.value.error) == pytest.approx((0.00455, 0.00209), abs=1e-5)
     assert found.overlap.effective_rows == pytest.approx(1_640, abs=1)
     assert found.overlap.rewarded == 38
-    assert found.verdict is Verdict.REFUSED
+    assert found.verdict is PolicyVerdict.REFUSED
     assert (
         found.sentence
         == f"The value rests on 38 rewards; at least {FEWEST_REWARDS} are needed to compare policies."
@@ -112,9 +112,9 @@ def test_a_better_policy_is_a_gain_a_worse_one_a_loss_and_itself_neither() -> No
         evaluate_policy(Logged(reward, even, chance), None, "It") for chance in (better, worse, even)
     )
     assert (gain.verdict, loss.verdict, same.verdict) == (
-        Verdict.GAIN,
-        Verdict.LOSS,
-        Verdict.NO_DIFFERENCE_SHOWN,
+        PolicyVerdict.GAIN,
+        PolicyVerdict.LOSS,
+        PolicyVerdict.NO_DIFFERENCE_SHOWN,
     )
     assert gain.difference.estimate == pytest.approx(0.4, abs=4 * gain.difference.error)
     assert same.difference.estimate == 0.0
@@ -136,7 +136,7 @@ def test_logs_that_say_nothing_of_a_policy_are_refused(
     rows = 1_000
     logged = Logged(random.normal(size=rows), np.full(rows, propensity), np.full(rows, chance))
     found = evaluate_policy(logged, None, "It")
-    assert found.verdict is Verdict.REFUSED
+    assert found.verdict is PolicyVerdict.REFUSED
     assert sentence in found.sentence
 
 
@@ -178,13 +178,15 @@ def test_a_promise_is_held_against_what_was_measured() -> None:
     }
     promise = promise_of(evaluate_policy(logged, None, "It"), **made)  # type: ignore[arg-type]  # by name
     error = promise.standard_error
-    kept = compare(promise, Measured(promise.difference - 2 * np.hypot(error, 0.04), 0.04, "margin of new"))
+    kept = compare(
+        promise, MeasuredValue(promise.difference - 2 * np.hypot(error, 0.04), 0.04, "margin of new")
+    )
     assert kept.z == pytest.approx(-2.0)
     assert kept.p_value == pytest.approx(0.0455, abs=1e-4)
     assert "do not agree" in kept.sentence
     assert (
         "agree within chance"
-        in compare(promise, Measured(promise.difference, 0.04, "margin of new")).sentence
+        in compare(promise, MeasuredValue(promise.difference, 0.04, "margin of new")).sentence
     )
     with pytest.raises(
         AnalysisError, match="Nothing is kept with revision r1: The value rests on 38 rewards"

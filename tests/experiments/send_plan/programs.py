@@ -3,11 +3,11 @@
 import numpy as np
 from scipy.optimize import linprog
 
-from experiments.send_plan.problem import Limits
+from experiments.send_plan.problem import PlanLimits
 from experiments.uplift.trial import Floats
 
 
-def relaxed_optimum(gains: Floats, costs: Floats, limits: Limits) -> float:
+def relaxed_optimum(gains: Floats, costs: Floats, limits: PlanLimits) -> float:
     """Return the most that any plan within the limits can gain, sends of fractions included."""
     n, arms = gains.shape
     rows = [np.kron(np.eye(n), np.ones(arms))]
@@ -33,7 +33,7 @@ def relaxed_optimum(gains: Floats, costs: Floats, limits: Limits) -> float:
     return -float(found.fun)
 
 
-def whole_optimum(gains: Floats, costs: Floats, limits: Limits) -> float:
+def whole_optimum(gains: Floats, costs: Floats, limits: PlanLimits) -> float:
     """Return the most that a plan of whole sends can gain, by trying every plan."""
     n, arms = gains.shape
     best = 0.0

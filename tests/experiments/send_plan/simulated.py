@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from experiments.send_plan.problem import Audience, Limits, PlanProblem, Scored
+from experiments.send_plan.problem import Audience, PlanLimits, PlanProblem, ScoredArms
 from experiments.uplift.calibration import apply_all, calibrate_arms
 from experiments.uplift.trial import Floats, Ints, doubly_robust_scores, weighted_scores
 
@@ -47,7 +47,7 @@ class Drawn:
     features: Floats
 
 
-def draw(world: World, members: int, seed: int, limits: Limits | None = None, **changes: object) -> Drawn:
+def draw(world: World, members: int, seed: int, limits: PlanLimits | None = None, **changes: object) -> Drawn:
     """Return a trial of equal arms with cross-fitted predictions, calibrated and gated."""
     random = np.random.default_rng(seed)
     arms = len(world.main) + 1
@@ -60,7 +60,7 @@ def draw(world: World, members: int, seed: int, limits: Limits | None = None, **
     net = margin - costs[arm]
     propensity = np.full(members, 1 / arms)
     predicted = cross_fitted(features, arm, net, arms, random)
-    scored = Scored(
+    scored = ScoredArms(
         doubly_robust_scores(arm, propensity, net, predicted),
         weighted_scores(arm, propensity, net, arms),
         arm,
@@ -82,7 +82,7 @@ def draw(world: World, members: int, seed: int, limits: Limits | None = None, **
         scored=scored,
         net=net,
         predicted=predicted,
-        limits=limits or Limits(),
+        limits=limits or PlanLimits(),
         differ=differ,
         seed=seed,
     )

@@ -6,7 +6,7 @@ import pytest
 
 from experiments.assignment.hashing import POINTS, Purpose, point
 from experiments.send_plan.lists import ListKind, draw_random_share, make_list, split, uniform
-from experiments.send_plan.problem import Audience, Limits
+from experiments.send_plan.problem import Audience, PlanLimits
 
 MEMBERS = 4_000
 
@@ -33,9 +33,9 @@ def test_the_hash_is_that_of_assignment() -> None:
 def test_the_same_member_is_left_to_chance_in_every_list() -> None:
     """Who is left to chance depends on her id and the seed, not on the others; about the asked share is."""
     people = audience()
-    first = draw_random_share(people.members, 0.1, people.costs, Limits(), 5)
-    again = draw_random_share(people.members[:100], 0.1, people.costs[:100], Limits(), 5)
-    other = draw_random_share(people.members, 0.1, people.costs, Limits(), 6)
+    first = draw_random_share(people.members, 0.1, people.costs, PlanLimits(), 5)
+    again = draw_random_share(people.members[:100], 0.1, people.costs[:100], PlanLimits(), 5)
+    other = draw_random_share(people.members, 0.1, people.costs, PlanLimits(), 6)
     assert (first.random[:100] == again.random).all()
     assert (first.random != other.random).any()
     assert first.random.mean() == pytest.approx(0.1, abs=4 * np.sqrt(0.09 / MEMBERS))
@@ -46,7 +46,7 @@ def test_the_same_member_is_left_to_chance_in_every_list() -> None:
 def test_chance_spends_its_share_of_the_money_and_no_more() -> None:
     """Where money reaches a tenth of the members, chance writes to about a tenth of those left to it."""
     people = audience()
-    drawn = draw_random_share(people.members, 0.2, people.costs, Limits(0.1 * MEMBERS), 3)
+    drawn = draw_random_share(people.members, 0.2, people.costs, PlanLimits(0.1 * MEMBERS), 3)
     assert drawn.chances[1:].sum() == pytest.approx(0.1, rel=0.02)
     assert drawn.cost(people.costs) == pytest.approx(0.2 * 0.1 * MEMBERS, rel=0.35)
 
@@ -54,7 +54,9 @@ def test_chance_spends_its_share_of_the_money_and_no_more() -> None:
 def test_nobody_is_left_to_chance_where_that_would_break_a_limit() -> None:
     """If what chance gave cost more than there is, nobody is left to chance."""
     people = audience()
-    tight = [draw_random_share(people.members, 0.5, people.costs, Limits(0.4), seed) for seed in range(40)]
+    tight = [
+        draw_random_share(people.members, 0.5, people.costs, PlanLimits(0.4), seed) for seed in range(40)
+    ]
     assert any(not one.random.any() for one in tight)
     assert all(one.cost(people.costs) <= 0.4 for one in tight)
 
@@ -62,10 +64,10 @@ def test_nobody_is_left_to_chance_where_that_would_break_a_limit() -> None:
 @pytest.mark.parametrize("kind", list(ListKind))
 @pytest.mark.parametrize(
     "limits",
-    [Limits(), Limits(300.0), Limits(300.0, sends=150, caps={0: 100})],
+    [PlanLimits(), PlanLimits(300.0), PlanLimits(300.0, sends=150, caps={0: 100})],
     ids=["none", "money", "all"],
 )
-def test_every_list_keeps_its_limits(kind: ListKind, limits: Limits) -> None:
+def test_every_list_keeps_its_limits(kind: ListKind, limits: PlanLimits) -> None:
     """Cost, sends and caps of the list as written, chance included, are within the limits; propensities are chances."""
     people = audience()
     found = make_list(kind, 1, people, split(people, limits, 0.05, 2))
@@ -85,7 +87,7 @@ def test_every_list_keeps_its_limits(kind: ListKind, limits: Limits) -> None:
 def test_propensities_are_how_often_a_member_gets_what_she_gets(kind: ListKind) -> None:
     """Over 400 seeds each arm is given as often as the propensities say, in the sum over members and for single ones."""
     people = audience(2, 200)
-    limits, seeds = Limits(60.0), 400
+    limits, seeds = PlanLimits(60.0), 400
     given = np.zeros((200, 3))
     weighted = np.zeros(3)
     for seed in range(seeds):
@@ -100,7 +102,7 @@ def test_propensities_are_how_often_a_member_gets_what_she_gets(kind: ListKind) 
 def test_a_list_that_sends_nothing_leaves_nobody_to_chance() -> None:
     """Nothing is sent at all, and that was certain."""
     people = audience()
-    found = make_list(ListKind.NOBODY, 0, people, split(people, Limits(), 0.05, 2))
+    found = make_list(ListKind.NOBODY, 0, people, split(people, PlanLimits(), 0.05, 2))
     assert not found.arm.any()
     assert (found.propensity == 1).all()
     assert not found.random.random.any()

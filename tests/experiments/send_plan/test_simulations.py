@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from experiments.send_plan import Limits, SendPlan, make_plan
+from experiments.send_plan import PlanLimits, SendPlan, make_plan
 from experiments.send_plan.policies import NOBODY
 from tests.experiments.send_plan.simulated import Drawn, World, draw
 
@@ -15,7 +15,7 @@ STRONG = World((0.2, 0.2), interaction=0.6)
 
 
 def _plans(
-    world: World, members: int, runs: int, limits: Limits | None = None, **changes: object
+    world: World, members: int, runs: int, limits: PlanLimits | None = None, **changes: object
 ) -> Iterator[tuple[Drawn, SendPlan]]:
     for seed in range(runs):
         drawn = draw(world, members, seed, limits, **changes)
@@ -32,8 +32,8 @@ def _tolerance(share: float, runs: int) -> float:
 
 
 @pytest.mark.parametrize("runs", RUNS)
-@pytest.mark.parametrize("limits", [Limits(), Limits(60.0)], ids=["all", "a budget"])
-def test_a_strong_interaction_is_personalised_and_valued_truly(runs: int, limits: Limits) -> None:
+@pytest.mark.parametrize("limits", [PlanLimits(), PlanLimits(60.0)], ids=["all", "a budget"])
+def test_a_strong_interaction_is_personalised_and_valued_truly(runs: int, limits: PlanLimits) -> None:
     """Where effects turn with a feature the verdict is to personalise, and the plan's true value lies in its interval in 93 %.
 
     With money for a fifth of the members a ranking by response finds many of the same members, so that it may be as good.
@@ -103,7 +103,7 @@ def test_a_rule_as_good_as_the_plan_earns_more_than_one_arm_for_all(runs: int) -
     """Where the verdict is a simple rule, though the rule alone is not proven to beat the arm for all, it truly does."""
     gains = []
     world = World((0.3, 0.1), interaction=0.25, explained=0.6)
-    for drawn, plan in _plans(world, 3_000, runs, Limits(100.0)):
+    for drawn, plan in _plans(world, 3_000, runs, PlanLimits(100.0)):
         if plan.verdict.rule and not plan.findings.simple[plan.verdict.rule].robust.above_zero:
             rows = np.arange(3_000)
             arm_for_all = (

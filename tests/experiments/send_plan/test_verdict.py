@@ -9,11 +9,17 @@ from scipy.stats import norm
 
 from experiments.errors import AnalysisError
 from experiments.pages.send_plan_page import Receivers, build_page
-from experiments.send_plan import Limits, make_plan, plan_document
-from experiments.send_plan.judging import Candidate, Findings, judge, members_needed, members_to_personalise
+from experiments.send_plan import PlanLimits, make_plan, plan_document
+from experiments.send_plan.judging import (
+    CandidatePolicy,
+    Findings,
+    judge,
+    members_needed,
+    members_to_personalise,
+)
 from experiments.send_plan.plan import VerdictCode, decide
 from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
-from experiments.send_plan.problem import Comparison
+from experiments.send_plan.problem import PolicyComparison
 from experiments.uplift.estimate import estimate_of
 from experiments.uplift.trial import Floats
 from tests.experiments.pages import Page
@@ -37,17 +43,17 @@ def findings(
     names = (NOBODY, BEST_ARM, RANDOM, RESPONSE, RULE)
     given = dict.fromkeys(names, SURE) | (against or {})
 
-    def compared(figure: Figure) -> Comparison:
-        return Comparison(estimate_of(*figure), estimate_of(*figure), 500.0)
+    def compared(figure: Figure) -> PolicyComparison:
+        return PolicyComparison(estimate_of(*figure), estimate_of(*figure), 500.0)
 
     candidates = tuple(
-        Candidate(f"arm {place}", estimate_of(*figure, level=0.05 / 3), 1.0)
+        CandidatePolicy(f"arm {place}", estimate_of(*figure, level=0.05 / 3), 1.0)
         for place, figure in enumerate(arms)
     )
     return replace(
         base,
         arms=candidates,
-        plan=Candidate("the plan", estimate_of(*plan, level=0.05 / 3), 1.0),
+        plan=CandidatePolicy("the plan", estimate_of(*plan, level=0.05 / 3), 1.0),
         best_arm=1,
         against={name: compared(figure) for name, figure in given.items()},
         simple={RESPONSE: compared(simple), RULE: compared(simple)},
@@ -136,7 +142,7 @@ def test_the_size_to_personalise_scales_with_the_squared_error() -> None:
 
 def test_the_document_says_what_the_plan_is() -> None:
     """The document is plain JSON whose figures agree with each other and with the list."""
-    problem = draw(World((0.2, 0.2), interaction=0.6), 3_000, 3, Limits(100.0)).problem
+    problem = draw(World((0.2, 0.2), interaction=0.6), 3_000, 3, PlanLimits(100.0)).problem
     plan = make_plan(problem)
     document = json.loads(json.dumps(plan_document(plan, [("trust the trial", "Fine.")]), allow_nan=False))
     assert document["verdict"] == "personalise"
@@ -180,7 +186,7 @@ def test_a_trial_that_is_not_trusted_gets_no_numbers() -> None:
 
 def test_the_value_against_nobody_is_that_of_the_list_as_written() -> None:
     """The members left to chance count with what they got: the figure is the mean of the list's own scores over nobody's."""
-    problem = draw(World((0.4, 0.1), interaction=0.5), 2_000, 4, Limits(80.0), random_share=0.2).problem
+    problem = draw(World((0.4, 0.1), interaction=0.5), 2_000, 4, PlanLimits(80.0), random_share=0.2).problem
     plan = make_plan(problem)
     robust = problem.scored.robust
     own = robust[np.arange(2_000), plan.findings.list.arm] - robust[:, 0]
@@ -204,13 +210,13 @@ def test_members_left_to_chance_add_nothing_to_a_difference() -> None:
 @pytest.mark.parametrize(
     ("world", "members", "limits"),
     [
-        (World((0.2, 0.2), interaction=0.6), 2_000, Limits(60.0, sends=500, caps={0: 200}, min_roi=1.0)),
-        (World((0.1, 0.1)), 500, Limits()),
-        (World((0.5, 0.1)), 6_000, Limits(300.0)),
-        (World(), 9_000, Limits()),
+        (World((0.2, 0.2), interaction=0.6), 2_000, PlanLimits(60.0, sends=500, caps={0: 200}, min_roi=1.0)),
+        (World((0.1, 0.1)), 500, PlanLimits()),
+        (World((0.5, 0.1)), 6_000, PlanLimits(300.0)),
+        (World(), 9_000, PlanLimits()),
     ],
 )
-def test_the_page_leads_with_the_verdict(world: World, members: int, limits: Limits) -> None:
+def test_the_page_leads_with_the_verdict(world: World, members: int, limits: PlanLimits) -> None:
     """The page of every verdict is well-formed, loads nothing, and has the verdict first and every comparison."""
     plan = make_plan(draw(world, members, 2, limits).problem)
     document = plan_document(plan)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from experiments.stats import (
     Alternative,
     Interval,
-    Margin,
     MetricShape,
     Moments,
+    NonInferiorityMargin,
     PairEstimate,
     Quantity,
     SequentialPlan,
@@ -44,7 +44,7 @@ def test_absolute_margin_agrees_with_scipy() -> None:
     pair = estimate_pair(Moments.of(control), Moments.of(treatment), MetricShape(Quantity(0)))
     reference = stats.ttest_ind(treatment + 0.25, control, equal_var=False, alternative="greater")
 
-    result = non_inferiority(pair, Margin(absolute=0.25), 0.05, higher_is_better=True)
+    result = non_inferiority(pair, NonInferiorityMargin(absolute=0.25), 0.05, higher_is_better=True)
 
     assert result.p_value == pytest.approx(reference.pvalue, rel=1e-9)
     assert result.bound == pytest.approx(reference.confidence_interval(0.95).low - 0.25, rel=1e-9)
@@ -59,7 +59,7 @@ def test_relative_margin_agrees_with_scipy() -> None:
     pair = estimate_pair(Moments.of(control), Moments.of(treatment), MetricShape(Quantity(0)))
     reference = stats.ttest_ind(treatment, 0.9 * control, equal_var=False, alternative="greater")
 
-    result = non_inferiority(pair, Margin(relative=0.1), 0.05, higher_is_better=True)
+    result = non_inferiority(pair, NonInferiorityMargin(relative=0.1), 0.05, higher_is_better=True)
 
     # The degrees of freedom are the difference's own, and hardly matter here.
     assert result.p_value is not None
@@ -70,14 +70,14 @@ def test_relative_margin_agrees_with_scipy() -> None:
 @given(
     pair=pairs,
     margin=st.one_of(
-        st.builds(Margin, relative=st.floats(0.001, 0.9)),
-        st.builds(Margin, absolute=st.floats(0.001, 50)),
+        st.builds(NonInferiorityMargin, relative=st.floats(0.001, 0.9)),
+        st.builds(NonInferiorityMargin, absolute=st.floats(0.001, 50)),
     ),
     higher_is_better=st.booleans(),
     alpha=st.sampled_from([0.01, 0.05, 0.2]),
 )
 def test_p_value_and_bound_agree(
-    method: Method, pair: PairEstimate, margin: Margin, higher_is_better: bool, alpha: float
+    method: Method, pair: PairEstimate, margin: NonInferiorityMargin, higher_is_better: bool, alpha: float
 ) -> None:
     """For every method, p is below alpha exactly if the bound is on the good side of the margin."""
     result = non_inferiority(pair, margin, alpha, higher_is_better=higher_is_better, method=method)
@@ -95,7 +95,7 @@ def test_p_value_and_bound_agree(
 def test_a_metric_that_should_fall_is_mirrored() -> None:
     """Where less is better, a rise beyond the margin is what must be excluded."""
     risen, fallen = pair_of(0.3, 0.1), pair_of(-0.3, 0.1)
-    margin = Margin(absolute=0.5)
+    margin = NonInferiorityMargin(absolute=0.5)
 
     up = non_inferiority(fallen, margin, 0.05, higher_is_better=True)
     down = non_inferiority(risen, margin, 0.05, higher_is_better=False)
@@ -118,7 +118,7 @@ def test_error_at_the_margin(relative: bool, adjusted: bool) -> None:
         y[150:] = 0.95 * y[150:] if relative else y[150:] - 0.5
         shape = MetricShape(Quantity(0), (Quantity(1),) if adjusted else ())
         pair = estimate_pair(Moments.of(y[:150], x[:150]), Moments.of(y[150:], x[150:]), shape)
-        margin = Margin(relative=0.05) if relative else Margin(absolute=0.5)
+        margin = NonInferiorityMargin(relative=0.05) if relative else NonInferiorityMargin(absolute=0.5)
         passed += non_inferiority(pair, margin, 0.05, higher_is_better=True).passed
 
     assert 0.034 < passed / 2_000 < 0.066
@@ -126,7 +126,7 @@ def test_error_at_the_margin(relative: bool, adjusted: bool) -> None:
 
 def test_reasons_where_nothing_can_be_said() -> None:
     """Without a positive control, variance or units, bound and p-value say why there is none."""
-    relative, absolute = Margin(relative=0.1), Margin(absolute=0.1)
+    relative, absolute = NonInferiorityMargin(relative=0.1), NonInferiorityMargin(absolute=0.1)
     lossy = non_inferiority(pair_of(1.0, 0.1, control=-5.0), relative, 0.05, higher_is_better=True)
     constant = non_inferiority(pair_of(1.0, 0.0), relative, 0.05, higher_is_better=True)
     few = non_inferiority(
@@ -149,12 +149,12 @@ def test_reasons_where_nothing_can_be_said() -> None:
 def test_a_margin_is_one_positive_deterioration(absolute: float | None, relative: float | None) -> None:
     """A margin of nothing, of all, or in two units, is no margin."""
     with pytest.raises(ValueError, match="the margin is"):
-        Margin(absolute, relative)
+        NonInferiorityMargin(absolute, relative)
 
 
 def test_always_valid_by_name() -> None:
     """The always-valid test is that of the confidence sequence tuned for the plan."""
-    pair, margin = pair_of(0.1, 0.1), Margin(relative=0.05)
+    pair, margin = pair_of(0.1, 0.1), NonInferiorityMargin(relative=0.05)
 
     by_name = non_inferiority(
         pair, margin, 0.05, higher_is_better=True, always_valid=True, planned_units=100_000

@@ -2,7 +2,13 @@
 
 import pytest
 
-from experiments.stats import Margin, PairEstimate, confidence_sequence, fixed_effect, non_inferiority
+from experiments.stats import (
+    NonInferiorityMargin,
+    PairEstimate,
+    confidence_sequence,
+    fixed_effect,
+    non_inferiority,
+)
 from experiments.stats.outlook import Outlook, days_to_go, projected
 from tests.experiments.stats.pairs import pair_of
 
@@ -47,7 +53,7 @@ def test_sequences_take_longer() -> None:
 
 def test_non_inferiority_needs_no_effect() -> None:
     """Without any effect a margin of two standard errors is expected to be excluded soon."""
-    margin = Margin(absolute=1.0)
+    margin = NonInferiorityMargin(absolute=1.0)
 
     outlook = days_to_go(
         pair_of(0.0, 1.0, units=10_000),

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from experiments.errors import AnalysisError
 from experiments.stats import (
     Alternative,
-    Margin,
     MetricShape,
     Moments,
+    NonInferiorityMargin,
     PairEstimate,
     Quantity,
     confidence_sequence,
@@ -211,9 +211,15 @@ def test_always_valid_power_agrees_with_simulation() -> None:
 
 @pytest.mark.parametrize(
     ("margin", "higher_is_better"),
-    [(Margin(relative=0.1), True), (Margin(relative=0.1), False), (Margin(absolute=0.5), True)],
+    [
+        (NonInferiorityMargin(relative=0.1), True),
+        (NonInferiorityMargin(relative=0.1), False),
+        (NonInferiorityMargin(absolute=0.5), True),
+    ],
 )
-def test_non_inferiority_power_agrees_with_simulation(margin: Margin, higher_is_better: bool) -> None:
+def test_non_inferiority_power_agrees_with_simulation(
+    margin: NonInferiorityMargin, higher_is_better: bool
+) -> None:
     """With the units found, 4,000 experiments without effect exclude the margin in 80 %, within 2.5 points."""
     baseline, plan = Baseline(5.0, 9.0), PowerPlan(margin=margin, higher_is_better=higher_is_better)
     units = required_units(baseline, NO_EFFECT, plan)
@@ -233,7 +239,7 @@ def test_non_inferiority_power_agrees_with_simulation(margin: Margin, higher_is_
 def test_smallest_margin() -> None:
     """With a margin in the plan, the smallest effect is the smallest margin that can be excluded."""
     baseline = Baseline(5.0, 9.0)
-    for margin in (Margin(relative=0.1), Margin(absolute=0.5)):
+    for margin in (NonInferiorityMargin(relative=0.1), NonInferiorityMargin(absolute=0.5)):
         for better in (True, False):
             plan = PowerPlan(margin=margin, higher_is_better=better)
             units = required_units(baseline, NO_EFFECT, plan)
@@ -331,7 +337,9 @@ def test_power_of_the_test_itself() -> None:
             "is not greater, which is what the test looks for",
         ),
         (
-            lambda: required_units(STANDARD, TargetEffect(-0.1), PowerPlan(margin=Margin(absolute=0.1))),
+            lambda: required_units(
+                STANDARD, TargetEffect(-0.1), PowerPlan(margin=NonInferiorityMargin(absolute=0.1))
+            ),
             "a deterioration by the margin or more",
         ),
         (lambda: achieved_power(STANDARD, NO_EFFECT, 3), "3 units leave an arm with fewer than 2"),
@@ -342,7 +350,7 @@ def test_power_of_the_test_itself() -> None:
         ),
         (
             lambda: minimal_detectable_effect(
-                Baseline(0.1, 9.0), 100, PowerPlan(margin=Margin(relative=0.1))
+                Baseline(0.1, 9.0), 100, PowerPlan(margin=NonInferiorityMargin(relative=0.1))
             ),
             "too few to exclude any relative margin",
         ),

@@ -9,10 +9,10 @@ import pytest
 
 from experiments.errors import AnalysisError
 from experiments.pages.uplift_page import effects_page, effects_section
-from experiments.uplift.evaluation import evaluate_effects
+from experiments.uplift.evaluation import evaluate_uplift
 from experiments.uplift.groups import GroupName
 from experiments.uplift.policies import BEST_ARM
-from experiments.uplift.result import Evaluation, Unit, evaluation_document
+from experiments.uplift.result import Unit, UpliftEvaluation, evaluation_document
 from tests.experiments.pages import Page
 from tests.experiments.uplift import learners
 from tests.experiments.uplift.hillstrom import ARMS, hillstrom, rule, womens_visit
@@ -21,10 +21,10 @@ from tests.experiments.uplift.simulated import simulate
 UNIT = Unit("euros", 100, "called")
 
 
-def evaluated(arms: int = 3, **kind: object) -> Evaluation:
+def evaluated(arms: int = 3, **kind: object) -> UpliftEvaluation:
     """Return the evaluation of a small simulated trial."""
     sim = simulate(1, n=900, interaction=0.6, arms=arms)
-    return evaluate_effects(
+    return evaluate_uplift(
         sim.trial,
         "value",
         sim.scores,
@@ -65,10 +65,10 @@ def test_bands_come_from_formulas_or_from_draws() -> None:
     assert "400 draws" in dict(draws.definitions)["band"]
 
 
-def evaluate_effects_of_two_arms(draws: int) -> Evaluation:
+def evaluate_effects_of_two_arms(draws: int) -> UpliftEvaluation:
     """Return an evaluation with bands by draws, or by formulas for none."""
     sim = simulate(6, n=1_000, interaction=0.6)
-    return evaluate_effects(sim.trial, "value", sim.scores, {"m": sim.predicted}, unit=UNIT, draws=draws)
+    return evaluate_uplift(sim.trial, "value", sim.scores, {"m": sim.predicted}, unit=UNIT, draws=draws)
 
 
 def test_two_learned_rankings_of_one_order_have_one_policy() -> None:
@@ -124,7 +124,7 @@ def test_a_section_fits_into_other_pages() -> None:
 def test_a_page_of_equal_predictions_can_be_read() -> None:
     """A model that predicts one effect for all is said to choose nobody; nothing is divided by zero."""
     sim = simulate(2, n=200, arms=2)
-    flat = evaluate_effects(sim.trial, "value", sim.scores, {"flat": np.ones((200, 1))}, unit=UNIT, draws=10)
+    flat = evaluate_uplift(sim.trial, "value", sim.scores, {"flat": np.ones((200, 1))}, unit=UNIT, draws=10)
     assert flat.arms[0].rankings[0].qini.p_value == 1
     text = Page(effects_page(flat, "Flat")).text
     assert "nobody can be chosen by them" in text
@@ -155,7 +155,7 @@ def test_what_does_not_fit_is_said_in_a_sentence(change: dict[str, object], mess
     sim = simulate(3, n=60)
     given = {"outcome": "value", "scores": sim.scores, "predictions": {"m": sim.predicted}, "unit": UNIT}
     with pytest.raises(AnalysisError) as error:
-        evaluate_effects(sim.trial, **(given | change))  # type: ignore[arg-type]
+        evaluate_uplift(sim.trial, **(given | change))  # type: ignore[arg-type]
     assert message in error.value.message
 
 
@@ -164,7 +164,7 @@ def test_an_arm_without_members_is_refused() -> None:
     sim = simulate(3, n=60)
     trial = replace(sim.trial, arm=np.zeros(60, dtype=np.int64))
     with pytest.raises(AnalysisError, match="arm 'arm 1' has 0 members; at least 2 are needed"):
-        evaluate_effects(trial, "value", sim.scores, {"m": sim.predicted}, unit=UNIT)
+        evaluate_uplift(trial, "value", sim.scores, {"m": sim.predicted}, unit=UNIT)
 
 
 def test_hillstroms_women() -> None:
@@ -176,7 +176,7 @@ def test_hillstroms_women() -> None:
     trial, _, _ = womens_visit()
     logistic = learners.arm_chances(trial, "visit", learners.logistic)
     boosted = learners.arm_chances(trial, "visit", learners.boosted)
-    found = evaluate_effects(
+    found = evaluate_uplift(
         trial,
         "visit",
         learners.scores(trial, "visit", logistic),
@@ -217,7 +217,7 @@ def test_hillstroms_three_arms_do_not_pay_for_choosing() -> None:
     """Choosing among the men's mail, the women's and none is not shown to beat the men's mail to everybody."""
     trial = hillstrom(*ARMS)
     chances = learners.arm_chances(trial, "visit", learners.logistic)
-    found = evaluate_effects(
+    found = evaluate_uplift(
         trial,
         "visit",
         learners.scores(trial, "visit", chances),
@@ -238,5 +238,5 @@ def test_features_of_any_kind_describe_groups() -> None:
         {"town": ["A", None, "B"] * 100, "since": [None] * 300}, schema={"town": pl.String, "since": pl.Date}
     )
     trial = replace(sim.trial, features=features)
-    found = evaluate_effects(trial, "value", sim.scores, {"m": sim.predicted}, unit=UNIT, draws=5)
+    found = evaluate_uplift(trial, "value", sim.scores, {"m": sim.predicted}, unit=UNIT, draws=5)
     assert "town" in {one.feature for one in found.arms[0].predictions[0].groups[0].differences}

@@ -14,7 +14,7 @@ from server.catalogue import (
 )
 from server.decide.context import Question, Visit
 from server.decide.decide import decide
-from server.decide.score import Pasts
+from server.decide.score import ProfileCache
 from server.members import MemberProfile, MemberState
 from server.programme.snapshot import Snapshot
 from tests.server import scene
@@ -56,7 +56,7 @@ def test_a_past_grows_older(tmp_path: Path) -> None:
     folder = tmp_path / "scene"
     scene.write_scene(folder)
     bundle = open_bundle(scene.champion_link(folder).resolve())
-    pasts, since = Pasts(bundle), bundle.manifest.feature_instant
+    pasts, since = ProfileCache(bundle), bundle.manifest.feature_instant
     visit = Visit(MemberState("m01"))
 
     member, today = pasts.of(visit, since + timedelta(hours=30))

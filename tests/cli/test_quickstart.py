@@ -1,4 +1,4 @@
-"""The example of decisions in the README works as it is written."""
+"""The example of decisions in the quick start works as it is written."""
 
 import json
 import re
@@ -14,7 +14,9 @@ from tests.server.process import ROOT
 from tests.server.running import RPC_TIMEOUT_S, Running, running
 from troth.v1 import recommendation_service_pb2, recommendation_service_pb2_grpc
 
-SECTION = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Rules, limits, budgets\n")[1]
+SECTION = (
+    (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8").split("\n## Rules, limits, budgets\n")[1]
+)
 SECTION = SECTION.split("\n## ")[0]
 
 

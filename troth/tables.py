@@ -1,0 +1,104 @@
+"""Tables and definitions as users hold them, brought to what Troth reads."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+import polars as pl
+
+from experiments.aggregates.tables import NamedFrame, TableSource, open_table
+from experiments.definition import ExperimentDefinition, State, load_experiments, parse_experiment
+from experiments.errors import AnalysisError, DefinitionError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+Table: TypeAlias = Union[str, Path, pl.DataFrame, pl.LazyFrame, "pd.DataFrame", "pa.Table", Mapping[str, Any]]
+"""A path, a polars or pandas frame, an Arrow table, or columns by name."""
+
+Definition: TypeAlias = str | Path | Mapping[str, Any] | ExperimentDefinition
+"""A YAML file with one experiment, its fields, or the definition itself."""
+
+
+def source_of(table: Table, name: str) -> TableSource:
+    """Return a table as the place where it is.
+
+    Args:
+        table: The table.
+        name: What messages call it where it has no path.
+
+    Returns:
+        The path, or the table in memory.
+
+    Raises:
+        AnalysisError: It is none of the kinds that can be read.
+    """
+    if isinstance(table, str | Path):
+        return Path(table)
+    return NamedFrame(_frame(table, name), name)
+
+
+def lazy(table: Table, name: str) -> pl.LazyFrame:
+    """Return a table as a lazy frame.
+
+    Raises:
+        AnalysisError: It is none of the kinds that can be read, or its file cannot be opened.
+    """
+    return open_table(source_of(table, name))
+
+
+def maybe(table: Table | None, name: str) -> TableSource | None:
+    """Return a table as the place where it is; ``None`` without one."""
+    return None if table is None else source_of(table, name)
+
+
+def definition_of(definition: Definition, **changes: object) -> ExperimentDefinition:
+    """Return the experiment that a file, a mapping or a definition describes, with changes to its fields.
+
+    Args:
+        definition: The experiment.
+        **changes: New values of fields; empty ones change nothing.
+
+    Raises:
+        DefinitionError: The file cannot be read, or has several experiments, or fields are wrong; all problems are named.
+    """
+    if isinstance(definition, ExperimentDefinition):
+        found = definition
+    elif isinstance(definition, Mapping):
+        found = parse_experiment(definition, "the definition")
+    else:
+        experiments = load_experiments(Path(definition))
+        if len(experiments) != 1:
+            problem = Problem("", f"holds {len(experiments)} experiments; name a file with one")
+            raise DefinitionError(str(definition), [problem])
+        (found,) = experiments
+    return found.model_copy(update={name: value for name, value in changes.items() if value})
+
+
+def as_running(definition: ExperimentDefinition) -> ExperimentDefinition:
+    """Return the experiment as if it ran."""
+    return definition.model_copy(update={"state": State.RUNNING})
+
+
+def _frame(table: object, name: str) -> pl.LazyFrame:
+    if isinstance(table, pl.LazyFrame):
+        return table
+    if isinstance(table, pl.DataFrame):
+        return table.lazy()
+    if isinstance(table, pl.Series):
+        return table.to_frame().lazy()
+    if isinstance(table, Mapping):
+        return pl.DataFrame(dict(table)).lazy()
+    kind = type(table)
+    if kind.__module__.partition(".")[0] == "pandas":
+        if kind.__name__ == "Series":
+            table = table.to_frame()  # type: ignore[attr-defined]  # a pandas series, told by its name
+        return pl.from_pandas(table).lazy()  # type: ignore[call-overload,no-any-return]  # a pandas frame
+    if kind.__module__.partition(".")[0] == "pyarrow":
+        found = pl.from_arrow(table)  # an Arrow table, told by its name
+        return (found.to_frame() if isinstance(found, pl.Series) else found).lazy()
+    raise AnalysisError(
+        f"{name[:1].upper()}{name[1:]} is of type {kind.__module__}.{kind.__name__}; give a path, a polars or pandas frame, an Arrow"
+        " table or columns by name."
+    )
