@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from experiments.errors import AnalysisError
 from experiments.stats.figure import ArmEstimate
-from experiments.stats.interval import NOTHING_VARIES, Alternative, Interval, check_level, no_interval
+from experiments.stats.interval import NOTHING_VARIES, Alternative, Interval, check_alpha, no_interval
 
 Array = NDArray[np.float64]
 Statistic = Callable[[Array, Array], Array]
@@ -146,7 +146,7 @@ def bootstrap_interval(
         AnalysisError: There are too few replicates for this alpha.
         ValueError: The arms have different numbers of replicates, or alpha is out of range.
     """
-    check_level(alpha, alternative)
+    check_alpha(alpha, alternative)
     base, other = control.replicates, treatment.replicates
     if len(base) != len(other):
         raise ValueError(f"{len(base)} and {len(other)} replicates; the arms need equally many")
