@@ -3,7 +3,7 @@
 import math
 
 MINUS = "−"
-_MOST_DECIMALS = 9
+_MAX_DECIMALS = 9
 
 
 def decimals_for(margin: float) -> int:
@@ -14,13 +14,13 @@ def decimals_for(margin: float) -> int:
     """
     if not margin > 0 or not math.isfinite(margin):
         return 2
-    return min(max(0, math.ceil(-math.log10(margin))), _MOST_DECIMALS)
+    return min(max(0, math.ceil(-math.log10(margin))), _MAX_DECIMALS)
 
 
 def interval_decimals(lower: float, upper: float) -> int:
     """Return the decimals for an interval, enough that an end beside zero is not written as zero."""
     decimals = decimals_for((upper - lower) / 2)
-    while decimals < _MOST_DECIMALS and any(end != 0 and round(end, decimals) == 0 for end in (lower, upper)):
+    while decimals < _MAX_DECIMALS and any(end != 0 and round(end, decimals) == 0 for end in (lower, upper)):
         decimals += 1
     return decimals
 

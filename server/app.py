@@ -53,7 +53,7 @@ _SERVICES = tuple(
     )
     for service in module.DESCRIPTOR.services_by_name.values()
 )
-_MOST_WAITING = 1024
+_MAX_WAITING = 1024
 _LARGEST_REQUEST = 4 * 1024 * 1024
 
 
@@ -110,7 +110,7 @@ class App:
         server = grpc.server(
             self._executor,
             interceptors=[RequestLogInterceptor(self._metrics), ErrorInterceptor()],
-            maximum_concurrent_rpcs=_MOST_WAITING,
+            maximum_concurrent_rpcs=_MAX_WAITING,
             options=(
                 # Otherwise two servers would share the port without a word.
                 ("grpc.so_reuseport", 0),

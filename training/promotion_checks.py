@@ -56,7 +56,7 @@ def check_smoke(path: Path, task: str) -> Bundle:
     """Open a bundle, checksums included, and score three members it knows and one that it does not.
 
     Raises:
-        CheckError: It does not open, is of another task, or scores are no finite number for each offer.
+        CheckError: It does not open, is of another task, or its scores are not finite numbers for each offer.
     """
     try:
         bundle = open_bundle(path)

@@ -156,7 +156,7 @@ def analyze_decisions(
 ) -> ExperimentResult:
     """Analyse the server's log where outcomes belong to decisions; the member is the unit.
 
-    A member's variant is that of her exposures; whoever met several is left out. Every event id counts once. An
+    A member's variant is that of their exposures; whoever met several is left out. Every event id counts once. An
     outcome counts if it names a decision that this experiment exposed to the same member; several offers hit in
     one decision count each, the same offer once. A member without outcomes counts with zero.
 
@@ -239,7 +239,7 @@ def reanalyze(
     """
     if document.get("experiment_id") != definition.experiment_id or "statistics" not in document:
         raise AnalysisError(
-            f"The document is no result of experiment {definition.experiment_id!r} with its statistics.",
+            f"The document is not a result of experiment {definition.experiment_id!r} with its statistics.",
             experiment_id=definition.experiment_id,
         )
     missing = [name for name in ("computed", "refusals", "diagnostics") if name not in document]

@@ -1,4 +1,4 @@
-"""From the log to one row per member: her variant, her exposures, her outcomes.
+"""From the log to one row per member: their variant, their exposures, their outcomes.
 
 From event tables to one row per unit, as a definition's metrics ask for.
 """
@@ -249,7 +249,7 @@ def _check_values(valued: pl.DataFrame) -> None:
         raise _UnusableValuesError(f"values of several currencies cannot be added up ({names})")
     strange = valued.filter(~pl.col("value").is_finite()).height
     if strange:
-        raise _UnusableValuesError(f"values of {strange:,} outcomes are no finite numbers")
+        raise _UnusableValuesError(f"values of {strange:,} outcomes are not finite numbers")
 
 
 @dataclass(frozen=True, slots=True)

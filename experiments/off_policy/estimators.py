@@ -35,7 +35,7 @@ class Logged:
         reward: float64[n], what came of each.
         propensity: float64[n], in (0, 1], with which the logging policy chose what it chose.
         chance: float64[n], in [0, 1], with which the evaluated policy would have chosen the same there.
-        position: int64[n], the position in a slate, from 1; none where answers have one.
+        position: int64[n], the position in a slate, from 1; ``None`` where answers have one.
     """
 
     reward: Floats
@@ -47,7 +47,7 @@ class Logged:
         if not len(self.reward):
             raise AnalysisError("The log has no rows.")
         if not np.isfinite(self.reward).all():
-            raise AnalysisError("The log has rewards that are no numbers.")
+            raise AnalysisError("The log has rewards that are not numbers.")
         if not ((self.propensity > 0) & (self.propensity <= 1)).all():
             raise AnalysisError("The log has propensities outside (0, 1].")
         if not ((self.chance >= 0) & (self.chance <= 1)).all():
@@ -106,7 +106,7 @@ def estimate_values(logged: Logged, predicted: Predicted | None, *, level: float
 
     Args:
         logged: The log.
-        predicted: What a model expects; none without one.
+        predicted: What a model expects; ``None`` without one.
         level: Accepted error of each interval.
     """
     found = [_ips(logged, level), _clipped(logged, level), _snips(logged, level)]

@@ -13,7 +13,7 @@ from experiments.uplift.trial import Ints
 TOLERANCE = 1e-9
 """Relative error of a sum of many costs: a budget that covers everything must not miss it by rounding."""
 
-_MOST_ARMS = 127
+_MAX_ARMS = 127
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +27,7 @@ class PlanAllocation:
         sends: Members who get an arm.
         bound: The most that any plan within the limits can gain, sends of fractions included.
         prices: What each limit costs the plan at its margin.
-        curve: Gain, cost and sends at every budget; at most ``curve.MOST_POINTS``.
+        curve: Gain, cost and sends at every budget; at most ``curve.MAX_POINTS``.
         curve_members: How many members the curve was computed from: all of them, or a sample where members are counted.
     """
 
@@ -55,7 +55,7 @@ def allocate(gains: Numbers, costs: Numbers, limits: PlanLimits, *, curve: bool 
     """Give each member the arm, or nothing, that brings the most net gain within the limits.
 
     With money alone, or money and a minimum return, the answer is exact: sorted steps of upper hulls, cut where the budget ends; the
-    one member whom the budget covers in part stays where it covers her. A minimum return cuts the same row of steps, because
+    one member whom the budget covers in part stays where it covers them. A minimum return cuts the same row of steps, because
     gain per cost falls along it. Where members are counted (sends, caps) the limits are priced (``prices``), to the
     stated gap.
 
@@ -77,9 +77,9 @@ def allocate(gains: Numbers, costs: Numbers, limits: PlanLimits, *, curve: bool 
 
 
 def _check(gains: Numbers, costs: Numbers, limits: PlanLimits) -> None:
-    if gains.ndim != 2 or not 1 <= gains.shape[1] <= _MOST_ARMS:
+    if gains.ndim != 2 or not 1 <= gains.shape[1] <= _MAX_ARMS:
         raise AnalysisError(
-            f"Gains have the shape {gains.shape}; a row per member, a column for each of 1 to {_MOST_ARMS} arms, is needed."
+            f"Gains have the shape {gains.shape}; a row per member, a column for each of 1 to {_MAX_ARMS} arms, is needed."
         )
     if not len(gains):
         raise AnalysisError("There are no members to plan for; give at least one.")
@@ -104,7 +104,7 @@ def _of_money(steps: Steps, limits: PlanLimits) -> PlanAllocation:
     taken = int(np.searchsorted(cost, limits.budget * (1 + TOLERANCE), side="right")) - 1
     paid = taken if limits.min_roi is None else min(taken, _paying(cost, gain, limits.min_roi))
     arm = steps.start.astype(np.int64)
-    # Of several steps of a member the last one counts, and they stand in her order.
+    # Of several steps of a member the last one counts, and they stand in their order.
     arm[steps.member[order[:paid]]] = steps.arm[order[:paid]]
     if gain[paid] < 0 or (
         limits.min_roi is not None and gain[paid] < limits.min_roi * cost[paid] - _rounding(gain)

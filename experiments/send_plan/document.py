@@ -48,7 +48,7 @@ DEFINITIONS = {
         "The smallest gain worth having, money per member; a tenth of the standard deviation of the control's margin unless given."
     ),
     "random share": "Members by a hash of their id whom chance gives an arm or nobody; the same in every alternative.",
-    "propensity": "How likely the member was to get what the list gives her, chance included.",
+    "propensity": "How likely the member was to get what the list gives them, chance included.",
 }
 
 

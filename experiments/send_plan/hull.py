@@ -26,7 +26,7 @@ ROWS_AT_ONCE = 1 << 15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Steps:
-    """The walks of all members; each member's steps stand in the order of her walk.
+    """The walks of all members; each member's steps stand in the order of their walk.
 
     Attributes:
         start: int8[n], where each walk starts: 0 nobody, else the arm's position from 1. The cheapest point.
@@ -140,7 +140,7 @@ def _steepest(cost: Numbers, gain: Numbers, cost_here: Numbers, gain_here: Numbe
     return best, where
 
 
-MOST_POINTS = 200
+MAX_POINTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class CurvePoint:
 def compressed(
     cost: Numbers, gain: Numbers, sends: Ints, slope: Numbers, chosen: int
 ) -> tuple[CurvePoint, ...]:
-    """Return at most ``MOST_POINTS`` points of a curve: both ends, the chosen one, and others at even costs.
+    """Return at most ``MAX_POINTS`` points of a curve: both ends, the chosen one, and others at even costs.
 
     Args:
         cost: float64[s + 1], after 0, 1, … s steps; rising.
@@ -173,10 +173,10 @@ def compressed(
         chosen: How many steps the plan takes.
     """
     last = len(cost) - 1
-    if last < MOST_POINTS:
+    if last < MAX_POINTS:
         places = np.arange(last + 1)
     else:
-        even = np.linspace(float(cost[0]), float(cost[-1]), MOST_POINTS - 3)
+        even = np.linspace(float(cost[0]), float(cost[-1]), MAX_POINTS - 3)
         places = np.unique([0, chosen, last, *np.searchsorted(cost, even).clip(0, last)])
     return tuple(
         CurvePoint(

@@ -53,11 +53,11 @@ class RandomShare:
         return float(costs[rows, self.arm[rows] - 1].sum())
 
     def propensity(self, chances: Floats, given: Ints) -> Floats:
-        """Return how likely each member was to get what she got, float64[n].
+        """Return how likely each member was to get what they got, float64[n].
 
         Args:
             chances: float64[n, arms], of the policy for those not left to chance.
-            given: int64[n], what she got.
+            given: int64[n], what they got.
         """
         rows = np.arange(len(given))
         return (1 - self.share) * chances[rows, given] + self.share * self.chances[given]
@@ -150,7 +150,7 @@ class SendList:
     Attributes:
         arm: int64[n], 0 the control, where nothing is sent.
         chances: float64[n, arms], of the policy for those not left to chance.
-        propensity: float64[n], how likely each member was to get what she gets, chance included; exact given the prices of the
+        propensity: float64[n], how likely each member was to get what they get, chance included; exact given the prices of the
             limits.
         random: Who is left to chance.
         allocation: How the arms were chosen, for a personal list.
@@ -207,9 +207,9 @@ def split(audience: Audience, limits: PlanLimits, share: float, seed: int) -> Re
 
 
 def personal_list(audience: Audience, rest: Rest) -> SendList:
-    """Give each member not left to chance her arm by the exact allocation of what is left."""
+    """Give each member not left to chance their arm by the exact allocation of what is left."""
     found = allocate(audience.gains[rest.rows], rest.costs, rest.limits)
-    # At the prices everybody has a choice of her own: what a member left to chance would have got.
+    # At the prices everybody has a choice of their own: what a member left to chance would have got.
     own = best_at(found.prices, audience.gains, audience.costs, rest.limits.min_roi or 0.0)
     own[rest.rows] = found.arm
     chances = one_hot(own, audience.gains.shape[1] + 1)
@@ -248,7 +248,7 @@ def make_list(kind: ListKind, arm: int, audience: Audience, rest: Rest) -> SendL
 
 
 def _responsive(arm: int, audience: Audience, rest: Rest) -> Ints:
-    """Return who is wanted by her response: as many of the rest as fit, and whoever of the others responds as well."""
+    """Return who is wanted by their response: as many of the rest as fit, and whoever of the others responds as well."""
     level = audience.response[:, arm - 1]
     chosen = by_response(level[rest.rows], arm, rest.costs, rest.limits)[:, arm] > 0
     wanted = np.zeros(len(audience), dtype=np.int64)

@@ -3,7 +3,7 @@
 The linear program couples members by a handful of limits only. Its dual has one price per limit: at given prices each member
 takes the arm that is worth most after paying them, and the sum of what everybody keeps, plus the limits at their prices, is
 a bound that no plan within the limits exceeds. Prices are first found on an eighth of the members, and so on down to a few
-thousand for whom the whole program is solved. Then everybody is held to her choice at these prices, except the few thousand who
+thousand for whom the whole program is solved. Then everybody is held to their choice at these prices, except the few thousand who
 are least sure of it (the core of Balas & Zemel 1980); the program of the few is solved with what is left of the limits,
 and gives the next prices. The bound is computed over all members, so the stated gap holds however the prices were found.
 """
@@ -77,7 +77,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Near:
-    """Where prices are sought: so near to given ones that who is held to her choice would not change it.
+    """Where prices are sought: so near to given ones that who is held to their choice would not change it.
 
     Attributes:
         prices: The given ones.

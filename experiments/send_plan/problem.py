@@ -23,9 +23,9 @@ class PlanLimits:
 
     Attributes:
         budget: Money, at least 0; infinite without a limit. It limits the expected cost.
-        sends: Most members who get an arm; none without a limit.
+        sends: Most members who get an arm; ``None`` without a limit.
         caps: Most members who get one arm, by the arm's position among the arms other than the control, from 0.
-        min_roi: Least net gain per 1 of cost of the whole plan, at least 0; none without a limit.
+        min_roi: Least net gain per 1 of cost of the whole plan, at least 0; ``None`` without a limit.
     """
 
     budget: float = math.inf
@@ -113,7 +113,7 @@ class ScoredArms:
         robust: float64[n, arms], doubly robust scores, the control first.
         weighted: float64[n, arms], inverse-propensity scores.
         arm: int64[n], the arm each member had.
-        propensity: float64[n], the probability with which she had it.
+        propensity: float64[n], the probability with which they had it.
     """
 
     robust: Floats
@@ -204,7 +204,7 @@ class Audience:
             of the trial by models that did not see them.
         costs: float64[n, K], expected cost of each arm: per send, and per response times its probability.
         response: float64[n, K], predicted response to each arm: what a response model ranks by.
-        rule: int64[n], the arm that somebody's own rule gives, 0 the control; none without a rule.
+        rule: int64[n], the arm that somebody's own rule gives, 0 the control; ``None`` without a rule.
         expected: float64[n, K], what is expected of each arm, calibrated; the gains themselves if none. Where effects are not shown to
             differ, the gains are what personalising would go by, and this is the average.
     """
@@ -248,7 +248,7 @@ class PlanProblem:
         arms: Names, the control first.
         audience: The members of the trial.
         scored: Their scores, in net margin.
-        net: float64[n], the net margin that each member brought: margin less the cost of what she had.
+        net: float64[n], the net margin that each member brought: margin less the cost of what they had.
         predicted: float64[n, arms], net margin predicted for each arm by models that did not see the member.
         limits: For a list of the trial's members.
         smallest_gain: The smallest gain worth having, money per member; a tenth of the control's standard deviation if none.

@@ -133,7 +133,7 @@ class UpliftCalibration:
 
     @property
     def warning(self) -> str | None:
-        """What is wrong with the size of the predicted effects, in a sentence; none where nothing is."""
+        """What is wrong with the size of the predicted effects, in a sentence; ``None`` where nothing is."""
         slope = self.slope
         if math.isnan(slope.estimate):
             return "All predicted effects are equal, so nobody can be chosen by them."
@@ -197,7 +197,7 @@ def calibrate(
     slope = float(away @ contrasts) / spread
     leverage = 1 / n + away**2 / spread
     left = contrasts - average.estimate - slope * away
-    # A member alone at her place is fitted exactly; she says nothing about the errors.
+    # A member alone at their place is fitted exactly; they says nothing about the errors.
     inflated = np.divide(left, 1 - leverage, out=np.zeros(n), where=leverage < 1 - 1e-9)
     error = math.sqrt(float(away**2 @ inflated**2)) / spread
     # The lower end of a two-sided interval at twice the error is a one-sided bound.

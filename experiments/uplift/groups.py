@@ -1,12 +1,12 @@
 """The four groups of members by what a treatment does to them, each claimed only where held-out outcomes show it.
 
-A model puts each member into one group by her predicted effect and her predicted outcome without treatment:
+A model puts each member into one group by their predicted effect and their predicted outcome without treatment:
 
 * *persuadables*: the predicted effect is above what a treatment costs, and not small;
 * *sleeping dogs*: the predicted effect is below zero;
 * *sure things* and *lost causes*: the effect is between, and the outcome without treatment is at least, or below, the average.
 
-A prediction is no evidence. What counts is the actual average effect among the members predicted to be in the group, by doubly
+A prediction is not evidence. What counts is the actual average effect among the members predicted to be in the group, by doubly
 robust scores of models that did not see their outcomes, with an interval that is shared among the groups (Bonferroni):
 
 * persuadables are confirmed if the interval's lower end is above what a treatment costs;
@@ -31,7 +31,7 @@ from experiments.number_format import plain
 from experiments.uplift.estimate import Estimate, mean_estimate
 from experiments.uplift.trial import Bools, Floats
 
-_MOST_TEXTS = 20
+_MAX_TEXTS = 20
 _WORTH_SAYING = 0.1
 
 
@@ -106,7 +106,7 @@ def _difference(column: pl.Series, chosen: Bools) -> FeatureDifference | None:
     if column.dtype in {pl.String, pl.Categorical, pl.Enum}:
         texts = column.cast(pl.String).fill_null("unknown")
         values_of = sorted(texts.unique().to_list())
-        if len(values_of) > _MOST_TEXTS:
+        if len(values_of) > _MAX_TEXTS:
             return None
         each = [
             _compared(column.name, value, (texts == value).cast(pl.Float64).to_numpy(), chosen)

@@ -59,9 +59,9 @@ def best_choice(predicted: Floats, costs: Floats) -> tuple[Ints, Floats]:
 
 
 def policy_contrasts(scores: Floats, predicted: Floats, costs: Floats) -> tuple[Floats, Floats]:
-    """Return a ranking and contrasts for the curve of several arms: each member with the arm that is best for her.
+    """Return a ranking and contrasts for the curve of several arms: each member with the arm that is best for them.
 
-    The ranking is what her best arm is predicted to bring net of cost (also where that is below zero), the contrast what it
+    The ranking is what their best arm is predicted to bring net of cost (also where that is below zero), the contrast what it
     brought: its scores minus the control's and minus its cost. `contrast_curve` of the two is the net gain over the share of
     members treated.
 
@@ -88,7 +88,7 @@ def policy_value(
 ) -> PolicyValue:
     """Return a policy's value and its paired differences to nobody, each arm for all, random targeting and other rankings.
 
-    * Random targeting gives each member each arm with the share that the policy gives it: her mean score over the shares.
+    * Random targeting gives each member each arm with the share that the policy gives it: their mean score over the shares.
     * Another ranking gives the policy's most frequent arm to as many members as the policy treats, highest first; members that
       are tied at the boundary get it in the share that fills it.
 

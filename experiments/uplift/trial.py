@@ -26,7 +26,7 @@ class Trial:
         members: Ids, n of them, of any type; unique where a plan is made of them.
         arms: Names of the arms; the first is the control.
         arm: int64[n], the arm of each member as a position in ``arms``.
-        propensity: float64[n], the probability with which each member got the arm she got, in (0, 1].
+        propensity: float64[n], the probability with which each member got the arm they got, in (0, 1].
         outcomes: What came of it, by name: float64[n] each, never NaN.
         features: What was known of each member before the arm was drawn, n rows; numbers, booleans, text; nulls are allowed.
     """
@@ -93,13 +93,13 @@ def doubly_robust_scores(arm: Ints, propensity: Floats, outcome: Floats, predict
     """Return augmented inverse-propensity scores: the prediction, and at the member's own arm its weighted error.
 
     Robins, Rotnitzky & Zhao (1994); Dudík, Langford & Li (2011), equation 4. Their mean is unbiased with true propensities,
-    whatever the predictions, as long as no member's own outcome took part in predicting for her (cross-fitting).
+    whatever the predictions, as long as no member's own outcome took part in predicting for their (cross-fitting).
 
     Args:
         arm: int64[n], each member's arm.
         propensity: float64[n], its probability, in (0, 1].
         outcome: float64[n].
-        predicted: float64[n, arms], what each arm would bring to each member, by models that did not see her outcome.
+        predicted: float64[n, arms], what each arm would bring to each member, by models that did not see their outcome.
 
     Returns:
         float64[n, arms].

@@ -50,7 +50,7 @@ from server.metrics import Metrics
 DOMAIN = "troth"
 _LONGEST_METADATA = 256
 _LONGEST_DESCRIPTION = 1_000
-_MOST_VIOLATIONS = 20
+_MAX_VIOLATIONS = 20
 _LONGEST_VIOLATIONS = 4_200
 """gRPC sends details as a header, and peers refuse headers above 8 KiB; ``problem_count`` tells how many there are."""
 
@@ -121,7 +121,7 @@ def _precondition_failure(error: PreconditionError) -> error_details_pb2.Precond
 def _first(problems: Sequence[Problem]) -> Iterator[Problem]:
     """Yield as many problems as the headers hold; one that is too long itself is cut."""
     room = _LONGEST_VIOLATIONS
-    for problem in problems[:_MOST_VIOLATIONS]:
+    for problem in problems[:_MAX_VIOLATIONS]:
         path, message = problem.path[:_LONGEST_METADATA], problem.message[:_LONGEST_DESCRIPTION]
         room -= len(path.encode()) + len(message.encode())
         if room < 0:

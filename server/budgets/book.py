@@ -280,9 +280,9 @@ class Books:
             book.spent(changes)
 
 
-MOST_RELEASED = 1000
+MAX_RELEASED = 1000
 """So many reservations are released in one transaction, so that decisions need not wait long for it."""
-_MOST_ROUNDS = 50
+_MAX_ROUNDS = 50
 
 
 class BudgetFollower:
@@ -290,7 +290,7 @@ class BudgetFollower:
 
     Args:
         books: Returns the books in force, by programme.
-        release: Releases at most ``MOST_RELEASED`` reservations of a programme that have run out by a time, in microseconds
+        release: Releases at most ``MAX_RELEASED`` reservations of a programme that have run out by a time, in microseconds
             since the Unix epoch, and returns how many it released.
         read: Reads what is spent of the accounts of a programme that changed after a version.
     """
@@ -315,8 +315,8 @@ class BudgetFollower:
         micros = to_micros(now)
         for programme, book in self._books().items():
             if book.limits_something:
-                for _ in range(_MOST_ROUNDS):
-                    if self._release(programme, micros) < MOST_RELEASED:
+                for _ in range(_MAX_ROUNDS):
+                    if self._release(programme, micros) < MAX_RELEASED:
                         break
                 # Also what this process spent itself: whatever order the news came in, the store's is right.
                 book.follow(self._read(programme, book.version))

@@ -41,7 +41,7 @@ def candidates(catalogue: Catalogue) -> Iterator[tuple[str, Candidate]]:
 
 
 _AMOUNTS = ("value", "cost", "response_cost", "points_liability")
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 
 
 def currency_problems(catalogue: Catalogue) -> Iterator[Problem]:
@@ -126,8 +126,8 @@ def _money(catalogue: Catalogue) -> Iterator[tuple[str, Money, bool]]:
 
 
 def _listed(names: list[str]) -> str:
-    listing = ", ".join(repr(name) for name in names[:_MOST_NAMED])
-    more = len(names) - _MOST_NAMED
+    listing = ", ".join(repr(name) for name in names[:_MAX_NAMED])
+    more = len(names) - _MAX_NAMED
     return f"{listing} and {more:,} more" if more > 0 else listing
 
 
@@ -139,7 +139,7 @@ def limit_problems(catalogue: Catalogue) -> Iterator[Problem]:
 
 
 def paced_days(budget: Budget, part: Limited) -> tuple[date | None, date | None]:
-    """Return the first and last day over which a paced total is spread; none where nobody says.
+    """Return the first and last day over which a paced total is spread; ``None`` where nobody says.
 
     Args:
         budget: The budget.

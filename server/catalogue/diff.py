@@ -109,7 +109,7 @@ def catalogue_changes(before: Catalogue | None, after: Catalogue) -> tuple[Chang
     An item that is new or gone is one change, an item that differs is one for each field.
 
     Args:
-        before: The catalogue as it was; none if there was none.
+        before: The catalogue as it was; ``None`` if there was none.
         after: The catalogue as it is.
     """
     found: list[Change] = []

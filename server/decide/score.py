@@ -138,7 +138,7 @@ def score(
     """Score the candidates that the model's task is about for this member.
 
     Args:
-        bundle: The model of the placement's task; none if none is loaded.
+        bundle: The model of the placement's task; ``None`` if none is loaded.
         table: The candidates, joined with it.
         places: Rows that all gates have left, ascending.
         context: The decision.

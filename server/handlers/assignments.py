@@ -1,6 +1,6 @@
 """Telling which variants members are in, and which visitors turned out to be members.
 
-Who a person is to the experiments: the id that is hashed, and the variants she had before.
+Who a person is to the experiments: the id that is hashed, and the variants they had before.
 """
 
 import threading
@@ -17,16 +17,16 @@ from server.handlers.request_checks import Clock
 from server.programme.programmes import Programmes
 from server.storage import ExperimentStore, IdentityLink, LinkResult
 
-_MOST_REMEMBERED = 100_000
+_MAX_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is asked about, and what is known of her.
+    """Who is asked about, and what is known of them.
 
     Attributes:
         member_id: The member; may be empty where there is an anonymous id.
-        anonymous_id: The visitor before she was known as a member, or empty.
+        anonymous_id: The visitor before they were known as a member, or empty.
         attributes: What targeting may ask about, by name.
     """
 
@@ -128,12 +128,12 @@ class Assigner:
         if found is not None:
             with self._remembering:
                 self._first[key] = found
-                if len(self._first) > _MOST_REMEMBERED:
+                if len(self._first) > _MAX_REMEMBERED:
                     self._first.popitem(last=False)
         return found
 
 
-MOST_STREAMS = 8
+MAX_STREAMS = 8
 """Streams of assignments that are open at once; each occupies a thread for as long as it lasts."""
 
 _RETRY_S = 10
@@ -174,7 +174,7 @@ class AssignmentHandler:
         self._people = people
         self._store = store
         self._clock = clock
-        self._streams = threading.Semaphore(MOST_STREAMS)
+        self._streams = threading.Semaphore(MAX_STREAMS)
 
     def members(self, programme: str, experiment_ids: Sequence[str]) -> MemberList:
         """Fix the plan for a list of members.

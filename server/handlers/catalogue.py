@@ -242,7 +242,7 @@ class KnownMembers(Protocol):
     """Knows the members of programmes. Safe to call from any thread."""
 
     def members(self, programme: str) -> Iterable[Mapping[str, object]]:
-        """Yield what segments may ask about each member, by name; what is not known of her is not there.
+        """Yield what segments may ask about each member, by name; what is not known of them is not there.
 
         Raises:
             StoreUnavailableError: They cannot be read.

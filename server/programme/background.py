@@ -23,7 +23,7 @@ class EvidenceCache:
 
     Args:
         read: Reads the log.
-        window: Tells how long there is to respond to a decision of a programme before it counts; none where nothing reads
+        window: Tells how long there is to respond to a decision of a programme before it counts; ``None`` where nothing reads
             evidence, and then none is gathered.
         interval: Between two looks into the log.
     """

@@ -54,8 +54,8 @@ def catalogue_to_serve(
 
     Args:
         file_catalogue: What the file says now.
-        standing: The last change in the store; none if there is none.
-        last_from_file: The last change that the file made; none if it never made one.
+        standing: The last change in the store; ``None`` if there is none.
+        last_from_file: The last change that the file made; ``None`` if it never made one.
 
     Raises:
         ValidationError: What stands in the store breaks the rules of today.
@@ -147,7 +147,7 @@ def _file_change(
 
 
 def stored_catalogue(standing: CatalogueChange | None) -> Catalogue | None:
-    """Return the catalogue of a change to compare with; none if there is none or this version cannot read it."""
+    """Return the catalogue of a change to compare with; ``None`` if there is none or this version cannot read it."""
     if standing is None:
         return None
     try:

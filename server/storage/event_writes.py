@@ -110,7 +110,7 @@ _SELECT_BY_REQUEST = f"""
     ON d.programme = json_extract(one.value, '$[0]') AND d.request_id = json_extract(one.value, '$[1]')
 """  # noqa: S608 names are ours
 _VERSION_AT = list(DECISION_COLUMNS).index("member_version")
-_MOST_STATES_KNOWN = 10_000
+_MAX_STATES_KNOWN = 10_000
 _STALE = DecisionResult(None, stale=True)
 
 
@@ -161,7 +161,7 @@ class DecisionWriter:
 
     def committed(self) -> None:
         """Hear that the transaction is on disk."""
-        if len(self._known_states) > _MOST_STATES_KNOWN:
+        if len(self._known_states) > _MAX_STATES_KNOWN:
             self._known_states.clear()
         self._known_states |= self._new_states
         self._new_states.clear()

@@ -10,7 +10,7 @@ What the log says of responses: decisions that gave each candidate, and those th
 A decision counts once there was time to respond to it. Counted at once, each would be a refusal until it is answered, and what
 was just given to many would look worse than what nobody has seen.
 
-Every member that the SQLite file knows, with what segments may ask about her.
+Every member that the SQLite file knows, with what segments may ask about them.
 """
 
 import json
@@ -232,7 +232,7 @@ class MemberListing(ReadPool):
     """Lists members, some at a time, so that a million need not fit into memory."""
 
     def members(self, programme: str) -> Iterator[Mapping[str, object]]:
-        """Yield what segments may ask about each member, by name; what is not known of her is not there.
+        """Yield what segments may ask about each member, by name; what is not known of them is not there.
 
         Raises:
             StoreUnavailableError: They cannot be read.

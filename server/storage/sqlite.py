@@ -150,7 +150,7 @@ class LinkWrite:
         new: Mapping[str, IdentityLink],
         members: AbstractSet[str],
     ) -> bool:
-        """Tell whether the visitor has visitors of her own, or the member belongs to another member."""
+        """Tell whether the visitor has visitors of their own, or the member belongs to another member."""
         key = (self.programme, link.anonymous_id)
         is_member = (
             link.anonymous_id in members or cursor.execute(_SELECT_LINK_TO, key).fetchone() is not None
@@ -242,7 +242,7 @@ class SqliteEventLog(SqliteReads, MemberReads, MemberListing, CatalogueReads, Ev
         return kept
 
     def release_expired(self, programme: str, now_micros: int, timeout: float) -> int:
-        """Release reservations that have run out by a time, ``MOST_RELEASED`` at most; return how many.
+        """Release reservations that have run out by a time, ``MAX_RELEASED`` at most; return how many.
 
         Args:
             programme: The loyalty programme.

@@ -156,7 +156,7 @@ class Ledger:
     def redeem(self, decision_id: str, member_id: str, candidate_id: str) -> Changes:
         """Commit what a decision reserved for a candidate, and return what is spent now of the accounts that changed.
 
-        Without a decision, the member's latest open reservation of the candidate is meant, or her latest released one.
+        Without a decision, the member's latest open reservation of the candidate is meant, or their latest released one.
 
         Args:
             decision_id: The decision.

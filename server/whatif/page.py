@@ -23,7 +23,7 @@ from server.whatif.simulate import EVERYBODY, Simulation
 from server.whatif.summary import OUTRANKED, BudgetUse, Summary
 
 Rows = list[tuple[str, ...]]
-MOST_ROWS = 20
+MAX_ROWS = 20
 """So many rows of a long list are shown; the tables have them all."""
 
 
@@ -227,7 +227,7 @@ def candidates(simulation: Simulation) -> Rows:
 
 def shortened(rows: Sequence[tuple[str, ...]]) -> tuple[Rows, int]:
     """Return the first rows, and how many are left out."""
-    return list(rows[:MOST_ROWS]), max(len(rows) - MOST_ROWS, 0)
+    return list(rows[:MAX_ROWS]), max(len(rows) - MAX_ROWS, 0)
 
 
 def _was_drawn(day: BudgetDay) -> bool:
@@ -318,7 +318,7 @@ def sections(simulation: Simulation) -> list[Section]:
 
 _COLOURS = {"today": "#8b95a5", "new": "#0d9488"}
 _WIDTH, _HEIGHT = 680, 200
-_MOST_LABELS = 10
+_MAX_LABELS = 10
 
 
 def build_page(simulation: Simulation) -> str:
@@ -345,7 +345,7 @@ def burn_downs(simulation: Simulation) -> list[tuple[str, Markup]]:
     new = {one.account_id: one for one in simulation.new.budgets}
     charts = []
     used = most_used([*simulation.new.budgets, *simulation.today.budgets])
-    for account_id in list(dict.fromkeys(one.account_id for one in used))[:MOST_ROWS]:
+    for account_id in list(dict.fromkeys(one.account_id for one in used))[:MAX_ROWS]:
         points = [
             point
             for name, budgets in (("today", today), ("new", new))
@@ -368,7 +368,7 @@ def _points(name: str, budget: BudgetUse) -> list[dict[str, object]]:
 def _chart(points: list[dict[str, object]]) -> str:
     days = len({point["day"] for point in points})
     # Left alone, Vega labels the hours between few days with the same day again and again.
-    each = alt.TimeIntervalStep(interval="day", step=-(-days // _MOST_LABELS))
+    each = alt.TimeIntervalStep(interval="day", step=-(-days // _MAX_LABELS))
     axis = alt.Axis(format="%-d %b", tickCount=each, domain=False, ticks=False, grid=False)
     x = alt.X("day:T", title=None, axis=axis)
     y = alt.Y("left:Q", title="left", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=4, domain=False))

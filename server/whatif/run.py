@@ -105,7 +105,7 @@ class BudgetDay:
         reserved_units, reserved: Open reservations.
         committed_units, committed: Redeemed ones.
         released_units, released: Those that ran out, since the simulation or the period began.
-        left_units, left: What the period still allows; none without such a limit.
+        left_units, left: What the period still allows; ``None`` without such a limit.
     """
 
     day: date

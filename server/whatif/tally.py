@@ -30,7 +30,7 @@ class Worth:
     Attributes:
         probability: Of a response.
         value: Expected, probability × value − cost, in the catalogue's currency, as the arbitration has them; levers and
-            context weights set priorities and are no money, so they are left out. None where no arbitration weighed
+            context weights set priorities and are not money, so they are left out. None where no arbitration weighed
             probability and value.
         cost: Expected: of giving it, and of a response times its probability.
     """
@@ -106,9 +106,9 @@ class OfMember:
     """What one member got.
 
     Attributes:
-        tier: Her tier at her first request, or empty.
-        segments: Those that she was in then.
-        answers: Decisions that gave her something.
+        tier: Their tier at their first request, or empty.
+        segments: Those that they were in then.
+        answers: Decisions that gave them something.
         value: Expected, of all of them.
         contacts: By channel.
     """

@@ -181,7 +181,7 @@ def open_array(path: Path, name: str, *, size: int, sha256: str, verify: bool) -
     except (OSError, ValueError, EOFError) as error:
         raise BundleError(f"The bundle {path} is damaged: {name} cannot be read ({error}).") from error
     if not isinstance(array, np.ndarray):
-        raise BundleError(f"The bundle {path} is damaged: {name} is no single array.")
+        raise BundleError(f"The bundle {path} is damaged: {name} is not a single array.")
     # A plain view answers scalar access several times faster than the memmap class and keeps the map alive.
     return array.view(np.ndarray)
 

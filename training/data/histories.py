@@ -24,7 +24,7 @@ from training.bundle.history import (
 from training.errors import DatasetError
 
 DAY = 86_400.0
-_MOST_KEYS = 2**63
+_MAX_KEYS = 2**63
 
 
 def build_history(rows: pl.DataFrame, cutoff: float, *, member_count: int, product_count: int) -> History:
@@ -133,10 +133,10 @@ def _trip_numbers(rows: pl.DataFrame, pairs: int) -> tuple[npt.NDArray[np.int64]
     if not len(trip):
         return trip, 1
     low, span = int(trip.min()), int(trip.max()) - int(trip.min()) + 1
-    if span * pairs < _MOST_KEYS:
+    if span * pairs < _MAX_KEYS:
         return trip - low, span
     known, places = np.unique(trip, return_inverse=True)
-    if len(known) * pairs >= _MOST_KEYS:
+    if len(known) * pairs >= _MAX_KEYS:
         raise DatasetError(
             f"{len(known):,} trips of {pairs:,} possible pairs of member and product are too many for one job."
         )

@@ -162,7 +162,7 @@ def encode_attributes(frame: pl.DataFrame | None, key: str, ids: pl.Series) -> A
     return Attributes(AttributeCodes(names, tuple(values)), table.astype(np.float32))
 
 
-_MOST_VALUES = 1000
+_MAX_VALUES = 1000
 
 
 def _usable(column: pl.Series) -> bool:
@@ -170,7 +170,7 @@ def _usable(column: pl.Series) -> bool:
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
         return True
     if column.dtype in {pl.String, pl.Categorical} or column.dtype == pl.Enum:
-        return column.n_unique() <= min(_MOST_VALUES, max(2, len(column) // 2))
+        return column.n_unique() <= min(_MAX_VALUES, max(2, len(column) // 2))
     return False
 
 

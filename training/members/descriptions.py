@@ -43,7 +43,7 @@ def preferred(lines: pl.DataFrame, as_of: date, column: str) -> pl.DataFrame:
 def discount_sensitivity(lines: pl.DataFrame) -> pl.DataFrame:
     """Return ``member``, ``price_sensitivity`` and ``discount_depth``, sorted by member.
 
-    Price sensitivity is the probability that an order of hers has a discount: (a + k) / (a + b + n) with k of her n orders discounted, where
+    Price sensitivity is the probability that an order of theirs has a discount: (a + k) / (a + b + n) with k of their n orders discounted, where
     a and b are those of the beta distribution with the mean and the variance of all members' shares (method of moments for the
     beta-binomial, Skellam 1948), so that who ordered once is told from nobody. Depth is the share of the price that discounts took off.
 

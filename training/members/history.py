@@ -1,6 +1,6 @@
 """Lengths of time that know their unit, so that a model of weeks is never asked in days.
 
-What the models of counts read of each member's orders: how many came again, when the last did, and since when she is known.
+What the models of counts read of each member's orders: how many came again, when the last did, and since when they are known.
 """
 
 import re

@@ -150,7 +150,7 @@ def fingerprint(rows: pl.DataFrame) -> str:
 FIRST_TEST_MONTH = 8
 VALIDATION_CAMPAIGNS = 6
 NARROW = 200
-"""A coupon that covers more products is no evidence: something covered was bought with some discount anyway."""
+"""A coupon that covers more products is not evidence: something covered was bought with some discount anyway."""
 
 LINE = pl.format("{} of {}", "product_type", "manufacturer_id")
 """One maker's products of one type."""

@@ -97,7 +97,7 @@ def write_recommendations(
 Candidates = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
 
-MOST_CASES = 5_000
+MAX_CASES = 5_000
 NEW_OFFER_BUYERS = 20
 """An offer bought by fewer members is new: what is known of it rests on its category and on little else."""
 
@@ -131,13 +131,13 @@ def measure_slices(
 
     slices = {}
     for name, score in (("no_history", attributes_only), ("first_basket", last_trip)):
-        found = evaluate([model], [fold], ks, most_cases=MOST_CASES, seed=seed, score=score)
+        found = evaluate([model], [fold], ks, most_cases=MAX_CASES, seed=seed, score=score)
         slices[name] = dict(found.metrics)
     buyers = fold.data.history.product_sums(np.ones(len(fold.data.history.indices), np.float32))
     of_offer = np.asarray(fold.data.onto_offers(buyers[:, None]))[:, 0]
     new = replace(fold, open_offers=fold.open_offers & (of_offer > 0) & (of_offer < NEW_OFFER_BUYERS))
     try:
-        slices["new_offers"] = dict(evaluate([model], [new], ks, most_cases=MOST_CASES, seed=seed).metrics)
+        slices["new_offers"] = dict(evaluate([model], [new], ks, most_cases=MAX_CASES, seed=seed).metrics)
     except DatasetError:
         return slices
     return slices

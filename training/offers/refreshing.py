@@ -145,7 +145,7 @@ def _spread(values: npt.NDArray[Any], places: Places, count: int) -> npt.NDArray
 
 @dataclass(frozen=True)
 class Drift:
-    """How the champion of before ranks the new purchases, which it has not seen.
+    """How the previous champion ranks the new purchases, which it has not seen.
 
     Attributes:
         metric: The metric that decides.

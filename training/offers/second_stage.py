@@ -68,7 +68,7 @@ def make_ranker(  # noqa: PLR0917  # the parts of one row, in their order
     )
 
 
-MOST_RANKING_CASES = 4_000
+MAX_RANKING_CASES = 4_000
 
 Say = Callable[[str], None]
 
@@ -249,7 +249,7 @@ class SecondStage:
             tuple(component.quota for component in self.components),
             offer_table(fold.data.history, fold.data.covers, purchases.categories),
             purchases.members.table,
-            most_cases=MOST_RANKING_CASES,
+            most_cases=MAX_RANKING_CASES,
             seed=seed,
         )
 

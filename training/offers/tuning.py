@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 from training.bundle.scorers import AnyScorer
 from training.data.purchases import FitData
 from training.evaluation import MetricEstimate, ModelEvaluation
-from training.offers.problem import MOST_VALIDATION_CASES, THREADS, TrainingProblem
+from training.offers.problem import MAX_VALIDATION_CASES, THREADS, TrainingProblem
 from training.recommenders import Recommender
 from training.recommenders.base import Parameter, SettingsTrial
 
@@ -289,7 +289,7 @@ def choose_settings(
             scorers = tuple(settings.fit(fold.data, seed=problem.seed, threads=THREADS) for fold in folds)
         with measured() as scoring:
             models = [problem.model(fold.data, scorer) for fold, scorer in zip(folds, scorers, strict=True)]
-            evaluation = problem.evaluate(models, folds, MOST_VALIDATION_CASES)
+            evaluation = problem.evaluate(models, folds, MAX_VALIDATION_CASES)
         value = evaluation.metrics[problem.metric].value
         if not best or value > best[0][0]:
             best[:] = [(value, settings, evaluation, scorers)]

@@ -54,7 +54,7 @@ def _routine(name: str) -> Any:
     return kind(pointer(capsule, capsule_name(capsule)))
 
 
-MOST_PRODUCTS = 30_000
+MAX_PRODUCTS = 30_000
 DOUBLE_PRODUCTS = 15_000
 """Up to here in double precision; above, a gram matrix takes gigabytes and single precision has to do."""
 
@@ -101,11 +101,11 @@ class Ease(Recommender):
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
         count = data.history.product_count
-        if count > MOST_PRODUCTS:
+        if count > MAX_PRODUCTS:
             gigabytes = 4 * count**2 / 1e9
             raise TrainingError(
                 f"EASE inverts a matrix of {count:,} × {count:,} products, which takes {gigabytes:,.0f} GB; "
-                f"it is fitted up to {MOST_PRODUCTS:,} products, and graph_filter beyond.",
+                f"it is fitted up to {MAX_PRODUCTS:,} products, and graph_filter beyond.",
                 recommender=self.name,
             )
         with threadpool_limits(1, "blas"):

@@ -96,7 +96,10 @@ DISTRUST_TAG = "troth.trial"
 """What is wrong with the trial that an action model learned from, or ``TRUSTED``."""
 TRUSTED = "trusted"
 
-_ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the second for a version that is no number
+_ABSENT = {
+    "RESOURCE_DOES_NOT_EXIST",
+    "INVALID_PARAMETER_VALUE",
+}  # the second for a version that is not a number
 
 
 @dataclass(frozen=True)

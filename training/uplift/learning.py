@@ -1,6 +1,6 @@
 """Learning the effects of a trial's arms: cross-fitted, calibrated, and by a challenger only where its policy earns more.
 
-The probability of every arm for every member, of which a log tells only that of the arm she got.
+The probability of every arm for every member, of which a log tells only that of the arm they got.
 """
 
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ class Learned:
 
     Attributes:
         name: The learner.
-        effects: float64[n, arms - 1], each member's by models that did not see her outcome.
+        effects: float64[n, arms - 1], each member's by models that did not see their outcome.
         calibrations: One per arm.
         shrunk: float64[n, arms - 1], calibrated.
     """
