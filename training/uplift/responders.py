@@ -148,7 +148,7 @@ def tell_responders(
     if not who:
         if members is not None or features or trial is not None:
             raise OptionError(
-                "Members, features and trial belong to who responded: ask for that, too.", "--who"
+                "Members, features and a trial belong to --who (who=True): ask for that, too.", "--who"
             )
         return None
     units = source.trial_units(definition, () if members is not None else features)
