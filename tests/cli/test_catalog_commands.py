@@ -268,4 +268,4 @@ def test_segments_that_are_not_there(troth: Troth) -> None:
 
     assert (ran.code, ran.out) == (2, "")
     said = " ".join(ran.err.replace("│", " ").split())
-    assert "'yung' is no segment of catalogue.yaml and no rule; it has young" in said
+    assert "'yung' is neither a segment of catalogue.yaml nor a rule; it has young" in said

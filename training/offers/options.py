@@ -177,6 +177,9 @@ def read_seconds(text: str, option: str, unit: str) -> float:
         option: Which option it is of.
         unit: What a number alone counts: ``s``, ``m``, ``h`` or ``d``.
 
+    Returns:
+        Seconds, above 0.
+
     Raises:
         OptionError: It is no time above 0.
     """
