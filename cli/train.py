@@ -272,13 +272,8 @@ def _lengths(text: str) -> tuple[int, ...]:
 
 def comparison(result: "TrainOffersResult") -> str:
     """Return the table that compares the models, best first, and what the gate said."""
-    from training.offers.model_cards import (
-        headline_metrics,
-        metric_title,
-        shown_difference,
-        shown_estimate,
-    )
-    from training.offers.result import COUNTING
+    from training.evaluation.reporting import COUNTING, metric_title, shown_difference, shown_estimate
+    from training.offers.model_cards import headline_metrics
 
     job = result.job
     ordered = sorted(result.models, key=lambda model: -model.judged.metrics[job.metric].value)

@@ -96,7 +96,7 @@ def _read(path: Path) -> pl.Series:
 
 PART = 5_000
 """Members of one call, and of one part."""
-_CONNECT_S = 10.0
+CONNECT_S = 10.0
 _PART_S = 900.0
 _REPORTED_EVERY = 100
 _GONE = {
@@ -290,7 +290,7 @@ def _connected(server: str) -> Iterator[grpc.Channel]:
     """Give a channel to a server that answers."""
     with grpc.insecure_channel(server) as channel:
         try:
-            grpc.channel_ready_future(channel).result(timeout=_CONNECT_S)
+            grpc.channel_ready_future(channel).result(timeout=CONNECT_S)
         except grpc.FutureTimeoutError:
             raise CampaignError(
                 f"No server answers at {server}; start one with `troth serve`, or check --server, and run the same command"

@@ -262,7 +262,7 @@ def test_wrong_member_is_found_in_the_list(live: Deciding, tmp_path: Path, troth
 
 def test_no_server(tmp_path: Path, troth: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody at the address is one sentence that says what to do."""
-    monkeypatch.setattr("server.clients.campaign._CONNECT_S", 0.3)
+    monkeypatch.setattr("server.clients.campaign.CONNECT_S", 0.3)
 
     ran = troth(*campaign(members(tmp_path, 3), "127.0.0.1:9"))
 

@@ -63,7 +63,7 @@ def result(table: pl.DataFrame | None = None, **changes: Any) -> ExperimentResul
 def text_of(found: ExperimentResult) -> str:
     """Return the visible text of the report, its charts undrawn to save time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.pages.charts._svg", lambda _: "<svg></svg>")
+        patch.setattr("vl_convert.vegalite_to_svg", lambda *_, **__: "<svg></svg>")
         return Page(build_report(found, CONTEXT)).text
 
 

@@ -14,12 +14,12 @@ from training.errors import TrainingError
 from training.evaluation import sample_note
 from training.evaluation.folds import describe_day
 from training.offers.problem import MOST_TEST_CASES, TrainingProblem
-from training.offers.result import JobInfo, TrialRecord
+from training.offers.result import TrialRecord
 from training.offers.second_stage_trees import TreeSettings
 from training.offers.tuning import StudyRecord, TuningBudget
 from training.recommenders import RECOMMENDERS
 from training.tracking import registered_model_name
-from training.tracking.runs import code_version
+from training.tracking.runs import JobInfo, code_version
 
 DEFAULT_SEED = 20171204
 DEFAULT_KS = (10, 20)
@@ -139,7 +139,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def study_name(options: JobOptions, problem: TrainingProblem, name: str) -> str:
-    """Return the name under which the trials of a model are kept, so that the same job goes on with them."""
+    """Return the name under which the trials of a model are kept, so that the same job goes on with them.
+
+    Args:
+        options: How the job runs.
+        problem: What the job works on.
+        name: Of the model.
+    """
     where = describe_day(problem.validation[-1].cutoff)
     return "/".join(
         (

@@ -136,6 +136,9 @@ def predict_rewards(
         features: n rows, maybe without columns.
         folds: At least 2.
         seed: Of the folds.
+
+    Returns:
+        Predictions of what was chosen, and under the policy.
     """
     context = encode(learn_encoding(features), features) if features.width else np.zeros((len(reward), 0))
     spots = np.eye(chances.shape[0])[place][:, 1:]
@@ -249,6 +252,9 @@ def evaluate_log(
         columns: Which column says what.
         policy: As ``parse_policy`` reads it; empty where a column has its probabilities.
         seed: Of the folds of the model of rewards.
+
+    Returns:
+        The evaluation.
 
     Raises:
         OptionError: There is not exactly one policy.

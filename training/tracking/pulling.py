@@ -79,6 +79,15 @@ def pull_all(
 ) -> list[PulledModel]:
     """Bring the models of all tasks, and of actions, that have this alias; see ``pull_model``.
 
+    Args:
+        store: Folder of the MLflow store.
+        programme: The loyalty programme.
+        alias: Such as ``champion``.
+        target_dir: The folder that the server reads.
+
+    Returns:
+        What was brought.
+
     Raises:
         RegistryError: No task has the alias, or a bundle cannot be copied or is damaged.
     """
@@ -111,6 +120,9 @@ def pull_model(
         task: What the model is for.
         alias: ``champion`` or another alias of the registry.
         target_dir: Folder of the pulled models.
+
+    Returns:
+        What was brought.
 
     Raises:
         RegistryError: Store, model or alias do not exist, or the bundle cannot be copied or is damaged.
