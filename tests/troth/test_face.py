@@ -95,12 +95,13 @@ def test_everything_that_is_named_is_there() -> None:
         lambda frame, _: frame,
         lambda frame, _: frame.lazy(),
         lambda frame, _: frame.to_pandas(),
+        lambda frame, _: frame.to_pandas().set_index("user"),
         lambda frame, _: frame.to_arrow(),
         lambda frame, _: frame.to_dict(as_series=False),
         lambda frame, folder: (frame.write_parquet(folder / "t.parquet"), folder / "t.parquet")[1],
         lambda frame, folder: (frame.write_csv(folder / "t.csv"), str(folder / "t.csv"))[1],
     ],
-    ids=["polars", "lazy", "pandas", "arrow", "mapping", "parquet", "csv"],
+    ids=["polars", "lazy", "pandas", "pandas index", "arrow", "mapping", "parquet", "csv"],
 )
 def test_any_table_gives_the_same_result(held: Callable[[pl.DataFrame, Path], Any], tmp_path: Path) -> None:
     """Polars, pandas, Arrow, columns by name and files are the same table."""
@@ -267,6 +268,10 @@ def test_what_cannot_be_read_is_said() -> None:
         match=r"The table is of type builtins\.int; give a path, a polars or pandas frame",
     ):
         troth.analyze(DEFINITION, 7)
+    with pytest.raises(troth.AnalysisError, match="The table cannot be read: "):
+        troth.analyze(DEFINITION, {"version": ["old", "new"], "bought": [1]})
+    with pytest.raises(troth.AnalysisError, match="The table cannot be read: "):
+        troth.analyze(DEFINITION, pd.DataFrame({"version": ["old", 1, b"x"]}))
     with pytest.raises(troth.DefinitionError, match="metrics"):
         troth.analyze({**DEFINITION, "metrics": []}, players())
     with pytest.raises(troth.TrothError, match="Give one source"):
