@@ -126,6 +126,9 @@ def measured_in(
         metric: The metric; the first if empty.
         variant: The variant; the first that is compared if empty.
 
+    Returns:
+        The difference with its standard error.
+
     Raises:
         AnalysisError: It has no such result, or that has no estimate.
     """

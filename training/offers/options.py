@@ -183,6 +183,9 @@ def read_seconds(text: str, option: str, unit: str) -> float:
         option: Which option it is of.
         unit: What a number alone counts: ``s``, ``m``, ``h`` or ``d``.
 
+    Returns:
+        Seconds, above 0.
+
     Raises:
         OptionError: It is not a time above 0.
     """

@@ -199,6 +199,9 @@ class LogColumns:
             features: As the attributes.
             own_log: Whether the log is the server's.
 
+        Returns:
+            The columns.
+
         Raises:
             OptionError: A table's reward is not named.
         """
