@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from experiments.number_format import confidence, plain, signed
@@ -13,11 +11,12 @@ from experiments.pages.charts import (
     HIGHER_COLOUR,
     LOWER_COLOUR,
     UNDECIDED_COLOUR,
-    DifferenceRow,
+    IntervalRow,
     ValuedPoint,
     budget_chart,
     differences_chart,
 )
+from experiments.pages.environment import environment
 from experiments.send_plan.plan import VerdictCode
 from experiments.send_plan.sentences import amount, money_decimals
 
@@ -65,7 +64,7 @@ def build_page(
         fragments: Further sections: heading, and HTML that was rendered with escaping.
     """
     page = (
-        _environment()
+        environment()
         .get_template("send_plan.html.j2")
         .render(
             title=title,
@@ -86,24 +85,6 @@ def build_page(
         )
     )
     return page.lstrip()
-
-
-@cache
-def _environment() -> Environment:
-    own, report = PackageLoader("experiments.pages"), PackageLoader("experiments.pages", "templates")
-    return Environment(
-        loader=ChoiceLoader([own, report]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_keep_together,
-    )
-
-
-def _keep_together(value: object) -> object:
-    """Keep a number and its per-cent sign on one line; markup stays as it is."""
-    return value.replace(" %", "\u00a0%") if type(value) is str else value
 
 
 def _said(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -150,12 +131,9 @@ def _differences(document: Mapping[str, Any]) -> Markup | None:
         if words["interval"]:
             label = f"against {words['label']}"
             rows.append(
-                DifferenceRow(
-                    label, one["estimate"], one["ci_lower"], one["ci_upper"], words["figure"], colour
-                )
+                IntervalRow(label, one["estimate"], one["ci_lower"], one["ci_upper"], words["figure"], colour)
             )
-    # Vega escapes texts on its way to SVG; what comes back is markup.
-    return Markup(differences_chart(rows)) if rows else None  # noqa: S704 see above
+    return differences_chart(rows) if rows else None
 
 
 def _curve(document: Mapping[str, Any]) -> Markup | None:
@@ -172,7 +150,7 @@ def _curve(document: Mapping[str, Any]) -> Markup | None:
         for one in budget["valued"]
         if one["nobody"]["ci_lower"] is not None
     ]
-    return Markup(budget_chart(points, (here["cost"], here["net_gain"]), valued))  # noqa: S704 as above
+    return budget_chart(points, (here["cost"], here["net_gain"]), valued)
 
 
 def _budget(document: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -6,14 +6,13 @@ How an evaluation's figures are written for people: in the unit's thousands, one
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from experiments.number_format import confidence, count_of, interval_decimals, percent, plain, signed
 from experiments.pages.charts import ChartPoint, DecilePoint, curves_chart, deciles_chart
+from experiments.pages.environment import environment
 from experiments.uplift.bands import GRID
 from experiments.uplift.calibration import UpliftCalibration
 from experiments.uplift.estimate import Estimate
@@ -117,7 +116,7 @@ def effects_section(evaluation: UpliftEvaluation) -> str:
     """
     level = confidence(evaluation.level)
     return (
-        _environment()
+        environment()
         .get_template("uplift_section.html.j2")
         .render(
             unit=evaluation.unit.words,
@@ -142,7 +141,7 @@ def effects_page(evaluation: UpliftEvaluation, title: str, subtitle: str = "") -
     """
     section = Markup(effects_section(evaluation))  # noqa: S704 rendered with autoescape
     return (
-        _environment().get_template("uplift.html.j2").render(title=title, subtitle=subtitle, section=section)
+        environment().get_template("uplift.html.j2").render(title=title, subtitle=subtitle, section=section)
     )
 
 
@@ -152,14 +151,14 @@ def evaluation_charts(evaluation: UpliftEvaluation) -> dict[str, str]:
     Args:
         evaluation: With at least one prediction.
     """
-    charts = {}
+    charts: dict[str, str] = {}
     for arm in evaluation.arms:
         charts[f"curves of {arm.arm}"] = _curves(evaluation, arm)
         charts[f"deciles of {arm.arm}"] = _deciles(evaluation, arm.predictions[0])
     return charts
 
 
-def _curves(evaluation: UpliftEvaluation, arm: ArmResult) -> str:
+def _curves(evaluation: UpliftEvaluation, arm: ArmResult) -> Markup:
     banded = arm.rankings[0].name
     return curves_chart(_curve_points(evaluation, arm), banded, evaluation.unit.treated, _axis(evaluation))
 
@@ -179,7 +178,7 @@ def _arm(evaluation: UpliftEvaluation, arm: ArmResult) -> dict[str, Any]:
             (one.name, one.calibration.warning) for one in arm.predictions if one.calibration.warning
         ],
         "banded": banded,
-        "curves": _svg(_curves(evaluation, arm)),
+        "curves": _curves(evaluation, arm),
         "rankings": [_ranking(areas, one) for one in arm.rankings],
         "differences": [
             _compared(
@@ -235,7 +234,7 @@ def _compared(figures: UpliftFormat, name: str, found: Estimate, readings: tuple
     }
 
 
-def _deciles(evaluation: UpliftEvaluation, one: PredictionResult) -> str:
+def _deciles(evaluation: UpliftEvaluation, one: PredictionResult) -> Markup:
     per = evaluation.unit.per
     points = [
         DecilePoint(
@@ -254,7 +253,7 @@ def _prediction(evaluation: UpliftEvaluation, one: PredictionResult) -> dict[str
     figures = figures_for(evaluation.unit, [group.effect for group in one.groups])
     return {
         "name": one.name,
-        "deciles": _svg(_deciles(evaluation, one)),
+        "deciles": _deciles(evaluation, one),
         "slope": slope_sentence(one.calibration),
         "groups": [
             {
@@ -277,7 +276,7 @@ def _policy(evaluation: UpliftEvaluation, one: PolicyValue) -> dict[str, Any]:
     arms = (evaluation.control, *evaluation.costs)
     return {
         "name": one.name,
-        "curve": _svg(_policy_curve(evaluation, one)),
+        "curve": _policy_curve(evaluation, one),
         "shares": ", ".join(
             f"{arm} for {plain(100 * share, 1)} %"
             for arm, share in zip(arms, one.shares, strict=True)
@@ -290,7 +289,7 @@ def _policy(evaluation: UpliftEvaluation, one: PolicyValue) -> dict[str, Any]:
     }
 
 
-def _policy_curve(evaluation: UpliftEvaluation, one: PolicyValue) -> str:
+def _policy_curve(evaluation: UpliftEvaluation, one: PolicyValue) -> Markup:
     per, unit = evaluation.unit.per, evaluation.unit
     points = [
         ChartPoint(
@@ -313,30 +312,3 @@ def _gains(one: PolicyValue) -> Mapping[str, Estimate]:
 
 def _named(name: str, one: PolicyValue) -> str:
     return f"{name} ({one.best_arm})" if name == "the best arm for all" else name
-
-
-def _svg(chart: str) -> Markup:
-    # Vega escapes texts on its way to SVG; what comes back is markup.
-    return Markup(chart)  # noqa: S704 see above
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=ChoiceLoader(
-            [
-                PackageLoader("experiments.pages", "templates"),
-                PackageLoader("experiments.pages", "templates"),
-            ]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_keep_together,
-    )
-
-
-def _keep_together(value: object) -> object:
-    """Keep a number and its per-cent sign on one line; markup stays as it is."""
-    return value.replace(" %", "\u00a0%") if type(value) is str else value
