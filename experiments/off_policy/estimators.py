@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.errors import AnalysisError
-from experiments.uplift.estimate import Estimate, estimate_of
+from experiments.stats.estimate import Estimate, estimate_of
 from experiments.uplift.trial import Floats
 
 
@@ -123,7 +123,7 @@ def estimate_values(logged: Logged, predicted: Predicted | None, *, level: float
 def _valued(name: str, influence: Floats, level: float, note: str = "") -> Value:
     n = len(influence)
     error = float(influence.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
-    return Value(name, estimate_of(float(influence.mean()), error, level=level), influence, note)
+    return Value(name, estimate_of(float(influence.mean()), error, alpha=level), influence, note)
 
 
 def _ips(logged: Logged, level: float) -> Value:

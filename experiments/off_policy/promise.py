@@ -89,9 +89,9 @@ def promise_of(
         policy=found.policy,
         evaluate_time=time,
         estimator=found.chosen,
-        difference=found.difference.estimate,
-        standard_error=found.difference.error,
-        value=found.value.estimate,
+        difference=found.difference.value,
+        standard_error=found.difference.standard_error,
+        value=found.value.value,
         verdict=found.verdict.value,
         fingerprint=fingerprint,
     )

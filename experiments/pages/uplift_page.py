@@ -13,9 +13,9 @@ from markupsafe import Markup
 from experiments.number_format import confidence, count_of, interval_decimals, percent, plain, signed
 from experiments.pages.charts import ChartPoint, DecilePoint, curves_chart, deciles_chart
 from experiments.pages.environment import environment
+from experiments.stats.estimate import Estimate
 from experiments.uplift.bands import GRID
 from experiments.uplift.calibration import UpliftCalibration
-from experiments.uplift.estimate import Estimate
 from experiments.uplift.policies import PolicyValue
 from experiments.uplift.result import ArmResult, PredictionResult, RankingResult, Unit, UpliftEvaluation
 
@@ -77,7 +77,7 @@ def plain_or_dash(value: float | None, decimals: int = 4) -> str:
 def order_sentence(arm: ArmResult, figures: UpliftFormat) -> str:
     """Return what the first prediction's order adds, and whether a simpler order is as good."""
     first = arm.rankings[0]
-    gained = f"{figures.change(first.qini.estimate)} {figures.unit.words} ({figures.between(first.qini)})"
+    gained = f"{figures.change(first.qini.value)} {figures.unit.words} ({figures.between(first.qini)})"
     text = f"Averaged over all depths, the order of {first.name} brings {gained} beyond a random order."
     simpler = {one.name for one in arm.rankings if not one.learned}
     against = [one for one in arm.differences if one.name == first.name and one.other in simpler]
@@ -93,9 +93,9 @@ def order_sentence(arm: ArmResult, figures: UpliftFormat) -> str:
 def slope_sentence(one: UpliftCalibration) -> str:
     """Return what the calibration slope says of the predictions' size."""
     slope = one.slope
-    if math.isnan(slope.estimate):
+    if math.isnan(slope.value):
         return one.warning or ""
-    tens = [plain(10 * value, 1) for value in (slope.estimate, slope.lower, slope.upper)]
+    tens = [plain(10 * value, 1) for value in (slope.value, slope.lower, slope.upper)]
     text = f"Where predictions differ by 10, effects differ by about {tens[0]} ({tens[1]} to {tens[2]})."
     return f"{text} {one.warning or _size(slope)}"
 
@@ -169,7 +169,7 @@ def _arm(evaluation: UpliftEvaluation, arm: ArmResult) -> dict[str, Any]:
     banded = arm.rankings[0].name
     return {
         "name": arm.arm,
-        "average": average.change(arm.average.estimate),
+        "average": average.change(arm.average.value),
         "average_between": average.between(arm.average),
         "treated": count_of(arm.treated, "member"),
         "untreated": f"{arm.untreated:,}",
@@ -200,7 +200,7 @@ def _axis(evaluation: UpliftEvaluation) -> str:
 def _curve_points(evaluation: UpliftEvaluation, arm: ArmResult) -> list[ChartPoint]:
     per = evaluation.unit.per
     return [
-        ChartPoint(one.name, float(depth), per * height.estimate, per * height.lower, per * height.upper)
+        ChartPoint(one.name, float(depth), per * height.value, per * height.lower, per * height.upper)
         for one in arm.rankings
         for depth, height in zip(GRID, one.curve, strict=True)
     ]
@@ -211,7 +211,7 @@ def _ranking(figures: UpliftFormat, one: RankingResult) -> dict[str, str]:
     return {
         "name": one.name,
         "tone": tone(one.qini),
-        "change": figures.change(one.qini.estimate),
+        "change": figures.change(one.qini.value),
         "interval": figures.between(one.qini),
         "p": p_text(one.qini.p_value),
         "share": "–" if share is None else percent(share),
@@ -222,12 +222,12 @@ def _ranking(figures: UpliftFormat, one: RankingResult) -> dict[str, str]:
 
 def _compared(figures: UpliftFormat, name: str, found: Estimate, readings: tuple[str, str]) -> dict[str, str]:
     """Return a row of a difference; the readings are for one above and one below zero."""
-    chance = "the same" if found.estimate == 0 == found.error else "may be chance"
+    chance = "the same" if found.value == 0 == found.standard_error else "may be chance"
     read = {"good": readings[0], "bad": readings[1], "open": chance}
     return {
         "name": name,
         "tone": tone(found),
-        "change": figures.change(found.estimate),
+        "change": figures.change(found.value),
         "interval": figures.between(found),
         "p": p_text(found.p_value),
         "reading": read[tone(found)],
@@ -240,7 +240,7 @@ def _deciles(evaluation: UpliftEvaluation, one: PredictionResult) -> Markup:
         DecilePoint(
             row.number,
             per * row.predicted,
-            per * row.actual.estimate,
+            per * row.actual.value,
             per * row.actual.lower,
             per * row.actual.upper,
         )
@@ -261,7 +261,7 @@ def _prediction(evaluation: UpliftEvaluation, one: PredictionResult) -> dict[str
                 "tone": ("bad" if group.harmed else "good") if group.claimed else "open",
                 "size": f"{group.size:,} ({plain(100 * group.share)} %)",
                 "predicted": figures.change(group.predicted),
-                "actual": figures.change(group.effect.estimate),
+                "actual": figures.change(group.effect.value),
                 "interval": figures.between(group.effect),
                 "verdict": group.verdict,
                 "description": group.description if group.size else "–",
@@ -295,7 +295,7 @@ def _policy_curve(evaluation: UpliftEvaluation, one: PolicyValue) -> Markup:
         ChartPoint(
             f"best arms by {one.name}",
             float(depth),
-            per * height.estimate,
+            per * height.value,
             per * height.lower,
             per * height.upper,
         )

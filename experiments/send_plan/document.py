@@ -16,7 +16,7 @@ from experiments.send_plan.sentences import (
     refused,
     steps,
 )
-from experiments.uplift.estimate import Estimate
+from experiments.stats.estimate import Estimate
 
 DEFINITIONS = {
     "value": (
@@ -87,10 +87,10 @@ def plan_document(
 def estimate_document(figure: Estimate) -> dict[str, float | None]:
     """Return an estimate with its interval; null where there is none."""
     return {
-        "estimate": _number(figure.estimate),
+        "estimate": _number(figure.value),
         "ci_lower": _number(figure.lower),
         "ci_upper": _number(figure.upper),
-        "standard_error": _number(figure.error),
+        "standard_error": _number(figure.standard_error),
         "p_value": _number(figure.p_value),
     }
 

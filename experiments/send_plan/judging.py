@@ -36,7 +36,7 @@ from experiments.send_plan.problem import (
     effective_members,
     inflated_mean,
 )
-from experiments.uplift.estimate import Estimate, mean_estimate
+from experiments.stats.estimate import Estimate, mean_estimate
 from experiments.uplift.trial import Floats, Ints
 
 POWER = 0.8
@@ -169,7 +169,7 @@ class CandidatePolicy:
     @property
     def value(self) -> float:
         """Net margin per member of the list."""
-        return self.gain.estimate * self.reach
+        return self.gain.value * self.reach
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,7 +249,7 @@ def judge(problem: PlanProblem) -> Findings:
         effective=effective_members(policy, scored.arm, scored.propensity),
         needed=_needed(problem, candidates),
         needed_to_personalise=members_to_personalise(
-            against[BEST_ARM].robust.error,
+            against[BEST_ARM].robust.standard_error,
             n,
             _gain_of_choosing(problem, candidates[best - 1]),
             level=level,
@@ -275,7 +275,7 @@ def _candidates(problem: PlanProblem, reaches: list[float]) -> tuple[CandidatePo
     robust = problem.scored.robust
     level = problem.level / len(problem.arms)
     return tuple(
-        CandidatePolicy(name, mean_estimate(robust[:, place] - robust[:, 0], level=level), reach)
+        CandidatePolicy(name, mean_estimate(robust[:, place] - robust[:, 0], alpha=level), reach)
         for place, (name, reach) in enumerate(zip(problem.arms[1:], reaches, strict=True), 1)
     )
 
@@ -309,7 +309,7 @@ def _needed(problem: PlanProblem, candidates: tuple[CandidatePolicy, ...]) -> Ne
     weights = 1 / scored.propensity
     chosen = [scored.arm == arm for arm in range(arms)]
     return members_needed(
-        errors=np.array([candidate.gain.error for candidate in candidates]),
+        errors=np.array([candidate.gain.standard_error for candidate in candidates]),
         residual_variances=np.array([np.average(left[own] ** 2, weights=weights[own]) for own in chosen]),
         # The mean over all members of 1/p is the mean over the arm's members of 1/p squared, times their share.
         inverse_propensities=np.array([float((weights[own] ** 2).sum()) / len(rows) for own in chosen]),

@@ -110,12 +110,10 @@ def decide(findings: Findings, *, trusted: bool, differ: bool) -> PlanVerdict:
         if not short_of:
             return PlanVerdict(VerdictCode.PERSONALISE)
         as_good = [
-            name
-            for name in (RULE, RESPONSE)
-            if name in short_of and findings.simple[name].robust.estimate > 0
+            name for name in (RULE, RESPONSE) if name in short_of and findings.simple[name].robust.value > 0
         ]
         if as_good and BEST_ARM not in short_of and RANDOM not in short_of:
-            rule = max(as_good, key=lambda name: findings.simple[name].robust.estimate)
+            rule = max(as_good, key=lambda name: findings.simple[name].robust.value)
             return PlanVerdict(VerdictCode.SIMPLE_RULE, best, rule, short_of)
     if arm_pays:
         return PlanVerdict(VerdictCode.ONE_OFFER_FOR_ALL, best, "", short_of)

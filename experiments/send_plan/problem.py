@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from experiments.errors import AnalysisError
-from experiments.uplift.estimate import Estimate, estimate_of, mean_estimate
+from experiments.stats.estimate import Estimate, estimate_of, mean_estimate
 from experiments.uplift.trial import Floats, Ints
 
 
@@ -188,10 +188,12 @@ def inflated_mean(values: Floats, level: float, inflation: float) -> Estimate:
         level: The accepted error.
         inflation: The factor; 1 leaves the error as it is.
     """
-    plain = mean_estimate(values, level=level)
-    if inflation == 1 or not plain.error > 0:
+    plain = mean_estimate(values, alpha=level)
+    if inflation == 1 or not plain.standard_error > 0:
         return plain
-    return estimate_of(plain.estimate, inflation * plain.error, level=level, degrees=len(values) - 1)
+    return estimate_of(
+        plain.value, inflation * plain.standard_error, alpha=level, degrees_of_freedom=len(values) - 1
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

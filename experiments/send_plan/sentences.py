@@ -4,7 +4,7 @@ from experiments.number_format import confidence, count_of, decimals_for, interv
 from experiments.send_plan.plan import SendPlan, VerdictCode
 from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
 from experiments.send_plan.problem import FEWEST_EFFECTIVE
-from experiments.uplift.estimate import Estimate
+from experiments.stats.estimate import Estimate
 
 TITLES = {
     VerdictCode.PERSONALISE: "Personalise",
@@ -62,10 +62,10 @@ def refused(plan: SendPlan) -> str:
 
 def money(figure: Estimate) -> str:
     """Return a signed figure with its interval: ``+0.42 (+0.20 to +0.64)``."""
-    if not figure.error > 0:
-        return signed(figure.estimate, 2)
+    if not figure.standard_error > 0:
+        return signed(figure.value, 2)
     decimals = money_decimals(figure.lower, figure.upper)
-    return f"{signed(figure.estimate, decimals)} ({signed(figure.lower, decimals)} to {signed(figure.upper, decimals)})"
+    return f"{signed(figure.value, decimals)} ({signed(figure.lower, decimals)} to {signed(figure.upper, decimals)})"
 
 
 def money_decimals(lower: float, upper: float) -> int:
@@ -92,7 +92,7 @@ def _personalise(plan: SendPlan) -> str:
 
 
 def _figure(figure: Estimate) -> str:
-    return signed(figure.estimate, money_decimals(figure.lower, figure.upper))
+    return signed(figure.value, money_decimals(figure.lower, figure.upper))
 
 
 def _simple_rule(plan: SendPlan) -> str:
@@ -122,7 +122,7 @@ def _not_personal(plan: SendPlan) -> str:
         return refusal
     findings = plan.findings
     difference = findings.against[BEST_ARM].robust
-    if difference.error == 0:
+    if difference.standard_error == 0:
         return "Choosing for each member gives everybody the same, so it earns nothing more."
     why = "" if plan.problem.differ else ", and effects do not differ measurably between members"
     figure = f"{money(difference)} a member against {alternative(plan, BEST_ARM)}"

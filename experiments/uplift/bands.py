@@ -31,8 +31,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.stats.estimate import Estimate, estimate_of
 from experiments.uplift.curves import Curve, arm_curve, contrast_curve, curve_along, steps_of
-from experiments.uplift.estimate import Estimate, estimate_of
 from experiments.uplift.trial import Bools, Floats, Ints
 
 
@@ -216,7 +216,7 @@ class Areas:
         """Return the Qini curve with its pointwise interval at each depth of `GRID`."""
         heights = self.curves[name].at(GRID)
         return tuple(
-            estimate_of(float(height), float(error), level=self.level)
+            estimate_of(float(height), float(error), alpha=self.level)
             for height, error in zip(heights, self.curve_errors[name], strict=True)
         )
 
@@ -224,7 +224,7 @@ class Areas:
         spread = float(np.std(errors, ddof=1)) if len(errors) > 1 else float("nan")
         if spread <= 1e-12 * max(float(np.abs(errors).max(initial=0.0)), abs(value)):
             spread = 0.0
-        return estimate_of(value, spread if self.drawn else spread / len(errors) ** 0.5, level=self.level)
+        return estimate_of(value, spread if self.drawn else spread / len(errors) ** 0.5, alpha=self.level)
 
 
 def bootstrap_areas(

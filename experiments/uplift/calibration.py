@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc
 
-from experiments.uplift.estimate import Estimate, estimate_of, mean_estimate
+from experiments.stats.estimate import Estimate, estimate_of, mean_estimate
 from experiments.uplift.trial import Floats, Ints
 
 
@@ -83,7 +83,7 @@ def effects_by_decile(
                 float(these.mean()),
                 float(these.min()),
                 float(these.max()),
-                mean_estimate(contrasts[inside], level=level),
+                mean_estimate(contrasts[inside], alpha=level),
             )
         )
     return tuple(table)
@@ -123,25 +123,25 @@ class UpliftCalibration:
     @property
     def shrinkage(self) -> float:
         """What predicted differences are multiplied by: the slope within [0, 1], and 0 where the gate fails."""
-        return min(max(self.slope.estimate, 0.0), 1.0) if self.passes else 0.0
+        return min(max(self.slope.value, 0.0), 1.0) if self.passes else 0.0
 
     @property
     def intercept(self) -> float:
         """The line's height at a prediction of zero; the average effect where there is no slope."""
-        slope = 0.0 if math.isnan(self.slope.estimate) else self.slope.estimate
-        return self.average.estimate - slope * self.predicted_mean
+        slope = 0.0 if math.isnan(self.slope.value) else self.slope.value
+        return self.average.value - slope * self.predicted_mean
 
     @property
     def warning(self) -> str | None:
         """What is wrong with the size of the predicted effects, in a sentence; none where nothing is."""
         slope = self.slope
-        if math.isnan(slope.estimate):
+        if math.isnan(slope.value):
             return "All predicted effects are equal, so nobody can be chosen by them."
         if not self.passes:
             return "Effects do not differ measurably along the predictions: treat everybody alike."
-        if slope.estimate < TOO_FAR_APART:
+        if slope.value < TOO_FAR_APART:
             return (
-                f"Predicted effects are about {1 / slope.estimate:.1f} times too far apart (calibration slope {slope.estimate:.2f});"
+                f"Predicted effects are about {1 / slope.value:.1f} times too far apart (calibration slope {slope.value:.2f});"
                 " use the calibrated ones before any cost or budget is applied."
             )
         return None
@@ -152,7 +152,7 @@ class UpliftCalibration:
         Args:
             predicted: float64[n], of the same model.
         """
-        return self.average.estimate + self.shrinkage * (predicted - self.predicted_mean)
+        return self.average.value + self.shrinkage * (predicted - self.predicted_mean)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def calibrate(
         cross_fitted: Whether the models learned from other members of the same trial, rather than from another one.
     """
     n = len(contrasts)
-    average = mean_estimate(contrasts, level=level)
+    average = mean_estimate(contrasts, alpha=level)
     centre = float(predicted.mean()) if n else math.nan
     away = predicted - centre
     spread = float(away @ away)
@@ -196,18 +196,18 @@ def calibrate(
         return UpliftCalibration(average, estimate_of(math.nan, math.nan), -math.inf, centre, level, tests)
     slope = float(away @ contrasts) / spread
     leverage = 1 / n + away**2 / spread
-    left = contrasts - average.estimate - slope * away
+    left = contrasts - average.value - slope * away
     # A member alone at her place is fitted exactly; she says nothing about the errors.
     inflated = np.divide(left, 1 - leverage, out=np.zeros(n), where=leverage < 1 - 1e-9)
     error = math.sqrt(float(away**2 @ inflated**2)) / spread
     # The lower end of a two-sided interval at twice the error is a one-sided bound.
     gate = estimate_of(
-        slope, error * _inflation(cross_fitted), level=min(2 * level / tests, 1.0), degrees=n - 2
+        slope, error * _inflation(cross_fitted), alpha=min(2 * level / tests, 1.0), degrees_of_freedom=n - 2
     )
     return UpliftCalibration(
         average,
-        estimate_of(slope, error, level=level, degrees=n - 2),
-        gate.lower if gate.error > 0 else -math.inf,
+        estimate_of(slope, error, alpha=level, degrees_of_freedom=n - 2),
+        gate.lower if gate.standard_error > 0 else -math.inf,
         centre,
         level,
         tests,
@@ -264,18 +264,20 @@ def group_effects(
     """
     place = places(predicted, groups)
     parts = [contrasts[place == number] for number in np.unique(place)]
-    effects = tuple(mean_estimate(part, level=level) for part in parts)
+    effects = tuple(mean_estimate(part, alpha=level) for part in parts)
     first, last = effects[0], effects[-1]
     if len(effects) == 1:
-        return GroupEffects(effects, estimate_of(0.0, 0.0, level=level), 1.0, rising=True)
-    means = np.array([one.estimate for one in effects])
-    variances = np.array([one.error for one in effects]) ** 2
+        return GroupEffects(effects, estimate_of(0.0, 0.0, alpha=level), 1.0, rising=True)
+    means = np.array([one.value for one in effects])
+    variances = np.array([one.standard_error for one in effects]) ** 2
     inflation = _inflation(cross_fitted)
     between = estimate_of(
-        first.estimate - last.estimate, inflation * math.hypot(first.error, last.error), level=level
+        first.value - last.value,
+        inflation * math.hypot(first.standard_error, last.standard_error),
+        alpha=level,
     )
     steps = [
-        estimate_of(after - before, inflation * math.hypot(a, b), level=level / (len(means) - 1))
+        estimate_of(after - before, inflation * math.hypot(a, b), alpha=level / (len(means) - 1))
         for before, after, a, b in zip(
             means[:-1], means[1:], np.sqrt(variances[:-1]), np.sqrt(variances[1:]), strict=True
         )

@@ -10,6 +10,7 @@ import numpy as np
 
 from experiments.errors import AnalysisError
 from experiments.number_format import confidence, count_of
+from experiments.stats.estimate import mean_estimate
 from experiments.uplift.bands import bootstrap_areas, contrast_areas, outcome_areas
 from experiments.uplift.calibration import (
     TOO_FAR_APART,
@@ -20,7 +21,6 @@ from experiments.uplift.calibration import (
     group_effects,
 )
 from experiments.uplift.curves import arm_weights, equivalents
-from experiments.uplift.estimate import mean_estimate
 from experiments.uplift.groups import effect_groups
 from experiments.uplift.policies import policy_value
 from experiments.uplift.result import (
@@ -236,7 +236,7 @@ def _arm(given: _Given, arm: int, calibrations: Mapping[str, UpliftCalibration])
         arm=given.trial.arms[arm],
         treated=int(given.trial.counts[arm]),
         untreated=int(given.trial.counts[0]),
-        average=mean_estimate(given.contrasts(arm), level=given.level),
+        average=mean_estimate(given.contrasts(arm), alpha=given.level),
         rankings=rankings,
         differences=differences,
         predictions=tuple(_prediction(given, arm, name, one) for name, one in calibrations.items()),
@@ -268,7 +268,7 @@ def _ranked(given: _Given, arm: int) -> tuple[tuple[RankingResult, ...], tuple[R
                 learned=name in learned,
                 qini=qini,
                 auuc=plain.auuc(name),
-                qini_per_effect=qini.estimate / abs(effect) if effect else None,
+                qini_per_effect=qini.value / abs(effect) if effect else None,
                 robust_qini=robust.qini(name),
                 equivalents=equivalents(here[name], treated, value),
                 curve=plain.band(name),

@@ -28,7 +28,7 @@ import numpy as np
 import polars as pl
 
 from experiments.number_format import plain
-from experiments.uplift.estimate import Estimate, mean_estimate
+from experiments.stats.estimate import Estimate, mean_estimate
 from experiments.uplift.trial import Bools, Floats
 
 _MOST_TEXTS = 20
@@ -244,10 +244,10 @@ def _judged(
     small: float,
     level: float,
 ) -> EffectGroup:
-    effect = mean_estimate(contrasts[inside], level=level)
+    effect = mean_estimate(contrasts[inside], alpha=level)
     # The group's own mean less everybody's, member by member, so that what they share makes no noise.
     weight = inside / max(inside.mean(), 1 / len(inside)) - 1.0
-    untreated = mean_estimate(weight * (control - control.mean()), level=level)
+    untreated = mean_estimate(weight * (control - control.mean()), alpha=level)
     claimed = _confirmed(name, effect, untreated, worth, small)
     return EffectGroup(
         name=name,
@@ -263,7 +263,7 @@ def _judged(
 
 
 def _confirmed(name: GroupName, effect: Estimate, untreated: Estimate, worth: float, small: float) -> bool:
-    if not effect.error > 0:
+    if not effect.standard_error > 0:
         return False
     if name is GroupName.PERSUADABLES:
         return effect.lower > worth
@@ -282,7 +282,7 @@ _CONFIRMED = {
 
 
 def _verdict(name: GroupName, effect: Estimate, claimed: bool, *, free: bool) -> str:
-    if math.isnan(effect.estimate):
+    if math.isnan(effect.value):
         return "Nobody is predicted to be among them."
     if claimed:
         persuaded = free and name is GroupName.PERSUADABLES

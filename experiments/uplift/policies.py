@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.stats.estimate import Estimate, mean_estimate
 from experiments.uplift.bands import contrast_areas
-from experiments.uplift.estimate import Estimate, mean_estimate
 from experiments.uplift.trial import Floats, Ints
 
 NOBODY = "nobody"
@@ -114,7 +114,7 @@ def policy_value(
         for other, ranking in rankings.items():
             taken = _first(ranking, 1 - float(shares[0]))
             others[f"as many by {other}"] = taken * net[:, arm] + (1 - taken) * net[:, 0]
-    gains = {other: mean_estimate(own - values, level=level) for other, values in others.items()}
+    gains = {other: mean_estimate(own - values, alpha=level) for other, values in others.items()}
     free, dear = (
         contrast_areas({name: ranking}, contrasts, level=level)
         for ranking, contrasts in (policy_contrasts(scores, predicted, cost) for cost in (0 * costs, costs))
@@ -122,7 +122,7 @@ def policy_value(
     return PolicyValue(
         name=name,
         shares=tuple(float(share) for share in shares),
-        value=mean_estimate(own, level=level),
+        value=mean_estimate(own, alpha=level),
         gains=gains,
         qini=free.qini(name),
         net_qini=dear.qini(name),

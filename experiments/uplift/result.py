@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from experiments.stats.estimate import Estimate
 from experiments.uplift.bands import GRID
 from experiments.uplift.calibration import Decile, GroupEffects, UpliftCalibration
 from experiments.uplift.curves import Equivalents
-from experiments.uplift.estimate import Estimate
 from experiments.uplift.groups import EffectGroup
 from experiments.uplift.policies import PolicyValue
 
@@ -177,8 +177,8 @@ def evaluation_document(evaluation: UpliftEvaluation) -> dict[str, Any]:
 def estimate_json(one: Estimate) -> dict[str, float | None]:
     """Return a figure with its interval as plain values."""
     return {
-        "estimate": _finite(one.estimate),
-        "standard_error": _finite(one.error),
+        "estimate": _finite(one.value),
+        "standard_error": _finite(one.standard_error),
         "ci_lower": _finite(one.lower),
         "ci_upper": _finite(one.upper),
         "p_value": one.p_value,
@@ -240,7 +240,7 @@ def _curve(heights: tuple[Estimate, ...]) -> list[dict[str, float | None]]:
     return [
         {
             "depth": float(depth),
-            "gain": height.estimate,
+            "gain": height.value,
             "ci_lower": _finite(height.lower),
             "ci_upper": _finite(height.upper),
         }

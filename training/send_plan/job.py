@@ -110,9 +110,9 @@ def _gate(learned: LearnedEffects) -> str:
 
 def _slope(calibration: UpliftCalibration) -> str:
     slope = calibration.slope
-    if math.isnan(slope.estimate):
+    if math.isnan(slope.value):
         return "none: all predictions are equal"
-    return f"{plain(slope.estimate, 2)} ± {plain(slope.error, 2)}"
+    return f"{plain(slope.value, 2)} ± {plain(slope.standard_error, 2)}"
 
 
 def _shrunk(learned: LearnedEffects) -> str:

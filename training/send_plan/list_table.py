@@ -166,9 +166,9 @@ def gain_band(
     for place, calibration in enumerate(calibrations):
         own = np.flatnonzero(arm == place + 1)
         away = raw[own, place] - calibration.predicted_mean
-        slope = calibration.slope.error if calibration.passes else 0.0
+        slope = calibration.slope.standard_error if calibration.passes else 0.0
         gain[own] = expected[own, place]
-        half[own] = -ndtri(level / 2) * np.hypot(calibration.average.error, away * slope)
+        half[own] = -ndtri(level / 2) * np.hypot(calibration.average.standard_error, away * slope)
     return gain, gain - half, gain + half
 
 
