@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_DIR ?= demo
 
-.PHONY: help demo test test-slow lint proto bench error-rates lock clean
+# Where nothing may keep bytecode, every process compiles all libraries again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo test test-slow nightly lint proto bench error-rates lock clean
 
 help:  ## Show what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -20,15 +23,18 @@ demo: $(VENV)/.installed  ## Run the whole loop on real data and write a report
 	$(BIN)/troth demo --dir $(DEMO_DIR)
 
 test: $(VENV)/.installed  ## Run the test suite
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" -q
+	$(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder -m "not slow" -q
 
 test-slow: $(VENV)/.installed  ## Run the long simulations too
-	$(BIN)/python -m pytest -n auto --dist loadfile -q
+	$(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder -q
+
+nightly: $(VENV)/.installed  ## Run everything, and write docs/test-results.md (for a scheduler)
+	$(BIN)/python -m tests.nightly
 
 lint: $(VENV)/.installed  ## Check style, types, imports and protos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy experiments training server cli tests bench
+	$(BIN)/mypy experiments training server cli troth tests bench
 	$(BIN)/lint-imports
 	$(BIN)/python protos/check.py
 

@@ -1,14 +1,14 @@
 """`troth campaign`: decisions for many members at once."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.output import say, write_json
+from cli.options import CommandGroup, JsonOption, ProgrammeOption, ServerOption
+from cli.output import progress_bar, publish
 
-app = typer.Typer(help="Decisions for many members at once.", no_args_is_help=True)
+app = CommandGroup(help="Decisions for many members at once.", no_args_is_help=True)
 
 
 @app.callback()
@@ -26,7 +26,7 @@ def run(
         typer.Option(help="For whom: .parquet or .csv with a column member_id, or .txt with one id a line."),
     ],
     placement: Annotated[str, typer.Option(help="The placement, for offers or for actions.")],
-    server: Annotated[str, typer.Option(help="HOST:PORT of a running server.")],
+    server: ServerOption,
     out: Annotated[Path, typer.Option(help="Write the result to this .parquet file.")],
     channel: Annotated[
         str, typer.Option(help="How the offers travel; the placement's first channel if not given.")
@@ -34,16 +34,11 @@ def run(
     offers: Annotated[
         int, typer.Option(min=0, help="Offers for each member; 0 for the placement's default.")
     ] = 0,
-    programme: Annotated[str, typer.Option(help="The programme.")] = "default",
-    json: Annotated[
-        str, typer.Option(help="Write the counts as JSON to this file, or to stdout for '-'.")
-    ] = "",
+    programme: ProgrammeOption = "default",
+    json: JsonOption = "",
 ) -> None:
     """Decide for every member of a list through a running server; after a break the same command goes on."""
-    # Before gRPC is loaded: its own complaints about a server that is gone would stand beside our sentence.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from cli.campaign_run import Campaign, read_members, run_campaign
-    from cli.output import progress_bar
+    from server.clients.campaign import Campaign, read_members, run_campaign
 
     if out.suffix != ".parquet":
         raise typer.BadParameter(f"{out} must end with .parquet.", param_hint="--out")
@@ -53,7 +48,4 @@ def run(
     campaign = Campaign(programme, campaign_id, placement, channel, offers)
     with progress_bar() as report:
         counted = run_campaign(campaign, listed, server, out, report)
-    if json:
-        write_json(counted.document(), json)
-    if json != "-":
-        say(counted.sentence(out))
+    publish(json, counted.document, lambda: counted.sentence(out))

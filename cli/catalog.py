@@ -5,20 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import say, write_json
+from cli.options import CatalogueArgument, CommandGroup, JsonOption, ServerOption
+from cli.output import publish, say
 
 if TYPE_CHECKING:
     from server.catalogue import Catalogue
     from server.catalogue.diff import Change
+    from server.clients.catalogue import Applied
 
-app = typer.Typer(help="Offers, actions, segments, rules and limits.", no_args_is_help=True)
-
-CatalogueFile = Annotated[Path, typer.Argument(help="YAML file with one catalogue.")]
-Json = Annotated[str, typer.Option(help="Write the result as JSON to this file, or to stdout for '-'.")]
+app = CommandGroup(help="Offers, actions, segments, rules and limits.", no_args_is_help=True)
 
 
 @app.command()
-def validate(path: CatalogueFile) -> None:
+def validate(path: CatalogueArgument) -> None:
     """Check a catalogue, its rules included; every problem is named at once."""
     from server.catalogue import load_catalogue
 
@@ -28,14 +27,14 @@ def validate(path: CatalogueFile) -> None:
 
 @app.command()
 def diff(
-    path: CatalogueFile,
+    path: CatalogueArgument,
     against: Annotated[Path | None, typer.Option(help="Compare with this file, the earlier one.")] = None,
     server: Annotated[str, typer.Option(help="Compare with what a server has in force, as HOST:PORT.")] = "",
     config: Annotated[
         Path | None,
         typer.Option(help="Compare with what a server of this configuration (TOML) would begin with."),
     ] = None,
-    json: Json = "",
+    json: JsonOption = "",
 ) -> None:
     """Show what a catalogue changes, item by item and field by field."""
     from server.catalogue import catalogue_changes, load_catalogue
@@ -50,53 +49,59 @@ def diff(
 
         before = configured_catalogue(config, after.programme)
     else:
-        from cli.catalog_client import standing_catalogue
+        from server.clients.catalogue import standing_catalogue
 
         before = standing_catalogue(server, after.programme)
     changes = catalogue_changes(before, after)
-    if json:
-        write_json(_document(after.revision, changes, before=before.revision), json)
-    if json != "-":
-        say(_listing(changes) if changes else f"{path}: no difference; both are revision {after.revision}.")
+    publish(
+        json,
+        lambda: _document(after.revision, changes, before=before.revision),
+        lambda: (
+            _listing(changes) if changes else f"{path}: no difference; both are revision {after.revision}."
+        ),
+    )
 
 
 @app.command()
 def apply(
-    path: CatalogueFile,
-    server: Annotated[str, typer.Option(help="The server, as HOST:PORT.")],
+    path: CatalogueArgument,
+    server: ServerOption,
     actor: Annotated[str, typer.Option(help="Who makes the change, for the audit trail.")],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Let the server check and compare, and change nothing.")
     ] = False,
-    json: Json = "",
+    json: JsonOption = "",
 ) -> None:
     """Put a catalogue in force on a server; it decides by it from the next request on."""
-    from cli.catalog_client import apply_catalogue
     from server.catalogue import load_catalogue
+    from server.clients.catalogue import apply_catalogue
 
     catalogue = load_catalogue(path)
     applied = apply_catalogue(server, catalogue, actor, dry_run=dry_run)
-    if json:
-        write_json(_document(applied.revision, applied.changes, position=applied.position), json)
-    if json == "-":
-        return
+    publish(
+        json,
+        lambda: _document(applied.revision, applied.changes, position=applied.position),
+        lambda: _applied(applied, server, dry_run=dry_run),
+    )
+
+
+def _applied(applied: "Applied", server: str, *, dry_run: bool) -> str:
     if not applied.change_count:
-        say(f"{server} has revision {applied.revision} in force already; nothing changed.")
-        return
-    if applied.changes:
-        say(_listing(applied.changes))
+        return f"{server} has revision {applied.revision} in force already; nothing changed."
+    lines = [_listing(applied.changes)] if applied.changes else []
     more = applied.change_count - len(applied.changes)
     if more:
-        say(f"Differences not shown: {more:,}.")
+        lines.append(f"Differences not shown: {more:,}.")
     if dry_run:
-        say(f"Nothing was changed: this would be revision {applied.revision}.")
+        lines.append(f"Nothing was changed: this would be revision {applied.revision}.")
     else:
-        say(f"{server} decides by revision {applied.revision} now, change {applied.position}.")
+        lines.append(f"{server} decides by revision {applied.revision} now, change {applied.position}.")
+    return "\n".join(lines)
 
 
 @app.command()
 def explain(
-    path: CatalogueFile,
+    path: CatalogueArgument,
     offer_id: Annotated[
         str, typer.Argument(help="One offer or action; everything, segments included, if not given.")
     ] = "",

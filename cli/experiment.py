@@ -1,99 +1,20 @@
-"""`troth experiment`: definitions, their analysis and their planning.
+"""`troth experiment`: definitions, assignment, analysis and planning."""
 
-`troth experiment assign`: the variants of a whole table of units.
-
-`troth experiment allocate`: tomorrow's weights of a bandit.
-"""
-
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.experiment_planning import power, simulate
-from cli.output import names, say, table, write_json, write_text
+from cli.options import DEFAULT_LOG, CommandGroup, DefinitionArgument, JsonOption, read_names
+from cli.output import progress_bar, publish, say, table, write_json, write_text
 
+if TYPE_CHECKING:
+    from experiments.aa_test import AATest, MethodRate
+    from experiments.planning import PowerReport
 
-def assign(
-    definition: Annotated[Path, typer.Argument(help="YAML file with one experiment.")],
-    units: Annotated[Path, typer.Option(help="Table with one row per unit: .parquet or .csv.")],
-    out: Annotated[Path, typer.Option(help="Write the assignments to this .parquet or .csv file.")],
-    unit_column: Annotated[
-        str,
-        typer.Option(help="Column with the units' ids; as in the definition if not given, else member_id."),
-    ] = "",
-    earlier_column: Annotated[
-        str, typer.Option(help="Column with the variant that a unit had before, for a sticky experiment.")
-    ] = "",
-    preview: Annotated[
-        bool, typer.Option("--preview", help="Assign although the experiment does not run, as if it did.")
-    ] = False,
-) -> None:
-    """Assign all units of a table, from file to file; the same variants as the server answers."""
-    from experiments.assignment.plan import compile_plan
-    from experiments.assignment.table import NotRunningError, assign_table, open_units, write_assignments
-    from experiments.definition import State, load_experiments
-
-    found = load_experiments(definition)
-    if len(found) != 1:
-        raise typer.BadParameter(f"{definition} holds {len(found)} experiments; name a file with one.")
-    (experiment,) = found
-    if preview:
-        experiment = experiment.model_copy(update={"state": State.RUNNING})
-    if experiment.state is not State.RUNNING:
-        raise NotRunningError(
-            f"The experiment {experiment.experiment_id} is not running but {experiment.state}, so it assigns nobody; --preview shows"
-            " whom it would assign.",
-            experiment_id=experiment.experiment_id,
-        )
-    if out.exists() and units.exists() and out.samefile(units):
-        raise typer.BadParameter(f"{out} is the table of units itself; write to another file.")
-    column = unit_column or experiment.unit_column or "member_id"
-    plan = compile_plan([experiment], experiment.programme)
-    table = open_units(units, column, experiment.attributes)
-    assigned = assign_table(plan, experiment.experiment_id, table, column, earlier_column)
-    counted = write_assignments(assigned, out)
-    say(counted.sentence(variant.variant_id for variant in experiment.variants))
-
-
-def allocate(
-    definition: Annotated[Path, typer.Argument(help="YAML file with one experiment.")],
-    data: Annotated[Path | None, typer.Option(help="A table with one row per unit and its day.")] = None,
-    log: Annotated[Path, typer.Option(help="The server's event log, without --data.")] = Path("troth.db"),
-    out: Annotated[
-        Path | None, typer.Option(help="Write the definition with the new weights, as its next revision.")
-    ] = None,
-    json: Annotated[
-        str, typer.Option(help="Write the weights as JSON to this file, or to stdout for '-'.")
-    ] = "",
-) -> None:
-    """Work out the next weights of a bandit experiment: each variant's chance to be the best."""
-    import yaml
-
-    from cli.experiment_sources import DataSources, one_experiment, run_analysis
-    from experiments.analysis.allocation import next_weights
-
-    experiment = one_experiment(definition)
-    result = run_analysis(experiment, DataSources(data=data, log=log))
-    weights = next_weights(result)
-    if json:
-        write_json({"experiment_id": experiment.experiment_id, "weights": weights}, json)
-    if out is not None:
-        changed = experiment.model_dump(mode="json", exclude_defaults=True)
-        changed |= {"revision": experiment.revision + 1}
-        # A day in YAML is a day, not text.
-        changed |= {name: getattr(experiment, name) for name in ("start_date", "end_date") if name in changed}
-        for variant in changed["variants"]:
-            variant["weight"] = weights[variant["variant_id"]]
-        write_text(out, yaml.safe_dump(changed, sort_keys=False, allow_unicode=True))
-    if json != "-":
-        now = {variant.variant_id: str(variant.weight) for variant in experiment.variants}
-        rows = [[name, now[name], str(weight)] for name, weight in weights.items()]
-        say(table(["variant", "weight now", "next weight"], rows))
-
-
-app = typer.Typer(help="Definitions, assignment, analysis and planning.", no_args_is_help=True)
+app = CommandGroup(help="Definitions, assignment, analysis and planning.", no_args_is_help=True)
 
 
 @app.command()
@@ -170,9 +91,7 @@ def analyze(
             help="The day for which the end is judged; the data's last day if not given.",
         ),
     ] = None,
-    json: Annotated[
-        str, typer.Option(help="Write the result as JSON to this file, or to stdout for '-'.")
-    ] = "",
+    json: JsonOption = "",
     html: Annotated[Path | None, typer.Option(help="Write the report to this file.")] = None,
     who: Annotated[
         bool,
@@ -200,57 +119,248 @@ def analyze(
     ] = None,
 ) -> None:
     """Analyse an experiment: a table of your own with --data, event tables, or the server's log."""
-    from cli.experiment_sources import (
-        DataSources,
-        WhoOptions,
-        asks_for_standing_arms,
-        one_experiment,
-        run_analysis,
-        standing_experiment,
-        tell_responders,
-        write_result,
-    )
+    from experiments.analysis.sources import AnalysisSource
+    from server.programme.configured import analysed_experiment
 
-    if (exposures is None) != (outcomes is None):
-        raise typer.BadParameter("--exposures and --outcomes belong together.")
-    if sum(source is not None for source in (data, exposures, saved, log)) > 1:
-        raise typer.BadParameter(
-            "Give one of --data (one row per unit), --exposures with --outcomes (events), --saved (a result) and --log."
+    source = AnalysisSource(
+        data=data,
+        exposures=exposures,
+        outcomes=outcomes,
+        identities=identities,
+        log=log,
+        saved=saved,
+        today=None if as_of is None else as_of.date(),
+    )
+    experiment, source = analysed_experiment(
+        definition,
+        source,
+        config=config,
+        programme=programme,
+        period=period,
+        changes={"unit_column": unit_column, "variant_column": variant_column},
+    )
+    if source.is_empty:
+        source = replace(source, log=DEFAULT_LOG)
+    result = source.analyze(experiment)
+    responders = None
+    if who or members is not None or features or trial is not None:
+        from training.uplift.responders import tell_responders
+
+        responders = tell_responders(
+            experiment, source, who=who, members=members, features=read_names(features) or (), trial=trial
         )
-    if identities is not None and exposures is None:
-        raise typer.BadParameter("--identities belongs to --exposures and --outcomes.")
-    changes = {"unit_column": unit_column, "variant_column": variant_column}
-    if asks_for_standing_arms(definition):
-        if config is None or data is not None or exposures is not None:
-            raise typer.BadParameter(
-                "Standing arms are defined by the catalogue and read from the server's log: give --config."
-            )
-        experiment, of_config = standing_experiment(definition.name, config, programme, period, as_of)
-        log = log or of_config
-    else:
-        if config is not None or programme or period:
-            raise typer.BadParameter("--config, --programme and --period belong to standing-arms.")
-        experiment = one_experiment(definition, {name: value for name, value in changes.items() if value})
-    request = DataSources(
-        log or Path("troth.db"),
-        data,
-        exposures,
-        outcomes,
-        identities,
-        saved,
-        None if as_of is None else as_of.date(),
-    )
-    result = run_analysis(experiment, request)
-    responders = tell_responders(
-        experiment, request, WhoOptions(who, members, tuple(names(features) or ()), trial)
-    )
-    write_result(result, json, html, responders)
+    if json:
+        told = {} if responders is None else {"who_responded": responders.to_json()}
+        write_json({**result.to_json(), **told}, json)
+    if html is not None:
+        from experiments.pages import result_report
+
+        section = "" if responders is None else responders.section()
+        write_text(html, result_report(result, datetime.now(UTC), section))
     if json != "-":
-        told = "" if responders is None else f"\n{responders.sentence}"
-        say(f"{result.decision.reason}\n{result.sentence()}{told}")
+        last = "" if responders is None else f"\n{responders.sentence}"
+        say(f"{result.decision.reason}\n{result.sentence()}{last}")
 
 
-app.command()(allocate)
-app.command()(assign)
-app.command()(power)
-app.command()(simulate)
+@app.command()
+def allocate(
+    definition: DefinitionArgument,
+    data: Annotated[Path | None, typer.Option(help="A table with one row per unit and its day.")] = None,
+    log: Annotated[Path, typer.Option(help="The server's event log, without --data.")] = DEFAULT_LOG,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the definition with the new weights, as its next revision.")
+    ] = None,
+    json: JsonOption = "",
+) -> None:
+    """Work out the next weights of a bandit experiment: each variant's chance to be the best."""
+    import yaml
+
+    from experiments.analysis.allocation import next_weights, with_weights
+    from experiments.analysis.sources import AnalysisSource
+    from experiments.definition import load_experiment
+
+    experiment = load_experiment(definition)
+    source = AnalysisSource(data=data, log=log if data is None else None)
+    weights = next_weights(source.analyze(experiment))
+    if out is not None:
+        changed = with_weights(experiment, weights)
+        write_text(out, yaml.safe_dump(changed, sort_keys=False, allow_unicode=True))
+    now = {variant.variant_id: str(variant.weight) for variant in experiment.variants}
+    rows = [[name, now[name], str(weight)] for name, weight in weights.items()]
+    publish(
+        json,
+        lambda: {"experiment_id": experiment.experiment_id, "weights": weights},
+        lambda: table(["variant", "weight now", "next weight"], rows),
+    )
+
+
+@app.command()
+def assign(
+    definition: DefinitionArgument,
+    units: Annotated[Path, typer.Option(help="Table with one row per unit: .parquet or .csv.")],
+    out: Annotated[Path, typer.Option(help="Write the assignments to this .parquet or .csv file.")],
+    unit_column: Annotated[
+        str,
+        typer.Option(help="Column with the units' ids; as in the definition if not given, else member_id."),
+    ] = "",
+    earlier_column: Annotated[
+        str, typer.Option(help="Column with the variant that a unit had before, for a sticky experiment.")
+    ] = "",
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Assign although the experiment does not run, as if it did.")
+    ] = False,
+) -> None:
+    """Assign all units of a table, from file to file; the same variants as the server answers."""
+    from experiments.assignment.table import assign_units, write_assignments
+    from experiments.definition import load_experiment
+
+    if out.exists() and units.exists() and out.samefile(units):
+        raise typer.BadParameter(f"{out} is the table of units itself; write to another file.")
+    experiment = load_experiment(definition)
+    assigned = assign_units(
+        experiment, units, unit_column=unit_column, earlier_column=earlier_column, preview=preview
+    )
+    counted = write_assignments(assigned, out)
+    say(counted.sentence(variant.variant_id for variant in experiment.variants))
+
+
+@app.command()
+def power(
+    definition: DefinitionArgument,
+    data: Annotated[
+        Path | None, typer.Option(help="A table of the past with one row per unit, for mean and variance.")
+    ] = None,
+    baseline_mean: Annotated[float | None, typer.Option(help="Instead of --data: the metric's mean.")] = None,
+    baseline_sd: Annotated[
+        float | None, typer.Option(help="Instead of --data: the metric's standard deviation by unit.")
+    ] = None,
+    metric: Annotated[str, typer.Option(help="Which metric; the primary one if not given.")] = "",
+    effect: Annotated[
+        str, typer.Option(help="The effect to be found: 5% of the control's figure, or 0.5 in its unit.")
+    ] = "",
+    relative: Annotated[
+        float | None, typer.Option(help="The effect to be found, relative: 0.05 is 5 %.")
+    ] = None,
+    units_per_day: Annotated[
+        float | None, typer.Option(help="New units a day; from the table's days if not given.")
+    ] = None,
+    json: JsonOption = "",
+) -> None:
+    """Say how many units and days each method needs, and what the planned units can find."""
+    from experiments.aggregates import open_table
+    from experiments.definition import load_experiment
+    from experiments.planning import plan_experiment, target_effect
+
+    if (data is None) == (baseline_mean is None or baseline_sd is None):
+        raise typer.BadParameter("Give --data TABLE, or both --baseline-mean and --baseline-sd.")
+    target = target_effect(effect, relative)
+    given = None if baseline_mean is None or baseline_sd is None else (baseline_mean, baseline_sd)
+    report = plan_experiment(
+        load_experiment(definition),
+        table=None if data is None else open_table(data),
+        moments=given if data is None else None,
+        metric_id=metric,
+        effect=target,
+        units_per_day=units_per_day,
+    )
+    publish(json, report.to_json, lambda: _power_page(report))
+
+
+def _power_page(report: "PowerReport") -> str:
+    wanted = f"{100 * report.wanted_power:g} %"
+    if report.margin is not None:
+        target = f"a loss of the margin, {report.margin}, is excluded with a chance of {wanted}"
+    elif report.effect is None:
+        target = f"what is found with a chance of {wanted}"
+    else:
+        share = "" if report.relative_effect is None else f" ({100 * report.relative_effect:+.3g} %)"
+        target = f"an effect of {report.effect:.4g}{share} is found with a chance of {wanted}"
+    comparisons = f" over {report.comparisons} comparisons" if report.comparisons > 1 else ""
+    head = f"{report.metric_id}: mean {report.baseline_mean:.6g}, standard deviation {report.baseline_sd:.6g} by unit"
+    lines = [f"{head}; {target} at alpha {report.alpha:g}{comparisons}."]
+    planned = "" if report.planned_units is None else f" at {report.planned_units:,}"
+    rows = [
+        [
+            one.method,
+            _whole(one.required_units),
+            _days(one.days),
+            _days(one.average_days),
+            "-" if one.power is None else f"{100 * one.power:.1f} %",
+            "-" if one.minimal_effect is None else f"{one.minimal_effect:.4g}",
+            "-" if one.minimal_relative_effect is None else f"{100 * one.minimal_relative_effect:.2f} %",
+        ]
+        for one in report.methods
+    ]
+    smallest = "smallest margin" if report.margin is not None else "smallest effect"
+    header = [
+        "method",
+        "units",
+        "days",
+        "days on average",
+        f"power{planned}",
+        f"{smallest}{planned}",
+        "relative",
+    ]
+    lines.append(table(header, rows))
+    reasons = dict.fromkeys(reason for one in report.methods for reason in one.reasons.values())
+    lines += [f"-: {reason}." for reason in reasons]
+    return "\n".join(lines)
+
+
+def _whole(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
+
+
+def _days(days: float | None) -> str:
+    return "-" if days is None else f"{days:,.1f}"
+
+
+@app.command()
+def simulate(
+    definition: DefinitionArgument,
+    data: Annotated[Path, typer.Option(help="A table with one row per unit; its own variants are ignored.")],
+    runs: Annotated[int, typer.Option(help="Random splits of the table.", min=100)] = 1_000,
+    looks: Annotated[
+        int, typer.Option(help="Looks at each split, while its units arrive.", min=1, max=200)
+    ] = 20,
+    effect: Annotated[
+        str, typer.Option(help="Relative effect put in, for example 5%: A/B instead of A/A.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Of the random numbers.", min=0)] = 1,
+    json: JsonOption = "",
+) -> None:
+    """Split a table at random again and again and count what each method finds, where there is nothing to find."""
+    from experiments.aa_test import simulate as split_and_judge
+    from experiments.aggregates import open_table
+    from experiments.definition import load_experiment
+    from experiments.planning import relative_size
+
+    experiment = load_experiment(definition)
+    share = relative_size(effect)
+    with progress_bar() as report:
+        found = split_and_judge(
+            experiment, open_table(data), runs=runs, looks=looks, seed=seed, effect=share, report=report
+        )
+    publish(json, found.to_json, lambda: _simulation_page(found))
+
+
+def _simulation_page(found: "AATest") -> str:
+    rows = [
+        [found.label(one), rate.method, f"{rate.looks}", f"{100 * rate.rate:.1f} %", _band(rate)]
+        for one in found.metrics
+        for rate in one.rates
+    ]
+    lines = []
+    if rows:
+        what = "found" if found.effect else "false findings"
+        lines.append(table(["metric", "method", "looks", what, "asked"], rows))
+    lines += [found.sentence(one) for one in found.metrics]
+    return "\n".join(lines)
+
+
+def _band(rate: "MethodRate") -> str:
+    if rate.sound is None:
+        return "a mistake" if rate.method == "fixed-peeking" else ""
+    return (
+        f"{100 * rate.low:.1f} to {100 * rate.high:.1f} %" if rate.low else f"at most {100 * rate.high:.1f} %"
+    )

@@ -1,7 +1,4 @@
-"""The command `troth`.
-
-`troth demo`: the whole loop on real data.
-"""
+"""The command `troth`."""
 
 import sys
 from pathlib import Path
@@ -23,7 +20,7 @@ from cli import (
     serve,
     train,
 )
-from cli.output import names
+from cli.options import CommandGroup, read_names
 from experiments.errors import DomainError
 from training.bundle import BundleError
 
@@ -40,10 +37,10 @@ def demo(
     """Run the whole loop on real data: train, serve, randomise, log, analyse; ends with a report."""
     from cli.demo.run import run_demo
 
-    run_demo(folder, names(models), trips)
+    run_demo(folder, read_names(models), trips)
 
 
-app = typer.Typer(
+app = CommandGroup(
     name="troth",
     help="Experimentation and recommendation engine for loyalty programmes.",
     no_args_is_help=True,

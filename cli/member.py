@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cli.output import say, write_json
+from cli.options import CommandGroup, JsonOption, ProgrammeOption, ServerOption
+from cli.output import progress_bar, publish
 
-app = typer.Typer(help="What the server is told of members.", no_args_is_help=True)
+app = CommandGroup(help="What the server is told of members.", no_args_is_help=True)
 
 
 @app.callback()
@@ -24,16 +25,13 @@ def import_members(
             " consent:CHANNEL:PURPOSE; every other column is an attribute."
         ),
     ],
-    server: Annotated[str, typer.Option(help="Host and port of the server.")] = "127.0.0.1:50051",
-    programme: Annotated[str, typer.Option(help="The programme.")] = "default",
+    server: ServerOption = "127.0.0.1:50051",
+    programme: ProgrammeOption = "default",
     actor: Annotated[str, typer.Option(help="Who asks, for the audit trail.")] = "troth member import",
-    json: Annotated[
-        str, typer.Option(help="Write the counts as JSON to this file, or to stdout for '-'.")
-    ] = "",
+    json: JsonOption = "",
 ) -> None:
     """Tell a running server what a table says of members. The same table again changes nothing."""
-    from cli.member_import import send_members
-    from cli.output import progress_bar
+    from server.clients.members import send_members
     from server.members.table import member_updates, read_member_table
 
     members = read_member_table(table)
@@ -45,7 +43,8 @@ def import_members(
             actor=actor,
             report=lambda done: report("Members", done, members.height),
         )
-    if json:
-        write_json(counts._asdict(), json)
-    if json != "-":
-        say(f"{counts.changed_count} members changed, {counts.unchanged_count} were known so already.")
+    publish(
+        json,
+        counts._asdict,
+        lambda: f"{counts.changed_count} members changed, {counts.unchanged_count} were known so already.",
+    )

@@ -1,26 +1,39 @@
-"""`troth models`: the registry.
-
-`troth models refresh`: the purchases since the champion's feature time enter it.
-"""
+"""`troth models`: the registry."""
 
 import dataclasses
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import DEFAULT_TASK, AnyTask, Json, OneTask, Programme, Store
-from cli.output import progress_bar, say, table, write_json
+from cli.options import (
+    DEFAULT_STORE,
+    DEFAULT_TASK,
+    AnyTaskOption,
+    CommandGroup,
+    JsonOption,
+    MemberColumnOption,
+    ProgrammeOption,
+    StoreOption,
+    TaskOption,
+    ValueColumnOption,
+)
+from cli.output import progress_bar, publish, say, table, write_json
 
 if TYPE_CHECKING:
     from training.offers.refreshing import RefreshResult
+    from training.tracking import PulledModel, RegisteredVersion, VersionComparison
 
 _GAP_DAYS = 2.0
 """A longer time without a purchase is worth a word: perhaps a day was forgotten."""
 
+app = CommandGroup(help="The registry of models.", no_args_is_help=True)
 
+
+@app.command()
 def refresh(
     interactions: Annotated[
         Path, typer.Option(help="The new purchases, one row each; rows that the champion knows are left out.")
@@ -28,15 +41,15 @@ def refresh(
     time_column: Annotated[
         str, typer.Option(help="Column with times, in the form that the champion was trained with.")
     ],
-    member_column: Annotated[str, typer.Option(help="Column with member ids.")] = "member_id",
+    member_column: MemberColumnOption = "member_id",
     offer_column: Annotated[
         str, typer.Option(help="Column with offer ids; where offers cover products, of the products bought.")
     ] = "offer_id",
-    value_column: Annotated[str, typer.Option(help="Column with values, at least 0.")] = "",
-    store: Store = Path("mlflow"),
-    programme: Programme = "default",
-    task: OneTask = DEFAULT_TASK,
-    json: Json = "",
+    value_column: ValueColumnOption = "",
+    store: StoreOption = DEFAULT_STORE,
+    programme: ProgrammeOption = "default",
+    task: TaskOption = DEFAULT_TASK,
+    json: JsonOption = "",
 ) -> None:
     """Add the purchases since the champion's feature time to it, without the rows of the past; the result serves if it works."""
     from training.data.tables import Tables
@@ -51,18 +64,14 @@ def refresh(
     )
     with progress_bar() as report:
         result = refresh_model(store, programme, task, tables, progress=report)
-    if json:
-        write_json(result.to_json(), json)
-    if json != "-":
-        for line in _lines(result):
-            say(line)
+    publish(json, result.to_json, lambda: "\n".join(_lines(result)))
     if not result.promotion.promoted:
         sys.stderr.write(f"troth: {result.promotion.reason}\n")
         raise typer.Exit(1)
 
 
 def _lines(result: "RefreshResult") -> list[str]:
-    from training.offers.model_cards import metric_title, shown_estimate
+    from training.evaluation.reporting import metric_title, shown_estimate
 
     added, drift = result.added, result.drift
     new = ", ".join(
@@ -98,41 +107,38 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
-if TYPE_CHECKING:
-    from training.tracking import PulledModel, RegisteredVersion, VersionComparison
-
-app = typer.Typer(help="The registry of models.", no_args_is_help=True)
-
-app.command()(refresh)
-
-
 @app.command("list")
 def list_versions(
-    store: Store = Path("mlflow"),
-    programme: Programme = "default",
-    task: AnyTask = "",
-    json: Json = "",
+    store: StoreOption = DEFAULT_STORE,
+    programme: ProgrammeOption = "default",
+    task: AnyTaskOption = "",
+    json: JsonOption = "",
 ) -> None:
     """List the registered versions, task by task, newest first, with their aliases."""
     from training.tracking import list_models
 
     versions = list_models(store, programme, task or None)
-    if json:
-        write_json({"programme": programme, "versions": [_document(version) for version in versions]}, json)
-    if json != "-":
-        rows = [
-            (
-                version.task,
-                version.version,
-                version.model_version,
-                ", ".join(version.aliases),
-                version.tags.get("validation_status", ""),
-                _deciding(version),
-                version.create_time.isoformat(timespec="seconds"),
-            )
-            for version in versions
-        ]
-        say(table(("task", "version", "model", "aliases", "status", "metric", "registered"), rows))
+    publish(
+        json,
+        lambda: {"programme": programme, "versions": [_document(version) for version in versions]},
+        lambda: _listing(versions),
+    )
+
+
+def _listing(versions: Sequence["RegisteredVersion"]) -> str:
+    rows = [
+        (
+            version.task,
+            version.version,
+            version.model_version,
+            ", ".join(version.aliases),
+            version.tags.get("validation_status", ""),
+            _deciding(version),
+            version.create_time.isoformat(timespec="seconds"),
+        )
+        for version in versions
+    ]
+    return table(("task", "version", "model", "aliases", "status", "metric", "registered"), rows)
 
 
 @app.command()
@@ -140,33 +146,30 @@ def compare(
     versions: Annotated[
         list[str] | None, typer.Argument(help="Versions to compare; those of a job if none.")
     ] = None,
-    store: Store = Path("mlflow"),
-    programme: Programme = "default",
-    task: OneTask = DEFAULT_TASK,
+    store: StoreOption = DEFAULT_STORE,
+    programme: ProgrammeOption = "default",
+    task: TaskOption = DEFAULT_TASK,
     job: Annotated[str, typer.Option(help="All versions of this job: latest, or its MLflow run.")] = "latest",
     metric: Annotated[str, typer.Option(help="Such as recall@10; the one that decides if empty.")] = "",
-    json: Json = "",
+    json: JsonOption = "",
 ) -> None:
     """Compare versions case by case, the best first, with counting and with the champion."""
     from training.tracking import compare_versions
 
     compared = compare_versions(store, programme, task, versions or (), job=job, metric=metric or None)
-    if json:
-        write_json(compared.to_json(), json)
-    if json != "-":
-        _say_compared(compared)
+    publish(json, compared.to_json, lambda: _compared(compared))
 
 
 @app.command()
 def promote(
     version: Annotated[str, typer.Argument(help="Version to promote; the challenger if empty.")] = "",
-    store: Store = Path("mlflow"),
-    programme: Programme = "default",
-    task: OneTask = DEFAULT_TASK,
+    store: StoreOption = DEFAULT_STORE,
+    programme: ProgrammeOption = "default",
+    task: TaskOption = DEFAULT_TASK,
     latency_limit_ms: Annotated[
         float, typer.Option(min=0.0, help="Most that scoring one member on all offers may take, in ms.")
     ] = 20.0,
-    json: Json = "",
+    json: JsonOption = "",
 ) -> None:
     """Make a version champion if it works, is fast, beats counting and does not lose to the champion."""
     from training.promotion import promote as judge_and_promote
@@ -183,26 +186,23 @@ def promote(
 
 @app.command()
 def rollback(
-    store: Store = Path("mlflow"),
-    programme: Programme = "default",
-    task: OneTask = DEFAULT_TASK,
-    json: Json = "",
+    store: StoreOption = DEFAULT_STORE,
+    programme: ProgrammeOption = "default",
+    task: TaskOption = DEFAULT_TASK,
+    json: JsonOption = "",
 ) -> None:
     """Make the previous champion champion again; a second rollback undoes the first."""
     from training.promotion import rollback as roll_back
 
     result = roll_back(store, programme, task)
-    if json:
-        write_json(dataclasses.asdict(result), json)
-    if json != "-":
-        say(result.reason)
+    publish(json, lambda: dataclasses.asdict(result), lambda: result.reason)
 
 
 @app.command()
 def pull(
-    store: Store = Path("mlflow"),
-    programme: Programme = "default",
-    task: AnyTask = "",
+    store: StoreOption = DEFAULT_STORE,
+    programme: ProgrammeOption = "default",
+    task: AnyTaskOption = "",
     alias: Annotated[str, typer.Option(help="Which version: the one with this alias.")] = "champion",
     target: Annotated[
         Path,
@@ -212,45 +212,37 @@ def pull(
         bool, typer.Option("--watch", help="Go on: pull again whenever an alias moves.")
     ] = False,
     interval: Annotated[float, typer.Option(min=0.5, help="Seconds between looks with --watch.")] = 10.0,
-    json: Json = "",
+    json: JsonOption = "",
 ) -> None:
     """Copy registered bundles to where the server reads them; a running server swaps to them by itself."""
     from training.errors import RegistryError
+    from training.tracking import pull_models
 
-    pulled = _pulled(store, programme, task, alias, target)
-    if json:
-        write_json({"programme": programme, "models": [_pulled_document(model) for model in pulled]}, json)
-    if json != "-":
-        for model in pulled:
-            _say_pulled(model)
+    pulled = pull_models(store, programme, task, alias, target_dir=target)
+    publish(
+        json,
+        lambda: {"programme": programme, "models": [model.to_json() for model in pulled]},
+        lambda: "\n".join(map(_pulled, pulled)),
+    )
     while watch:
         time.sleep(interval)
         try:
-            pulled = _pulled(store, programme, task, alias, target)
+            pulled = pull_models(store, programme, task, alias, target_dir=target)
         except RegistryError as error:
             # What was pulled before goes on serving; the store may be back at the next look.
             sys.stderr.write(f"troth: {error.message}\n")
             continue
         for model in pulled:
             if model.changed and json != "-":
-                _say_pulled(model)
+                say(_pulled(model))
 
 
-def _pulled(store: Path, programme: str, task: str, alias: str, target: Path) -> "list[PulledModel]":
-    from training.tracking import pull_all, pull_model
-
-    if task:
-        return [pull_model(store, programme, task, alias, target_dir=target)]
-    return pull_all(store, programme, alias, target_dir=target)
+def _pulled(model: "PulledModel") -> str:
+    return f"{model.link} is version {model.version}, {model.manifest.model_version}."
 
 
-def _say_pulled(pulled: "PulledModel") -> None:
-    say(f"{pulled.link} is version {pulled.version}, {pulled.manifest.model_version}.")
-
-
-def _say_compared(compared: "VersionComparison") -> None:
-    from training.offers.model_cards import metric_title, shown_difference, shown_estimate
-    from training.offers.result import COUNTING
+def _compared(compared: "VersionComparison") -> str:
+    from training.evaluation.reporting import COUNTING, metric_title, shown_difference, shown_estimate
 
     rows = [
         (
@@ -264,18 +256,23 @@ def _say_compared(compared: "VersionComparison") -> None:
         for row in compared.rows
     ]
     title = metric_title(compared.metric)
-    say(table(("model", "version", "aliases", title, f"against {COUNTING}", "against the champion"), rows))
-    say(f"Judged on {compared.judged_on}; ± is the standard error over members, differences are paired.")
+    lines = [
+        table(("model", "version", "aliases", title, f"against {COUNTING}", "against the champion"), rows),
+        f"Judged on {compared.judged_on}; ± is the standard error over members, differences are paired.",
+    ]
     champion = compared.champion
     if champion is not None:
-        say(f"The champion is {champion.model}, version {champion.version}.")
-    for other in compared.others:
-        say(f"Not compared: {other.model}, version {other.version}, was judged on {other.judged_on}.")
+        lines.append(f"The champion is {champion.model}, version {champion.version}.")
+    lines += [
+        f"Not compared: {other.model}, version {other.version}, was judged on {other.judged_on}."
+        for other in compared.others
+    ]
+    return "\n".join(lines)
 
 
 def _deciding(version: "RegisteredVersion") -> str:
     from training.bundle.manifest import ACTIONS
-    from training.offers.model_cards import metric_title
+    from training.evaluation.reporting import metric_title
     from training.tracking.runs import metric_key
 
     value = version.metrics.get(metric_key(version.metric))
@@ -300,16 +297,4 @@ def _document(version: "RegisteredVersion") -> dict[str, Any]:
         "metrics": dict(version.metrics),
         "parameters": dict(version.parameters),
         "tags": dict(version.tags),
-    }
-
-
-def _pulled_document(pulled: "PulledModel") -> dict[str, Any]:
-    return {
-        "task": pulled.task,
-        "alias": pulled.alias,
-        "version": pulled.version,
-        "model_version": pulled.manifest.model_version,
-        "path": str(pulled.path),
-        "link": str(pulled.link),
-        "changed": pulled.changed,
     }

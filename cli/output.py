@@ -1,6 +1,6 @@
-"""What the command prints: sentences for people, one JSON document for programs.
+"""What a command prints: sentences for people, one JSON document for programs, progress on stderr.
 
-Progress on stderr: a bar on a terminal, lines with the time that has passed elsewhere.
+Progress is a bar on a terminal; elsewhere it is lines with the time that has passed.
 """
 
 import json
@@ -45,24 +45,18 @@ def write_text(path: Path, text: str) -> None:
         raise AnalysisError(f"{path} cannot be written: {error.strerror or error}.", path=str(path)) from None
 
 
-def read_json(path: Path) -> Mapping[str, Any]:
-    """Return the JSON object of a file.
+def publish(json: str, document: Callable[[], Mapping[str, Any]], text: Callable[[], str]) -> None:
+    """Write a command's JSON document where that is asked for, and say its text unless stdout is the document's.
 
-    Raises:
-        AnalysisError: There is none.
+    Args:
+        json: The option ``--json``: a file, ``-`` for stdout, or empty.
+        document: Makes the document.
+        text: Makes the text for people.
     """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise AnalysisError(f"{path} cannot be read as JSON: {error}.", path=str(path)) from None
-    if not isinstance(found, dict):
-        raise AnalysisError(f"{path} holds no JSON object.", path=str(path))
-    return found
-
-
-def names(listed: str) -> list[str] | None:
-    """Return the names of a comma-separated list; none if it is empty."""
-    return [name.strip() for name in listed.split(",") if name.strip()] or None
+    if json:
+        write_json(document(), json)
+    if json != "-":
+        say(text())
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -6,41 +6,48 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import names, progress_bar, say, table, write_json, write_text
-from cli.train import (
-    Control,
-    Data,
-    Features,
-    Margin,
-    Member,
-    OutcomeColumn,
-    Propensity,
-    Shares,
-    Treatment,
-    read_amounts,
+from cli.options import (
+    ChallengersOption,
+    ControlOption,
+    FeaturesOption,
+    FoldsOption,
+    JsonOption,
+    LearnerOption,
+    MarginColumnOption,
+    OutcomeColumnOption,
+    ProgrammeOption,
+    PropensityColumnOption,
+    SeedOption,
+    SharesOption,
+    TreatmentColumnOption,
+    TrialMemberColumnOption,
+    TrialOption,
+    read_names,
+    read_pairs,
+    read_shares,
 )
+from cli.output import progress_bar, publish, table, write_text
 
 if TYPE_CHECKING:
-    from training.send_plan import ArmCost, PlanResult
-    from training.send_plan.own_rule import RuleLine
+    from training.send_plan import PlanResult
 
 
 def plan(
-    data: Data,
-    treatment_column: Treatment,
-    control: Control,
-    outcome_column: OutcomeColumn,
-    margin_column: Margin = "",
-    features: Features = "",
-    propensity_column: Propensity = "",
-    member_column: Member = "",
+    data: TrialOption,
+    treatment_column: TreatmentColumnOption,
+    control: ControlOption,
+    outcome_column: OutcomeColumnOption,
+    margin_column: MarginColumnOption = "",
+    features: FeaturesOption = "",
+    propensity_column: PropensityColumnOption = "",
+    member_column: TrialMemberColumnOption = "",
     response_column: Annotated[
         str,
         typer.Option(
             help="Column that is 1 where a member responded; whether the outcome is above 0 if empty."
         ),
     ] = "",
-    share: Shares = None,
+    share: SharesOption = None,
     cost: Annotated[
         list[str] | None,
         typer.Option(help="ARM=PER_SEND[,PER_RESPONSE] in the outcome's money; 0 if not given; repeat it."),
@@ -74,28 +81,23 @@ def plan(
             help="Table of other members to write to, with the same features; the trial's own if not given."
         ),
     ] = None,
-    learner: Annotated[
-        str, typer.Option(help="Default learner: dr_ridge, r_ridge, x_ridge, t_linear or s_linear.")
-    ] = "dr_ridge",
-    challengers: Annotated[
-        bool, typer.Option(help="Let boosted trees replace the default where their policy earns more.")
-    ] = True,
-    folds: Annotated[int, typer.Option(min=2, max=20, help="Folds of the cross-fitting.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    learner: LearnerOption = "dr_ridge",
+    challengers: ChallengersOption = True,
+    folds: FoldsOption = 5,
+    seed: SeedOption = 0,
     out: Annotated[Path | None, typer.Option(help="Write the list here; Parquet, or CSV by ending.")] = None,
     page: Annotated[Path | None, typer.Option(help="Write a page to read here.")] = None,
     store: Annotated[
         Path | None,
         typer.Option(help="Folder of an MLflow store, to record the plan in; made if there is none."),
     ] = None,
-    programme: Annotated[str, typer.Option(help="Loyalty programme that the plan is for.")] = "default",
-    json: Annotated[
-        str, typer.Option(help="Write one JSON document to this file, or to stdout for '-'.")
-    ] = "",
+    programme: ProgrammeOption = "default",
+    json: JsonOption = "",
 ) -> None:
     """Plan whom to send what from a trial: the list, its cost, its value against simpler plans, and a verdict."""
     from training.data.columns import write_table
-    from training.send_plan import PlanOptions, plan_sends
+    from training.send_plan import ArmCost, PlanOptions, plan_sends
+    from training.send_plan.own_rule import RuleLine
     from training.uplift.reading import TrialColumns
 
     columns = TrialColumns(
@@ -106,19 +108,21 @@ def plan(
         response=response_column,
         member=member_column,
         propensity=propensity_column,
-        features=tuple(names(features) or ()),
+        features=tuple(read_names(features) or ()),
     )
+    costs = read_pairs(cost, "--cost", "ARM=PER_SEND[,PER_RESPONSE]", "mail=0.5,2", _cost)
+    lines = read_pairs(rule, "--rule", "EXPRESSION=ARM", "'visits > 3=mail'", _arm)
     options = PlanOptions(
-        costs=_costs(cost or []),
+        costs={arm: ArmCost(*amounts) for arm, amounts in costs},
         budget=math.inf if budget is None else budget,
         sends=sends,
         min_roi=min_roi,
-        caps=_caps(cap or []),
-        rules=_rules(rule or []),
+        caps=dict(read_pairs(cap, "--cap", "ARM=N", "mail=5000", _count)),
+        rules=[RuleLine(expression, arm) for expression, arm in lines],
         smallest_gain=smallest_gain,
         random_share=random_share,
         members=members,
-        shares=read_amounts(share or [], "--share"),
+        shares=read_shares(share),
         learner=learner,
         challengers=challengers,
         folds=folds,
@@ -136,70 +140,41 @@ def plan(
         from training.send_plan.recording import record_plan
 
         document["run_id"] = record_plan(store, programme, data, result, written)
-    if json:
-        write_json(document, json)
-    if json != "-":
-        _say(result)
+    publish(json, lambda: document, lambda: _text(result))
 
 
-def _costs(written: list[str]) -> "dict[str, ArmCost]":
-    from training.send_plan import ArmCost
-
-    found = {}
-    for text in written:
-        arm, equals, amounts = text.rpartition("=")
-        per_send, _, per_response = amounts.partition(",")
-        try:
-            cost = ArmCost(float(per_send), float(per_response or 0))
-        except ValueError:
-            equals = ""
-        if not (equals and arm):
-            raise typer.BadParameter(
-                f"{text!r} is no ARM=PER_SEND[,PER_RESPONSE] such as mail=0.5,2.", param_hint="--cost"
-            )
-        found[arm] = cost
-    return found
+def _cost(text: str) -> tuple[float, float]:
+    per_send, _, per_response = text.partition(",")
+    return float(per_send), float(per_response or 0)
 
 
-def _caps(written: list[str]) -> dict[str, int]:
-    found = {}
-    for text in written:
-        arm, equals, count = text.rpartition("=")
-        if not (equals and arm and count.strip().isdigit()):
-            raise typer.BadParameter(f"{text!r} is no ARM=N such as mail=5000.", param_hint="--cap")
-        found[arm] = int(count)
-    return found
+def _count(text: str) -> int:
+    if not text.strip().isdigit():
+        raise ValueError(text)
+    return int(text)
 
 
-def _rules(written: list[str]) -> "list[RuleLine]":
-    from training.send_plan.own_rule import RuleLine
-
-    found = []
-    for text in written:
-        expression, equals, arm = text.rpartition("=")
-        if not (equals and expression.strip() and arm.strip()):
-            raise typer.BadParameter(
-                f"{text!r} is no EXPRESSION=ARM such as 'visits > 3=mail'.", param_hint="--rule"
-            )
-        found.append(RuleLine(expression.strip(), arm.strip()))
-    return found
+def _arm(text: str) -> str:
+    if not text.strip():
+        raise ValueError(text)
+    return text.strip()
 
 
-def _say(result: "PlanResult") -> None:
+def _text(result: "PlanResult") -> str:
     document = result.document
-    say(f"{document['title']}. {document['sentence']}")
-    for warning in document["warnings"]:
-        say(f"! {warning}")
-    said = [one for one in document["value"].values() if not one["refused"]]
-    if said:
-        say("\nWhat choosing for each member earns, per member:")
+    lines = [f"{document['title']}. {document['sentence']}"]
+    lines += [f"! {warning}" for warning in document["warnings"]]
+    valued = [one for one in document["value"].values() if not one["refused"]]
+    if valued:
         rows = [
             (one["alternative"], *(f"{one[part]:+.4g}" for part in ("estimate", "ci_lower", "ci_upper")))
-            for one in said
+            for one in valued
         ]
-        say(table(("against", "more", "from", "to"), rows))
-    say("\nThe list:")
-    say(table(("gets", "members"), [(arm, f"{count:,}") for arm, count in document["list"]["sends"].items()]))
-    say(
+        lines.append("\nWhat choosing for each member earns, per member:")
+        lines.append(table(("against", "more", "from", "to"), rows))
+    sends = [(arm, f"{count:,}") for arm, count in document["list"]["sends"].items()]
+    lines += ["\nThe list:", table(("gets", "members"), sends)]
+    lines.append(
         f"Expected cost {document['list']['cost']:,.2f}; expected net gain {document['list']['expected_net_gain']:,.2f}."
     )
+    return "\n".join(lines)

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from cli.output import say, write_json
+from cli.options import CommandGroup, JsonOption
+from cli.output import publish
 
-app = typer.Typer(help="Named rules over members.", no_args_is_help=True)
+app = CommandGroup(help="Named rules over members.", no_args_is_help=True)
 
 
 @app.callback()
@@ -21,9 +22,7 @@ def size(
     rule_or_id: Annotated[str, typer.Argument(help="A segment of the catalogue, or a rule in CEL.")],
     catalogue: Annotated[Path, typer.Option(help="YAML file with the catalogue.")],
     members: Annotated[Path, typer.Option(help="Table with one row per member: .parquet or .csv.")],
-    json: Annotated[
-        str, typer.Option(help="Write the figures as JSON to this file, or to stdout for '-'.")
-    ] = "",
+    json: JsonOption = "",
 ) -> None:
     """Count the members of a table that a segment or rule matches."""
     from experiments.rules import describe
@@ -39,8 +38,5 @@ def size(
         )
     rule = compiled(rules.get(rule_or_id, rule_or_id), attributes)
     found = size_in_table(rule, open_members(members, attributes))
-    if json:
-        figures = {"matching": found.matching, "erring": found.erring, "members": found.members}
-        write_json({"rule": rule.text, **figures}, json)
-    if json != "-":
-        say(f"{describe(rule)}: {found.sentence()}.")
+    figures = {"matching": found.matching, "erring": found.erring, "members": found.members}
+    publish(json, lambda: {"rule": rule.text, **figures}, lambda: f"{describe(rule)}: {found.sentence()}.")

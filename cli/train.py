@@ -1,75 +1,66 @@
-"""`troth train`: training jobs for offers, actions and members, tracked in MLflow."""
+"""`troth train`: training jobs, tracked in MLflow."""
 
 import os
-import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import names, progress_bar, say, table, write_json
+from cli.options import (
+    DEFAULT_STORE,
+    ChallengersOption,
+    CommandGroup,
+    ControlOption,
+    FeaturesOption,
+    FoldsOption,
+    JsonOption,
+    LearnerOption,
+    MarginColumnOption,
+    MemberColumnOption,
+    NewStoreOption,
+    OutcomeColumnOption,
+    ProgrammeOption,
+    PropensityColumnOption,
+    SeedOption,
+    SharesOption,
+    TreatmentColumnOption,
+    TrialMemberColumnOption,
+    TrialOption,
+    ValueColumnOption,
+    read_names,
+    read_shares,
+)
+from cli.output import progress_bar, publish, table
 
 if TYPE_CHECKING:
     from training.offers.result import TrainOffersResult
-    from training.offers.sources import JobSource
 
-Data = Annotated[Path, typer.Option(help="Table of a trial, Parquet or CSV: one row per member.")]
-Treatment = Annotated[str, typer.Option(help="Column with the arm that each member got.")]
-Control = Annotated[str, typer.Option(help="The arm that the others are compared with.")]
-OutcomeColumn = Annotated[str, typer.Option(help="Column with what came of it: a number, or 0 and 1.")]
-Margin = Annotated[
-    str,
-    typer.Option(help="Column with the money earned, before the arms' cost; decides in the outcome's place."),
-]
-Features = Annotated[
-    str,
-    typer.Option(
-        help="Columns known before the arm was drawn, separated by commas; every fitting column if empty."
-    ),
-]
-Propensity = Annotated[
-    str,
-    typer.Option(
-        help="Column with the probability of the arm that each member got; the arms' shares if empty."
-    ),
-]
-Member = Annotated[str, typer.Option(help="Column with member ids; members are numbered by row if empty.")]
-Shares = Annotated[
-    list[str] | None,
-    typer.Option("--share", help="ARM=SHARE that was planned, to check the arms' sizes; repeat it."),
-]
+app = CommandGroup(help="Training jobs, tracked in MLflow.", no_args_is_help=True)
 
 
+@app.command()
 def actions(
-    data: Data,
-    treatment_column: Treatment,
-    control: Control,
-    outcome_column: OutcomeColumn,
-    margin_column: Margin = "",
-    features: Features = "",
-    propensity_column: Propensity = "",
-    member_column: Member = "",
-    share: Shares = None,
-    learner: Annotated[
-        str, typer.Option(help="Default learner: dr_ridge, r_ridge, x_ridge, t_linear or s_linear.")
-    ] = "dr_ridge",
-    challengers: Annotated[
-        bool, typer.Option(help="Let boosted trees replace the default where their policy earns more.")
-    ] = True,
-    folds: Annotated[int, typer.Option(min=2, max=20, help="Folds of the cross-fitting.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    data: TrialOption,
+    treatment_column: TreatmentColumnOption,
+    control: ControlOption,
+    outcome_column: OutcomeColumnOption,
+    margin_column: MarginColumnOption = "",
+    features: FeaturesOption = "",
+    propensity_column: PropensityColumnOption = "",
+    member_column: TrialMemberColumnOption = "",
+    share: SharesOption = None,
+    learner: LearnerOption = "dr_ridge",
+    challengers: ChallengersOption = True,
+    folds: FoldsOption = 5,
+    seed: SeedOption = 0,
     scores: Annotated[
         Path | None,
         typer.Option(help="Write out-of-fold effects here, one column per arm; Parquet, or CSV by ending."),
     ] = None,
-    store: Annotated[Path, typer.Option(help="Folder of the MLflow store; made if there is none.")] = Path(
-        "mlflow"
-    ),
-    programme: Annotated[str, typer.Option(help="Loyalty programme that the model is for.")] = "default",
-    json: Annotated[
-        str, typer.Option(help="Write one JSON document to this file, or to stdout for '-'.")
-    ] = "",
+    store: NewStoreOption = DEFAULT_STORE,
+    programme: ProgrammeOption = "default",
+    json: JsonOption = "",
 ) -> None:
     """Learn what each arm of a trial changes for each member, calibrated, and register the model."""
     from training.uplift.job import ActionsOptions, train_actions
@@ -82,7 +73,7 @@ def actions(
         margin=margin_column,
         member=member_column,
         propensity=propensity_column,
-        features=tuple(names(features) or ()),
+        features=tuple(read_names(features) or ()),
     )
     options = ActionsOptions(
         store=store,
@@ -92,43 +83,22 @@ def actions(
         folds=folds,
         seed=seed,
         scores=scores,
-        shares=read_amounts(share or [], "--share"),
+        shares=read_shares(share),
     )
     with progress_bar() as report:
         result = train_actions(data, columns, options, report)
-    if json:
-        write_json(result.to_json(), json)
-    if json != "-":
-        say(result.summary())
+    publish(json, result.to_json, result.summary)
 
 
-def read_amounts(written: list[str], option: str) -> dict[str, float] | None:
-    """Return the numbers of texts such as ``mail=0.5``; none without any.
-
-    Raises:
-        BadParameter: A text is none.
-    """
-    found = {}
-    for text in written:
-        arm, equals, amount = text.rpartition("=")
-        try:
-            found[arm] = float(amount)
-        except ValueError:
-            equals = ""
-        if not (equals and arm and found[arm] >= 0):
-            raise typer.BadParameter(f"{text!r} is no ARM=NUMBER such as mail=0.5.", param_hint=option)
-    return found or None
-
-
-_TABLE = "Parquet or CSV"
-
-
+@app.command()
 def members(
     transactions: Annotated[
         Path,
-        typer.Option(help=f"Table with one row per transaction, {_TABLE}; with --previous, those since."),
+        typer.Option(
+            help="Table with one row per transaction, Parquet or CSV; with --previous, those since."
+        ),
     ],
-    member_column: Annotated[str, typer.Option(help="Column with member ids.")],
+    member_column: MemberColumnOption,
     time_column: Annotated[
         str, typer.Option(help="Column with times: dates, timestamps, or numbers such as 20170131.")
     ],
@@ -164,13 +134,9 @@ def members(
         Path | None,
         typer.Option(help="A table that an earlier job wrote: continue it with the new transactions."),
     ] = None,
-    store: Annotated[Path, typer.Option(help="Folder of the MLflow store; made if there is none.")] = Path(
-        "mlflow"
-    ),
-    programme: Annotated[str, typer.Option(help="Loyalty programme.")] = "default",
-    json: Annotated[
-        str, typer.Option(help="Write one JSON document to this file, or to stdout for '-'.")
-    ] = "",
+    store: NewStoreOption = DEFAULT_STORE,
+    programme: ProgrammeOption = "default",
+    json: JsonOption = "",
 ) -> None:
     """Make one table of members: RFM, lifecycle, expected orders, churn, lifetime value, tier, points, preferences."""
     from training.members.history import parse_duration
@@ -196,23 +162,7 @@ def members(
     )
     with progress_bar() as report:
         result = train_members(transactions, columns, options, report)
-    if json:
-        write_json(result.to_json(), json)
-    if json != "-":
-        say(result.summary())
-
-
-app = typer.Typer(help="Training jobs, tracked in MLflow.", no_args_is_help=True)
-app.command("actions")(actions)
-app.command("members")(members)
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-
-
-@app.callback()
-def _group() -> None:
-    """Training jobs, tracked in MLflow."""
+    publish(json, result.to_json, result.summary)
 
 
 @app.command()
@@ -228,7 +178,7 @@ def offers(
     covers: Annotated[
         Path | None, typer.Option(help="Which offer covers which product: two columns, offer and product.")
     ] = None,
-    member_column: Annotated[str, typer.Option(help="Column with member ids.")] = "member_id",
+    member_column: MemberColumnOption = "member_id",
     offer_column: Annotated[
         str, typer.Option(help="Column with offer ids; with --covers, of the products bought.")
     ] = "offer_id",
@@ -236,7 +186,7 @@ def offers(
         str,
         typer.Option(help="Column with times: dates, timestamps, or numbers (days, or seconds since 1970)."),
     ] = "",
-    value_column: Annotated[str, typer.Option(help="Column with values, at least 0.")] = "",
+    value_column: ValueColumnOption = "",
     test: Annotated[
         Path | None, typer.Option(help="Interactions of a given test split; without it the split is by time.")
     ] = None,
@@ -258,10 +208,8 @@ def offers(
     time_budget: Annotated[
         str, typer.Option(help="How long to try settings, such as 10m; a fixed number of trials if empty.")
     ] = "",
-    store: Annotated[Path, typer.Option(help="Folder of the MLflow store; made if there is none.")] = Path(
-        "mlflow"
-    ),
-    programme: Annotated[str, typer.Option(help="Loyalty programme that the models are for.")] = "default",
+    store: NewStoreOption = DEFAULT_STORE,
+    programme: ProgrammeOption = "default",
     promote: Annotated[
         bool, typer.Option(help="Let the best become champion if it passes the promotion gate.")
     ] = True,
@@ -269,26 +217,23 @@ def offers(
         Path | None,
         typer.Option(help="Write every member's best offers by the best model to this Parquet file."),
     ] = None,
-    json: Annotated[
-        str, typer.Option(help="Write one JSON document to this file, or to stdout for '-'.")
-    ] = "",
+    json: JsonOption = "",
 ) -> None:
     """Train offer models, compare them on the whole catalogue, register them; the best serves if it beats counting."""
     # Read when the libraries that fit are loaded: threads that spin while they wait slow down whatever else runs here.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from training.data.tables import Tables
     from training.offers.job import train_offers
-    from training.offers.options import DEFAULT_SEED, JobOptions
+    from training.offers.options import DEFAULT_SEED, JobOptions, read_days, read_seconds
+    from training.offers.sources import chosen_source
 
-    if bool(dataset) == (interactions is not None):
-        raise typer.BadParameter("Name either --dataset or --interactions.")
     options = JobOptions(
         store=store,
         programme=programme,
-        models=names(models),
+        models=read_names(models),
         ks=_lengths(k),
         seed=DEFAULT_SEED if seed is None else seed,
-        time_budget=_seconds(time_budget, "--time-budget", "s") if time_budget else 0.0,
+        time_budget=read_seconds(time_budget, "--time-budget", "s") if time_budget else 0.0,
         promote=promote,
         recommendations=recommendations,
     )
@@ -307,29 +252,12 @@ def offers(
             test=test,
         )
     )
-    days = _seconds(horizon, "--horizon", "d") / _SECONDS["d"]
+    days = read_days(horizon, "--horizon")
     with progress_bar() as report:
         report("reading the tables", 0, 1)
-        source = _source(dataset, tables, task, options.seed, days)
+        source = chosen_source(dataset, tables, task, seed=options.seed, horizon=days)
         result = train_offers(source, options, progress=report)
-    if json:
-        write_json(result.to_json(), json)
-    if json != "-":
-        say(comparison(result))
-
-
-def _source(dataset: str, tables: object, task: str, seed: int, horizon: float) -> "JobSource":
-    from training.bundle import Task
-    from training.data.tables import Tables
-    from training.offers.sources import from_dataset, from_tables
-
-    if task and task not in tuple(Task):
-        raise typer.BadParameter(
-            f"There is no task {task!r}; choose from {', '.join(Task)}.", param_hint="--task"
-        )
-    if isinstance(tables, Tables):
-        return from_tables(tables, Task(task) if task else None, seed=seed, horizon=horizon)
-    return from_dataset(dataset, Task(task) if task else Task.REPLENISH)
+    publish(json, result.to_json, lambda: comparison(result))
 
 
 def _lengths(text: str) -> tuple[int, ...]:
@@ -342,18 +270,10 @@ def _lengths(text: str) -> tuple[int, ...]:
     return lengths
 
 
-def _seconds(text: str, option: str, unit: str) -> float:
-    found = _DURATION.fullmatch(text.strip())
-    seconds = float(found[1]) * _SECONDS[found[2] or unit] if found else 0.0
-    if seconds <= 0:
-        raise typer.BadParameter(f"{text!r} is no time such as 90s, 10m, 1h or 28d.", param_hint=option)
-    return seconds
-
-
 def comparison(result: "TrainOffersResult") -> str:
     """Return the table that compares the models, best first, and what the gate said."""
-    from training.offers.model_cards import headline_metrics, metric_title, shown_difference, shown_estimate
-    from training.offers.result import COUNTING
+    from training.evaluation.reporting import COUNTING, metric_title, shown_difference, shown_estimate
+    from training.offers.model_cards import headline_metrics
 
     job = result.job
     ordered = sorted(result.models, key=lambda model: -model.judged.metrics[job.metric].value)

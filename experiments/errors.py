@@ -65,3 +65,17 @@ class AnalysisError(DomainError):
     """A table or log cannot be analysed as asked."""
 
     reason = "ANALYSIS_IMPOSSIBLE"
+
+
+class OptionError(DomainError):
+    """Options contradict each other, or one cannot be read.
+
+    Attributes:
+        option: The option at fault as the command line writes it, such as ``--effect``; empty if it is a combination.
+    """
+
+    reason = "INVALID_OPTION"
+
+    def __init__(self, message: str, option: str = "", **metadata: str) -> None:
+        super().__init__(message, **metadata)
+        self.option = option

@@ -113,7 +113,15 @@ def with_overrides(
     metrics_port: int | None = None,
     replay: bool | None = None,
 ) -> Config:
-    """Return the configuration with the given settings of the server section in place of the file's."""
+    """Return the configuration with the given settings of the server section in place of the file's.
+
+    Args:
+        config: The configuration of the file.
+        host: In its place, if given.
+        port: In its place, if given.
+        metrics_port: In its place, if given.
+        replay: In its place, if given.
+    """
     given = {"host": host, "port": port, "metrics_port": metrics_port, "replay": replay}
     server = config.server.model_copy(
         update={name: value for name, value in given.items() if value is not None}

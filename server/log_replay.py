@@ -81,6 +81,9 @@ class LogReplay:
             sample: At most so many, spread evenly over the log; all for 0.
             report: Told what is done, how much of it, and how much there is.
 
+        Returns:
+            How many came out as logged, and the differences of the others.
+
         Raises:
             StoreUnavailableError: The log cannot be read.
         """

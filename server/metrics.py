@@ -47,7 +47,13 @@ class Metrics:
         )
 
     def called(self, method: str, code: str, seconds: float) -> None:
-        """Count a request."""
+        """Count a request.
+
+        Args:
+            method: Full name of the method.
+            code: The status code.
+            seconds: How long it took.
+        """
         self._requests.labels(method, code).observe(seconds)
 
     def decided(self, decision: Decision) -> None:
@@ -55,7 +61,13 @@ class Metrics:
         self._decisions.labels(decision.programme, decision.placement_id, decision.ranking).inc()
 
     def took_events(self, programme: str, kind: str, result: AppendResult) -> None:
-        """Count a batch of events."""
+        """Count a batch of events.
+
+        Args:
+            programme: The loyalty programme.
+            kind: ``exposure`` or ``outcome``.
+            result: What was kept.
+        """
         self._events.labels(programme, kind, "accepted").inc(result.accepted_count)
         self._events.labels(programme, kind, "duplicate").inc(result.duplicate_count)
         self._events.labels(programme, kind, "unattributed").inc(result.unattributed_count)
@@ -65,7 +77,13 @@ class Metrics:
         self._groups.observe(request_count)
 
     def serves(self, programme: str, task: str, model_version: str) -> None:
-        """Note which model a programme serves for a task now."""
+        """Note which model a programme serves for a task now.
+
+        Args:
+            programme: The loyalty programme.
+            task: The task.
+            model_version: The version.
+        """
         for labels in list(self._model._metrics):  # noqa: SLF001 the library has no other way to list labels
             if labels[:2] == (programme, task):
                 self._model.remove(*labels)

@@ -6,62 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.bundle.history import TRIPS
-from training.bundle.ranker import Ranker
 from training.evaluation import MetricEstimate, ModelEvaluation, over_members
 from training.evaluation.ranking import calibration_table
-from training.offers.model_cards import metric_title
-from training.offers.result import COUNTING, JobInfo, TrainedModel, TrainOffersResult
+from training.evaluation.reporting import metric_title
 
-_COLOURS = {"highlight": "#1f6f8b", "other": "#9aa5ab"}
+COLOURS = {"highlight": "#1f6f8b", "other": "#9aa5ab"}
 _PARTS = 10
 _MOST_FEATURES = 20
-
-
-def model_plots(trained: TrainedModel, job: JobInfo, counting: TrainedModel | None) -> dict[str, bytes]:
-    """Return the charts of one model that there is data for, by file name.
-
-    Args:
-        trained: The model.
-        job: What all models of the job have in common.
-        counting: What it is compared with, or ``None``.
-    """
-    shown = {trained.name: trained.judged} | ({} if counting is None else {COUNTING: counting.judged})
-    trips = trained.model.history.members[:, TRIPS]
-    plots = {"ndcg_by_activity.png": activity_chart(shown, job.metric, trips[trained.judged.members])}
-    if isinstance(trained.model.scorer, Ranker):
-        plots["calibration.png"] = calibration_chart(trained.judged)
-    if trained.gains:
-        plots["gains.png"] = gains_chart(trained.gains)
-    if trained.learning:
-        plots["learning.png"] = learning_chart(trained.learning, job.metric)
-    return plots
-
-
-def comparison_chart(result: TrainOffersResult) -> bytes:
-    """Draw the deciding metric of every model with 95 % intervals, on what models are judged on."""
-    import altair as alt
-
-    metric = result.job.metric
-    ordered = sorted(result.models, key=lambda model: -model.judged.metrics[metric].value)
-    rows = []
-    for model in ordered:
-        estimate = model.judged.metrics[metric]
-        colour = _COLOURS["highlight" if model.name == result.best else "other"]
-        rows.append({"model": model.name, "colour": colour} | _with_interval(estimate))
-    title = metric_title(metric)
-    base = alt.Chart({"values": rows}).encode(
-        y=alt.Y("model:N", sort=[model.name for model in ordered], title=None),
-        color=alt.Color("colour:N", scale=None, legend=None),
-    )
-    chart = alt.layer(
-        base.mark_point(filled=True, size=70).encode(
-            x=alt.X("value:Q", title=title, scale=alt.Scale(zero=True))
-        ),
-        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q"),
-    )
-    heading = f"{title} for {result.job.task}, 95 % intervals over members"
-    return chart_png(chart.properties(width=420, height=28 * len(rows) + 20, title=heading))
 
 
 def activity_chart(
@@ -73,15 +24,18 @@ def activity_chart(
         evaluations: The model and, where there is one, a reference, by name; the model comes first.
         metric: The metric.
         trips: float[cases], trips of the member of each case in the history that serves.
+
+    Returns:
+        A PNG image.
     """
     import altair as alt
 
     rows = [
-        {"model": name, "part": part} | _with_interval(estimate)
+        {"model": name, "part": part} | with_interval(estimate)
         for name, evaluation in evaluations.items()
         for part, estimate in enumerate(_by_part(evaluation, metric, trips), start=1)
     ]
-    colours = list(_COLOURS.values())[: len(evaluations)]
+    colours = list(COLOURS.values())[: len(evaluations)]
     base = alt.Chart({"values": rows}).encode(
         x=alt.X("part:O", title="Members by number of trips (1 = fewest)", axis=alt.Axis(labelAngle=0)),
         color=alt.Color("model:N", title=None, scale=alt.Scale(domain=list(evaluations), range=colours)),
@@ -113,9 +67,9 @@ def calibration_chart(evaluation: ModelEvaluation) -> bytes:
     }
     chart = alt.layer(
         alt.Chart({"values": ideal})
-        .mark_line(color=_COLOURS["other"], strokeDash=[4, 4])
+        .mark_line(color=COLOURS["other"], strokeDash=[4, 4])
         .encode(x="predicted:Q", y="actual:Q"),
-        alt.Chart({"values": rows}).mark_line(point=True, color=_COLOURS["highlight"]).encode(**axes),
+        alt.Chart({"values": rows}).mark_line(point=True, color=COLOURS["highlight"]).encode(**axes),
     )
     return chart_png(chart.properties(width=320, height=320, title="Calibration of the listed offers"))
 
@@ -128,7 +82,7 @@ def gains_chart(gains: Mapping[str, float]) -> bytes:
     rows = [{"feature": name, "share": share} for name, share in top]
     chart = (
         alt.Chart({"values": rows})
-        .mark_bar(color=_COLOURS["highlight"])
+        .mark_bar(color=COLOURS["highlight"])
         .encode(
             x=alt.X("share:Q", title="Share of gain", axis=alt.Axis(format="%")),
             y=alt.Y("feature:N", sort=[name for name, _ in top], title=None),
@@ -145,7 +99,7 @@ def learning_chart(learning: Sequence[tuple[int, float]], metric: str) -> bytes:
     title = metric_title(metric)
     chart = (
         alt.Chart({"values": rows})
-        .mark_line(color=_COLOURS["highlight"])
+        .mark_line(color=COLOURS["highlight"])
         .encode(
             x=alt.X("trees:Q", title="Trees"),
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
@@ -154,7 +108,8 @@ def learning_chart(learning: Sequence[tuple[int, float]], metric: str) -> bytes:
     return chart_png(chart.properties(width=420, height=240, title=f"{title} on validation while learning"))
 
 
-def _with_interval(estimate: MetricEstimate) -> dict[str, float | None]:
+def with_interval(estimate: MetricEstimate) -> dict[str, float | None]:
+    """Return an estimate as a row of a chart: ``value``, ``low`` and ``high``, which are the value where the error is not known."""
     low, high = estimate.interval
     known = estimate.standard_error == estimate.standard_error  # NaN when it is not known
     return {

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
-from training.offers.model_cards import shown_difference
-from training.offers.result import COUNTING
+from training.evaluation.reporting import COUNTING, shown_difference
 from training.promotion_checks import (
     CheckError,
     PromotionJudgement,
@@ -105,6 +104,9 @@ def promote(
         alias: Alias to follow when no version is named.
         latency_limit_ms: Most that scoring one member on all offers may take, as the median over members, in ms.
 
+    Returns:
+        Whether it is champion now, and why.
+
     Raises:
         RegistryError: There is no such version or alias, or the store cannot be read.
     """
@@ -145,6 +147,14 @@ def rollback(store: Path, programme: str, task: str) -> RollbackResult:
     """Make the previous champion champion again; doing it twice changes nothing.
 
     The gate is not asked, because it let this version pass before; only the bundle is checked.
+
+    Args:
+        store: Folder of the MLflow store.
+        programme: The loyalty programme.
+        task: The task.
+
+    Returns:
+        Which version serves now.
 
     Raises:
         RegistryError: There is no previous champion, or its bundle does not open any more.

@@ -17,8 +17,7 @@ import numpy.typing as npt
 from training.bundle import Bundle, BundleError, OfferModel, open_action_bundle, open_bundle
 from training.errors import RegistryError
 from training.evaluation import MetricEstimate
-from training.offers.model_cards import metric_title, shown_interval
-from training.offers.result import COUNTING
+from training.evaluation.reporting import COUNTING, metric_title, shown_interval
 from training.tracking import ModelRegistry, RegisteredVersion
 from training.tracking.evidence import Parity
 from training.tracking.registry import DISTRUST_TAG, TRUSTED
@@ -193,6 +192,9 @@ def judge(
         value: What the candidate reached.
         counting: How it did against counting; ``None`` for counting itself.
         champion: How it did against the champion; ``None`` when nothing serves yet.
+
+    Returns:
+        Whether it passes, and why.
     """
     reached = f"{metric_title(metric)} {value:.4f}"
     if counting is None:
@@ -215,6 +217,9 @@ def inherited(metric: str, value: float | None, *, origin: str, evidence: str) -
         value: What the version that was measured reached, where that is known.
         origin: The version that purchases were added to.
         evidence: The version that was measured.
+
+    Returns:
+        Whether it passes, and why.
     """
     reached = (
         f"; {metric_title(metric)} {value:.4f} is what version {evidence} reached"

@@ -1,4 +1,4 @@
-"""Troth in Python: analyse experiments, plan them, assign units, train models, plan sends, value policies, read the log.
+"""Troth in Python: analyse and plan experiments, assign units, train and serve models, plan sends, value policies, read the log.
 
 Everything here is what the command ``troth`` calls, with the same options as keyword arguments, on tables in files or in memory (polars, pandas or
 Arrow). Importing the package loads nothing else; each function loads what it needs when it is first asked for. ``troth.v1`` has the
@@ -28,11 +28,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from experiments.definition import ExperimentDefinition
-    from experiments.errors import AnalysisError, DefinitionError
+    from experiments.errors import AnalysisError, DefinitionError, OptionError
     from experiments.errors import DomainError as TrothError
     from training.errors import DatasetError, RegistryError, TrainingError
     from troth.experiment import Analysis, analyze, assign, power, read_log, simulate
     from troth.jobs import evaluate_policy, plan, train_actions, train_members, train_offers
+    from troth.serving import pull_models, serve
 
 __version__ = "0.1.0"
 
@@ -42,6 +43,7 @@ __all__ = [
     "DatasetError",
     "DefinitionError",
     "ExperimentDefinition",
+    "OptionError",
     "RegistryError",
     "TrainingError",
     "TrothError",
@@ -50,20 +52,23 @@ __all__ = [
     "evaluate_policy",
     "plan",
     "power",
+    "pull_models",
     "read_log",
+    "serve",
     "simulate",
     "train_actions",
     "train_members",
     "train_offers",
 ]
 
-_EXPERIMENT, _JOBS = "troth.experiment", "troth.jobs"
+_EXPERIMENT, _JOBS, _SERVING = "troth.experiment", "troth.jobs", "troth.serving"
 _HOMES = {
     "Analysis": (_EXPERIMENT, "Analysis"),
     "AnalysisError": ("experiments.errors", "AnalysisError"),
     "DatasetError": ("training.errors", "DatasetError"),
     "DefinitionError": ("experiments.errors", "DefinitionError"),
     "ExperimentDefinition": ("experiments.definition", "ExperimentDefinition"),
+    "OptionError": ("experiments.errors", "OptionError"),
     "RegistryError": ("training.errors", "RegistryError"),
     "TrainingError": ("training.errors", "TrainingError"),
     "TrothError": ("experiments.errors", "DomainError"),
@@ -72,6 +77,7 @@ _HOMES = {
         name: (_JOBS, name)
         for name in ("evaluate_policy", "plan", "train_actions", "train_members", "train_offers")
     },
+    **{name: (_SERVING, name) for name in ("pull_models", "serve")},
 }
 _PACKAGES = ("experiments", "training", "server", "cli")
 

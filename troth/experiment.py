@@ -1,45 +1,58 @@
 """Experiments in Python: analysis, planning, assignment, A/A simulation and the server's log."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from experiments.aa_test import AATest
 from experiments.aa_test import simulate as simulate_splits
 from experiments.analysis import ExperimentResult
-from experiments.analysis import analyze as analyze_source
-from experiments.assignment.plan import compile_plan
-from experiments.assignment.table import NotRunningError, assign_table
-from experiments.definition import State
-from experiments.errors import AnalysisError
+from experiments.analysis.sources import AnalysisSource
+from experiments.assignment.table import assign_units
+from experiments.errors import OptionError
 from experiments.log.frames import EventFrames
 from experiments.log.frames import read_log as read_frames
 from experiments.pages import result_report
-from experiments.planning import PowerReport, plan_experiment
-from experiments.stats.power import TargetEffect, parse_effect
-from troth.tables import Definition, Table, as_running, definition_of, lazy
+from experiments.planning import PowerReport, plan_experiment, relative_size, target_effect
+from troth.tables import Definition, Table, definition_of, lazy, maybe
+
+if TYPE_CHECKING:
+    from training.uplift.responders import Responders
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Analysis(ExperimentResult):
-    """The analysis of one experiment: ``result["metric"]["treatment"].always_valid``, a verdict, a table, a report."""
+    """The analysis of one experiment: ``result["metric"]["treatment"].always_valid``, a verdict, a table, a report.
 
-    __slots__ = ()
+    Attributes:
+        responders: Who responded, where that was asked for; it has ``sentence``, ``to_json()`` and ``table()``.
+    """
+
+    responders: "Responders | None" = None
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return the report for people as one HTML document that loads nothing, and write it to a file if one is named."""
-        page = result_report(self, datetime.now(UTC))
+        section = "" if self.responders is None else self.responders.section()
+        page = result_report(self, datetime.now(UTC), section)
         if path is not None:
             Path(path).write_text(page, encoding="utf-8")
         return page
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result, and who responded, as a JSON object without NaN or infinity."""
+        # Not super(): a dataclass with slots is another class than the one that this method was written in.
+        document = ExperimentResult.to_json(self)
+        told = {} if self.responders is None else {"who_responded": self.responders.to_json()}
+        return {**document, **told}
 
     def save(self, path: str | Path) -> None:
         """Write the result with its statistics as JSON, from which ``analyze(…, saved=path)`` computes every figure again."""
@@ -65,12 +78,19 @@ def analyze(
     saved: str | Path | Mapping[str, Any] | None = None,
     unit_column: str = "",
     variant_column: str = "",
+    config: str | Path | None = None,
+    programme: str = "",
+    period: str = "",
     as_of: date | None = None,
+    who: bool = False,
+    members: Table | None = None,
+    features: Sequence[str] = (),
+    trial: str | Path | None = None,
 ) -> Analysis:
     """Analyse an experiment: a table with one row per unit, event tables, the server's log, or a saved result.
 
     Args:
-        definition: A YAML file with one experiment, its fields, or the definition.
+        definition: A YAML file with one experiment, its fields, or the definition; or ``standing-arms``, which the catalogue defines.
         data: A table with one row per unit.
         exposures: A long table with one row per exposure; together with ``outcomes``.
         outcomes: A long table with one row per outcome.
@@ -79,28 +99,61 @@ def analyze(
         saved: What ``Analysis.save`` wrote, or what ``to_json`` gave.
         unit_column: The table's column with the unit; as in the definition if empty.
         variant_column: The table's column with the variant; as in the definition if empty.
+        config: The server's configuration, for ``standing-arms``: it has the catalogue, and names the log.
+        programme: The programme of ``standing-arms``, where the configuration has several.
+        period: The period of ``standing-arms``, such as 2026-11, 2026-Q4 or 2026; the present one if empty.
         as_of: The day for which the end is judged; the last day of the data if not given.
+        who: Tell who responded: effects by member on the primary metric.
+        members: With ``who``: a table with ``member_id`` and what was known of each member before.
+        features: With ``who``: columns that were known before; all that can be if empty.
+        trial: With ``who``: write the units as a trial for ``plan`` and ``train_actions`` to this file.
 
     Returns:
         Every figure that the definition asks for, and a verdict.
 
     Raises:
         DefinitionError: The definition cannot be used; all problems are named.
-        AnalysisError: There is not exactly one source, or it cannot be read as the definition says.
+        OptionError: There is not exactly one source, or options contradict each other.
+        AnalysisError: The source cannot be read as the definition says.
     """
-    experiment = definition_of(definition, unit_column=unit_column, variant_column=variant_column)
-    document = json.loads(Path(saved).read_text(encoding="utf-8")) if isinstance(saved, str | Path) else saved
-    found = analyze_source(
-        experiment,
-        data=None if data is None else lazy(data, "the table"),
-        exposures=None if exposures is None else lazy(exposures, "the table of exposures"),
-        outcomes=None if outcomes is None else lazy(outcomes, "the table of outcomes"),
-        identities=None if identities is None else lazy(identities, "the table of identities"),
-        log=None if log is None else read_frames(Path(log), experiment.programme),
-        saved=document,
+    source = AnalysisSource(
+        data=maybe(data, "the table"),
+        exposures=maybe(exposures, "the table of exposures"),
+        outcomes=maybe(outcomes, "the table of outcomes"),
+        identities=maybe(identities, "the table of identities"),
+        log=None if log is None else Path(log),
+        saved=Path(saved) if isinstance(saved, str) else saved,
         today=as_of,
     )
-    return Analysis(**{field.name: getattr(found, field.name) for field in fields(found)})
+    if config is None and not programme and not period:
+        experiment = definition_of(definition, unit_column=unit_column, variant_column=variant_column)
+    else:
+        from server.programme.configured import analysed_experiment
+
+        if not isinstance(definition, str | Path):
+            raise OptionError("Config, programme and period belong to standing-arms.", "--config")
+        experiment, source = analysed_experiment(
+            Path(definition),
+            source,
+            config=None if config is None else Path(config),
+            programme=programme,
+            period=period,
+        )
+    found = source.analyze(experiment)
+    responders = None
+    if who or members is not None or features or trial is not None:
+        from training.uplift.responders import tell_responders
+
+        responders = tell_responders(
+            experiment,
+            source,
+            who=who,
+            members=maybe(members, "the table of members"),
+            features=features,
+            trial=None if trial is None else Path(trial),
+        )
+    figures = {field.name: getattr(found, field.name) for field in fields(found)}
+    return Analysis(**figures, responders=responders)
 
 
 def power(
@@ -131,20 +184,18 @@ def power(
 
     Raises:
         DefinitionError: The definition cannot be used.
-        AnalysisError: There is not exactly one of table and baseline, no such metric, or no effect to plan for.
+        OptionError: There is not exactly one of table and baseline, no such metric, or the effect cannot be read.
+        AnalysisError: The table cannot be read as the definition says, or there is no effect to plan for.
     """
     if (baseline_mean is None) != (baseline_sd is None):
-        raise AnalysisError("Give both baseline_mean and baseline_sd.")
+        raise OptionError("Give both baseline_mean and baseline_sd.")
     given = None if baseline_mean is None or baseline_sd is None else (baseline_mean, baseline_sd)
-    if effect is not None and relative is not None:
-        raise AnalysisError("Give effect or relative, not both.")
-    target = _target(effect) if relative is None else TargetEffect(relative, relative=True)
     return plan_experiment(
         definition_of(definition),
         table=None if data is None else lazy(data, "the table"),
         moments=given,
         metric_id=metric,
-        effect=target,
+        effect=target_effect(effect, relative),
         units_per_day=units_per_day,
     )
 
@@ -174,20 +225,13 @@ def assign(
         NotRunningError: The experiment does not run.
         AnalysisError: A column is missing or of a type that does not fit.
     """
-    experiment = definition_of(definition)
-    if preview:
-        experiment = as_running(experiment)
-    if experiment.state is not State.RUNNING:
-        raise NotRunningError(
-            f"The experiment {experiment.experiment_id} is not running but {experiment.state}, so it assigns nobody; preview=True shows"
-            " whom it would assign.",
-            experiment_id=experiment.experiment_id,
-        )
     table = lazy(units, "the table of units")
     names = table.collect_schema().names()
-    column = unit_column or experiment.unit_column or (names[0] if len(names) == 1 else "member_id")
-    plan = compile_plan([experiment], experiment.programme)
-    return assign_table(plan, experiment.experiment_id, table, column, earlier_column).collect()
+    experiment = definition_of(definition)
+    column = unit_column or experiment.unit_column or (names[0] if len(names) == 1 else "")
+    return assign_units(
+        experiment, table, unit_column=column, earlier_column=earlier_column, preview=preview
+    ).collect()
 
 
 def simulate(
@@ -218,14 +262,13 @@ def simulate(
         DefinitionError: The definition cannot be used.
         AnalysisError: The table cannot be read as the definition says, or there are too few runs.
     """
-    target = _target(effect)
     return simulate_splits(
         definition_of(definition),
         lazy(data, "the table"),
         runs=runs,
         looks=looks,
         seed=seed,
-        effect=0.0 if target is None else target.size,
+        effect=relative_size(effect),
         report=progress or (lambda _what, _done, _total: None),
     )
 
@@ -237,14 +280,3 @@ def read_log(path: str | Path = "troth.db", *, programme: str = "default") -> Ev
         AnalysisError: The file does not exist, is not a log, or has another schema version.
     """
     return read_frames(Path(path), programme)
-
-
-def _target(effect: str | float | None) -> TargetEffect | None:
-    if effect is None:
-        return None
-    if not isinstance(effect, str):
-        return TargetEffect(float(effect))
-    try:
-        return parse_effect(effect)
-    except ValueError as error:
-        raise AnalysisError(f"{error}.") from None

@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from training.bundle import Task
+from experiments.errors import OptionError
 from training.data.tables import Tables
-from training.errors import TrainingError
 from training.members.history import parse_duration
 from training.members.job import MembersOptions
 from training.members.job import train_members as run_members_job
@@ -15,9 +14,9 @@ from training.members.orders import TransactionColumns
 from training.members.result import TrainMembersResult
 from training.members.rules import read_rules
 from training.offers.job import train_offers as run_offers_job
-from training.offers.options import DEFAULT_KS, DEFAULT_SEED, JobOptions
+from training.offers.options import DEFAULT_KS, DEFAULT_SEED, JobOptions, read_days, read_seconds
 from training.offers.result import TrainOffersResult
-from training.offers.sources import from_dataset, from_tables
+from training.offers.sources import chosen_source
 from training.policy_value.evaluation import EvaluatedLog, LogColumns, evaluate_log, read_log_table
 from training.send_plan import ArmCost, PlanOptions, PlanResult, plan_sends
 from training.send_plan.own_rule import RuleLine
@@ -144,7 +143,7 @@ def train_offers(
     k: Sequence[int] = DEFAULT_KS,
     seed: int = DEFAULT_SEED,
     horizon: str = "28d",
-    time_budget: float = 0.0,
+    time_budget: str | float = 0.0,
     store: str | Path = "mlflow",
     programme: str = "default",
     promote: bool = True,
@@ -169,7 +168,7 @@ def train_offers(
         k: Lengths of lists; the first decides.
         seed: Of everything random.
         horizon: Length of a window where the split is by time, such as ``28d``.
-        time_budget: Seconds to try settings; a fixed number of trials if 0.
+        time_budget: How long to try settings, in seconds or such as ``10m``; a fixed number of trials if 0.
         store: Folder of the MLflow store; made if there is none.
         programme: Loyalty programme that the models are for.
         promote: Let the best become champion if it passes the promotion gate.
@@ -180,17 +179,13 @@ def train_offers(
         The models with their figures, which is best, and whether it serves.
 
     Raises:
-        TrainingError: A model or task is not known, the data cannot be used, or the store cannot be written.
+        OptionError: There is not exactly one of interactions and dataset, or a task or time cannot be read.
+        TrainingError: A model is not known, the data cannot be used, or the store cannot be written.
     """
-    if bool(dataset) == (interactions is not None):
-        raise TrainingError("Give either interactions or dataset.")
-    if task and task not in tuple(Task):
-        raise TrainingError(f"There is no task {task!r}; choose from {', '.join(Task)}.", task=task)
-    chosen = Task(task) if task else None
-    if interactions is None:
-        source = from_dataset(dataset, chosen or Task.REPLENISH)
-    else:
-        tables = Tables(
+    tables = (
+        None
+        if interactions is None
+        else Tables(
             interactions=source_of(interactions, "the interactions"),
             member_column=member_column,
             offer_column=offer_column,
@@ -201,14 +196,18 @@ def train_offers(
             value_column=value_column,
             test=maybe(test, "the test split"),
         )
-        source = from_tables(tables, chosen, seed=seed, horizon=parse_duration(horizon, "horizon").days)
+    )
+    days = read_days(horizon, "--horizon")
+    source = chosen_source(dataset, tables, task, seed=seed, horizon=days)
     options = JobOptions(
         store=Path(store),
         programme=programme,
         models=models,
         ks=tuple(k),
         seed=seed,
-        time_budget=time_budget,
+        time_budget=read_seconds(time_budget, "--time-budget", "s")
+        if isinstance(time_budget, str)
+        else time_budget,
         promote=promote,
         recommendations=None if recommendations is None else Path(recommendations),
     )
@@ -355,9 +354,13 @@ def train_actions(
 
 
 def evaluate_policy(
-    log: Table,
+    log: Table | None = None,
     *,
-    reward_column: str,
+    config: str | Path | None = None,
+    programme: str = "",
+    placement: str = "",
+    revision: str = "",
+    reward_column: str = "",
     policy: str = "",
     policy_column: str = "",
     action_column: str = "candidate_id",
@@ -369,8 +372,12 @@ def evaluate_policy(
     """Tell what a policy would have earned in the place of the one that was logged, or refuse where the log says too little.
 
     Args:
-        log: One row per choice, of a slate one per position.
-        reward_column: Column with what came of the choice.
+        log: One row per choice, of a slate one per position; the log of ``config`` if not given.
+        config: The server's configuration, whose log is evaluated, or keeps ``revision``.
+        programme: The programme; not needed where the configuration has one only.
+        placement: Of the server's log, the decisions of this placement.
+        revision: Keep the value with this catalogue revision, for `troth policy compare`.
+        reward_column: Column with what came of the choice; of the server's log ``responded`` if empty, or ``value``.
         policy: ``uniform``, ``logging``, ``always:ACTION`` or ``table:FILE`` (columns action, probability, maybe position).
         policy_column: In place of ``policy``: column with the probability with which the policy would have chosen the same.
         action_column: Column with what was chosen.
@@ -383,12 +390,39 @@ def evaluate_policy(
         The verdict, and the value with its interval beside that of the logging policy.
 
     Raises:
-        TrainingError: There is not exactly one policy, or a column is missing or wrong.
+        OptionError: There is not exactly one log or one policy, or an option is missing.
+        TrainingError: A column is missing or wrong.
     """
-    if bool(policy) == bool(policy_column):
-        raise TrainingError("Give either policy or policy_column.")
-    columns = LogColumns(
-        action_column, propensity_column, reward_column, position_column, policy_column, tuple(features)
+    columns = LogColumns.of_options(
+        action=action_column,
+        propensity=propensity_column,
+        reward=reward_column,
+        position=position_column,
+        policy=policy_column,
+        features=features,
+        own_log=log is None,
     )
-    source = source_of(log, "the log")
-    return evaluate_log(read_log_table(source, columns), source, columns, policy, seed=seed)
+    if log is not None:
+        source = source_of(log, "the log")
+        rows = read_log_table(source, columns)
+    elif config is not None:
+        from server.attributed_log import logged_choices
+
+        source = Path(config)
+        rows = logged_choices(source, programme, placement)
+    else:
+        raise OptionError("Give a log, or the server's configuration.", "--log")
+    if revision and config is None:
+        raise OptionError("Give the server's configuration: its log keeps the value.", "--revision")
+    found = evaluate_log(rows, source, columns, policy, seed=seed)
+    if revision and config is not None:
+        from server.promises import keep_promise
+
+        keep_promise(
+            found.found,
+            Path(config),
+            programme=programme,
+            revision=revision,
+            fingerprint=found.fingerprint,
+        )
+    return found

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 import polars as pl
 
 from experiments.aggregates.tables import NamedFrame, TableSource, open_table
-from experiments.definition import ExperimentDefinition, State, load_experiments, parse_experiment
-from experiments.errors import AnalysisError, DefinitionError, Problem
+from experiments.definition import ExperimentDefinition, load_experiment, parse_experiment
+from experiments.errors import AnalysisError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,24 +61,16 @@ def definition_of(definition: Definition, **changes: object) -> ExperimentDefini
         **changes: New values of fields; empty ones change nothing.
 
     Raises:
-        DefinitionError: The file cannot be read, or has several experiments, or fields are wrong; all problems are named.
+        DefinitionError: The file cannot be read, or fields are wrong; all problems are named.
+        OptionError: The file has several experiments.
     """
     if isinstance(definition, ExperimentDefinition):
         found = definition
     elif isinstance(definition, Mapping):
         found = parse_experiment(definition, "the definition")
     else:
-        experiments = load_experiments(Path(definition))
-        if len(experiments) != 1:
-            problem = Problem("", f"holds {len(experiments)} experiments; name a file with one")
-            raise DefinitionError(str(definition), [problem])
-        (found,) = experiments
+        found = load_experiment(Path(definition))
     return found.model_copy(update={name: value for name, value in changes.items() if value})
-
-
-def as_running(definition: ExperimentDefinition) -> ExperimentDefinition:
-    """Return the experiment as if it ran."""
-    return definition.model_copy(update={"state": State.RUNNING})
 
 
 def _frame(table: object, name: str) -> pl.LazyFrame:

@@ -8,7 +8,8 @@ import polars as pl
 from cli.demo.replay import OFFER_COUNT, ReplayCounts
 from experiments.pages import ReportContext
 from training.data import OfferDataset
-from training.offers.result import COUNTING, TrainOffersResult
+from training.evaluation.reporting import COUNTING
+from training.offers.result import TrainOffersResult
 
 LIMITS = (
     (

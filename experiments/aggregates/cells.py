@@ -115,10 +115,10 @@ def check_same(what: str, left: object, right: object) -> None:
         raise AnalysisError(f"Statistics with different {what} cannot be merged: {left} and {right}.")
 
 
-MOST_SEGMENTS = 1000
+MAX_SEGMENTS = 1000
 """Most values of one segment column."""
 
-MOST_CELLS = 200_000
+MAX_CELLS = 200_000
 """Most cells of variant, day and segments together."""
 
 _HEAD = 10_000
@@ -129,7 +129,7 @@ def refuse_many_segments(table: pl.LazyFrame, columns: Sequence[str]) -> None:
     """Refuse segment columns with too many values, before their cells fill the memory.
 
     Raises:
-        AnalysisError: A column has more than ``MOST_SEGMENTS`` values, nearly.
+        AnalysisError: A column has more than ``MAX_SEGMENTS`` values, nearly.
     """
     if not columns:
         return
@@ -139,9 +139,9 @@ def refuse_many_segments(table: pl.LazyFrame, columns: Sequence[str]) -> None:
         if head[name].n_unique() <= _FEW:
             continue
         count = table.select(pl.col(name).approx_n_unique()).collect(engine="streaming").item()
-        if count > MOST_SEGMENTS:
+        if count > MAX_SEGMENTS:
             raise AnalysisError(
-                f"The segment column {name} has about {count:,} different values; at most {MOST_SEGMENTS:,} are"
+                f"The segment column {name} has about {count:,} different values; at most {MAX_SEGMENTS:,} are"
                 " possible.",
                 column=name,
             )
@@ -151,10 +151,10 @@ def refuse_many_cells(count: int) -> None:
     """Refuse more cells than can be kept.
 
     Raises:
-        AnalysisError: There are more than ``MOST_CELLS``.
+        AnalysisError: There are more than ``MAX_CELLS``.
     """
-    if count > MOST_CELLS:
+    if count > MAX_CELLS:
         raise AnalysisError(
-            f"Variants, days and segments make {count:,} cells; at most {MOST_CELLS:,} are possible. Name fewer"
+            f"Variants, days and segments make {count:,} cells; at most {MAX_CELLS:,} are possible. Name fewer"
             " segment columns."
         )

@@ -21,11 +21,11 @@ from experiments.aggregates.layout import CODE, MetricColumns, TableLayout
 from experiments.aggregates.rows import source_value
 from experiments.errors import AnalysisError
 
-MOST_HASHES = 1 << 26
+MAX_HASHES = 1 << 26
 """Hashes that are held at once; 256 MiB."""
 
 _SLICE = 1 << 18
-_MOST_CANDIDATES = 1 << 20
+_MAX_CANDIDATES = 1 << 20
 _SPARSEST = 4
 
 Words = np.ndarray[tuple[int], np.dtype[np.uint32]]
@@ -67,7 +67,7 @@ def refuse_duplicates(
     unit_column: str,
     code: pl.Expr | None,
     *,
-    most_hashes: int = MOST_HASHES,
+    max_hashes: int = MAX_HASHES,
 ) -> None:
     """Refuse a table in which a unit that counts comes twice or has no id.
 
@@ -75,7 +75,7 @@ def refuse_duplicates(
         table: The table.
         unit_column: Column of ids, of any type that can be hashed.
         code: Expression of the rows' codes, if some rows do not count.
-        most_hashes: Hashes to hold at once.
+        max_hashes: Hashes to hold at once.
 
     Raises:
         AnalysisError: Units come twice or lack an id; the message names one unit and how many there are.
@@ -84,14 +84,14 @@ def refuse_duplicates(
         return
     units = _Units(table, unit_column, code)
     rows = units.rows()
-    parts = max(1, -(-rows // most_hashes))
+    parts = max(1, -(-rows // max_hashes))
     for part in range(parts):
         words = _words(units, part, parts, rows)
         words.sort()
         candidates = np.unique(words[1:][words[1:] == words[:-1]])
         del words
-        for start in range(0, len(candidates), _MOST_CANDIDATES):
-            block = candidates[start : start + _MOST_CANDIDATES]
+        for start in range(0, len(candidates), _MAX_CANDIDATES):
+            block = candidates[start : start + _MAX_CANDIDATES]
             _refuse_repeated(units, block, everything=parts == 1 and len(block) == len(candidates))
 
 
@@ -155,7 +155,7 @@ def _refuse_repeated(units: _Units, candidates: Words, *, everything: bool) -> N
     )
 
 
-_MOST_NAMED = 20
+_MAX_NAMED = 20
 
 
 def check_columns(
@@ -173,7 +173,7 @@ def check_columns(
     missing = {name: role for name, role in wanted.items() if name not in schema}
     if missing:
         hints = [f"{name} ({role}){_hint(name, schema)}" for name, role in missing.items()]
-        there = ", ".join(list(schema)[:_MOST_NAMED]) + (", …" if len(schema) > _MOST_NAMED else "")
+        there = ", ".join(list(schema)[:_MAX_NAMED]) + (", …" if len(schema) > _MAX_NAMED else "")
         raise AnalysisError(
             f"The table has no column {'; no column '.join(hints)}. It has: {there}.",
             columns=", ".join(missing),

@@ -31,7 +31,7 @@ from experiments.aggregates.layout import (
     variant_code,
 )
 from experiments.aggregates.rows import DAY, ReadPlan, metric_bounds, segment_name
-from experiments.aggregates.statistics import MOST_EXAMPLES, CollectionDiagnostics, Statistics
+from experiments.aggregates.statistics import MAX_EXAMPLES, CollectionDiagnostics, Statistics
 from experiments.aggregates.sums import Sums, settled_sums
 from experiments.aggregates.tables import refuse_unreadable
 from experiments.errors import AnalysisError
@@ -176,7 +176,7 @@ def _unknown_examples(table: pl.LazyFrame, plan: ReadPlan) -> tuple[str, ...]:
     value = pl.col(plan.layout.variant_column).cast(pl.String).alias("value")
     unknown = table.select(plan.code, value).filter(pl.col(CODE) == UNKNOWN_VARIANT)
     found = unknown.select("value").head(1000).collect(engine="streaming").to_series()
-    return tuple(found.unique().sort().head(MOST_EXAMPLES))
+    return tuple(found.unique().sort().head(MAX_EXAMPLES))
 
 
 def _refuse_nothing(layout: TableLayout, found: CollectionDiagnostics, variants: Mapping[str, str]) -> None:

@@ -26,7 +26,7 @@ from experiments.errors import AnalysisError
 FIRST = "first_expose_time"
 """Name of the column with the time of first exposure."""
 
-_MOST_TYPES = 10
+_MAX_TYPES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def unit_table(exposures: pl.LazyFrame, outcomes: pl.LazyFrame, spec: EventSpec)
                 column.name: count for column in spec.columns if (count := frame[column.name].null_count())
             },
             absent_types=absent,
-            present_types=_types(outcomes, spec)[:_MOST_TYPES] if absent else (),
+            present_types=_types(outcomes, spec)[:_MAX_TYPES] if absent else (),
             as_of=as_of,
         ),
     )

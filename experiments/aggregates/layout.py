@@ -12,7 +12,7 @@ import polars as pl
 
 from experiments.errors import AnalysisError
 
-MOST_COLUMNS = 32
+MAX_COLUMNS = 32
 """Most columns of one metric; its products grow with their square."""
 
 
@@ -88,9 +88,9 @@ class MetricColumns:
     binary: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.columns) <= MOST_COLUMNS:
+        if not 1 <= len(self.columns) <= MAX_COLUMNS:
             raise AnalysisError(
-                f"Metric {self.metric_id} has {len(self.columns)} columns; 1 to {MOST_COLUMNS} are possible.",
+                f"Metric {self.metric_id} has {len(self.columns)} columns; 1 to {MAX_COLUMNS} are possible.",
                 metric_id=self.metric_id,
             )
 

@@ -23,7 +23,7 @@ from experiments.aggregates.cells import (
 from experiments.errors import AnalysisError
 from experiments.stats.moments import Moments
 
-MOST_EXAMPLES = 5
+MAX_EXAMPLES = 5
 """Most values of unknown variants that are kept as examples."""
 
 
@@ -68,7 +68,7 @@ class CollectionDiagnostics:
                 keys = dict.fromkeys((*ours, *theirs))
                 merged[one.name] = {key: ours.get(key, 0) + theirs.get(key, 0) for key in keys}
             elif isinstance(ours, tuple):
-                merged[one.name] = tuple(sorted({*ours, *theirs}))[:MOST_EXAMPLES]
+                merged[one.name] = tuple(sorted({*ours, *theirs}))[:MAX_EXAMPLES]
             else:
                 merged[one.name] = ours + theirs
         return type(self)(**merged)  # type: ignore[arg-type]

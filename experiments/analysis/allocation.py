@@ -1,8 +1,11 @@
 """Tomorrow's weights of a bandit experiment."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from experiments.analysis.figures import batched_pair
 from experiments.analysis.result import ExperimentResult
-from experiments.definition import Direction
+from experiments.definition import Direction, ExperimentDefinition
 from experiments.errors import AnalysisError
 from experiments.stats.bandit import thompson_shares
 
@@ -40,3 +43,19 @@ def next_weights(result: ExperimentResult) -> dict[str, int]:
     order = [variant.variant_id for variant in definition.variants]
     shares = thompson_shares([figures[name][0] for name in order], [figures[name][1] for name in order])
     return {name: max(1, round(_PARTS * share)) for name, share in zip(order, shares, strict=True)}
+
+
+def with_weights(definition: ExperimentDefinition, weights: Mapping[str, int]) -> dict[str, Any]:
+    """Return the fields of a definition's next revision, with other weights.
+
+    Args:
+        definition: The experiment.
+        weights: By variant.
+    """
+    changed = definition.model_dump(mode="json", exclude_defaults=True)
+    changed |= {"revision": definition.revision + 1}
+    # A day in YAML is a day, not text.
+    changed |= {name: getattr(definition, name) for name in ("start_date", "end_date") if name in changed}
+    for variant in changed["variants"]:
+        variant["weight"] = weights[variant["variant_id"]]
+    return changed

@@ -16,9 +16,35 @@ from experiments.analysis.measures import metric_columns, table_layout, variants
 from experiments.analysis.result import ExperimentResult
 from experiments.analysis.unit_table import build_member_table, event_units
 from experiments.definition import Attribution, ExperimentDefinition
-from experiments.errors import AnalysisError
+from experiments.errors import AnalysisError, OptionError
 from experiments.log.frames import EventFrames, as_members
 from experiments.standing_arms import is_standing, with_decisions_as_exposures
+
+_ONE_SOURCE = "Give one source: a table with one row per unit, tables of exposures and outcomes, the server's log, or a saved result."
+
+
+def check_sources(
+    *, data: object, exposures: object, outcomes: object, identities: object, log: object, saved: object
+) -> None:
+    """Refuse sources that exclude each other, and halves of one; what is ``None`` is not given.
+
+    Args:
+        data: A table with one row per unit.
+        exposures: A table of exposures.
+        outcomes: A table of outcomes.
+        identities: A table of identities.
+        log: The server's log.
+        saved: A saved result.
+
+    Raises:
+        OptionError: There is more than one source, or half of one.
+    """
+    if (exposures is None) != (outcomes is None):
+        raise OptionError("Exposures and outcomes belong together: give both tables.")
+    if sum(source is not None for source in (data, exposures, log, saved)) > 1:
+        raise OptionError(_ONE_SOURCE)
+    if identities is not None and exposures is None:
+        raise OptionError("Identities belong to tables of exposures and outcomes.")
 
 
 def analyze(
@@ -48,16 +74,14 @@ def analyze(
         Every figure that the definition asks for, and a verdict.
 
     Raises:
-        AnalysisError: There is not exactly one source, or it cannot be read as the definition says.
+        OptionError: There is not exactly one source.
+        AnalysisError: It cannot be read as the definition says.
     """
-    if (exposures is None) != (outcomes is None):
-        raise AnalysisError("Exposures and outcomes belong together: give both tables.")
-    if identities is not None and exposures is None:
-        raise AnalysisError("Identities belong to tables of exposures and outcomes.")
-    if sum(source is not None for source in (data, exposures, log, saved)) != 1:
-        raise AnalysisError(
-            "Give one source: a table with one row per unit, tables of exposures and outcomes, the server's log, or a saved result."
-        )
+    check_sources(
+        data=data, exposures=exposures, outcomes=outcomes, identities=identities, log=log, saved=saved
+    )
+    if all(source is None for source in (data, exposures, log, saved)):
+        raise OptionError(_ONE_SOURCE)
     if saved is not None:
         return reanalyze(definition, saved, today=today)
     if data is not None:

@@ -182,7 +182,7 @@ def correct(
         one = comparisons[i]
         adjusted = _at_level(one, fixed[place])
         deciding = replace(
-            _by_method(definition, one, decisive[place].level), p_value=decisive[place].p_value
+            _by_method(definition, one, decisive[place].alpha), p_value=decisive[place].p_value
         )
         corrected[i] = replace(one, adjusted=adjusted, decisive=deciding, correction=label)
     return corrected
@@ -195,7 +195,7 @@ def _p(interval: Interval | None) -> float | None:
 def _at_level(one: MetricComparison, adjusted: Adjusted) -> Interval | None:
     if one.arms is None or one.fixed is None or one.fixed.p_value is None:
         return one.fixed
-    at_level = one.arms.fixed(adjusted.level, Alternative(one.metric.alternative))
+    at_level = one.arms.fixed(adjusted.alpha, Alternative(one.metric.alternative))
     return replace(at_level, p_value=adjusted.p_value)
 
 

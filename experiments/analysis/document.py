@@ -140,7 +140,7 @@ def comparison_json(definition: ExperimentDefinition, one: MetricComparison) -> 
         fields |= _interval(interval, prefix, reasons, one.refusal)
     parts = {
         "group_sequential": _look(one),
-        "non_inferiority": None if one.margin is None else finite(asdict(one.margin)),
+        "non_inferiority": None if one.margin is None else finite(_with_level(asdict(one.margin))),
         "posterior": _posterior(definition, one),
     }
     reasons |= {name: one.refusal or _no_part(definition, one, name) for name in parts if parts[name] is None}
@@ -213,9 +213,14 @@ def _posterior(definition: ExperimentDefinition, one: MetricComparison) -> dict[
     return {
         "prior_mean": prior.prior_mean,
         "prior_sd": prior.prior_sd,
-        **asdict(one.posterior),
+        **_with_level(asdict(one.posterior)),
         "peeking": peeking_error_rate(),
     }
+
+
+def _with_level(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields with alpha under its key in saved documents."""
+    return {"level" if name == "alpha" else name: value for name, value in fields.items()}
 
 
 def decision_json(decision: ExperimentDecision) -> dict[str, Any]:

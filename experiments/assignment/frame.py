@@ -45,18 +45,6 @@ def assign_frame(
     return answers.picked(pl.when(units.is_not_null()).then(decision))
 
 
-def uniform_slice(plan: Plan, experiment_id: str, units: pl.Expr) -> pl.Expr:
-    """Return whether each unit is in the slice of a bandit that is always spread evenly; false without a bandit.
-
-    Raises:
-        UnknownExperimentError: The plan has no such experiment.
-    """
-    experiment = plan.experiment(experiment_id)
-    if experiment.uniform is None:
-        return pl.lit(value=False)
-    return _inside(experiment.uniform, units)
-
-
 class _Answers:
     """The different answers of an experiment; an expression picks one by its position."""
 

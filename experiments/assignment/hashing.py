@@ -19,7 +19,8 @@ from enum import StrEnum
 
 import xxhash
 
-PARTS_PER_MILLION = 1_000_000
+from experiments.definition.fields import PARTS_PER_MILLION
+
 POINTS = 1 << 64
 _SCHEME = "troth-1"
 
@@ -67,20 +68,3 @@ def lowest_point(ppm: int) -> int:
     ``lowest_point(a) <= point < lowest_point(b)`` says the same as ``a <= bucket(point) < b`` without a product.
     """
     return -(-ppm * POINTS // PARTS_PER_MILLION)
-
-
-def share_bounds(weights: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the upper bounds, in parts per million, of adjacent ranges with the given relative weights.
-
-    The first range starts at 0, the last ends at 1_000_000; inner bounds are rounded down.
-
-    Args:
-        weights: Whole numbers, in the order of the variants, at least one above 0; 0 makes an empty range.
-    """
-    total = sum(weights)
-    bounds: list[int] = []
-    running = 0
-    for weight in weights:
-        running += weight
-        bounds.append(running * PARTS_PER_MILLION // total)
-    return tuple(bounds)

@@ -15,13 +15,12 @@ from types import MappingProxyType
 from typing import Any
 
 from experiments.assignment.hashing import (
-    PARTS_PER_MILLION,
     Purpose,
     lowest_point,
     point_prefix,
-    share_bounds,
 )
 from experiments.definition import ExperimentDefinition, LayerSlots, State
+from experiments.definition.fields import PARTS_PER_MILLION, share_bounds
 from experiments.errors import DefinitionError, DomainError, Problem
 from experiments.rules import AttributeType, Rule, RuleError, compile_rule
 

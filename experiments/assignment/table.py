@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from experiments.assignment.frame import assign_frame
-from experiments.assignment.plan import AssignmentReason, Plan
+from experiments.assignment.plan import AssignmentReason, Plan, compile_plan
+from experiments.definition import ExperimentDefinition, State
 from experiments.errors import AnalysisError, DomainError
 
 _FORMATS = (".parquet", ".csv")
@@ -66,6 +67,44 @@ class AssignedUnits:
         if self.without_id:
             others.append(f"{self.without_id:,} rows without an id")
         return "; ".join([f"{self.units:,} units: {variants}", *others])
+
+
+def assign_units(
+    experiment: ExperimentDefinition,
+    units: Path | pl.LazyFrame,
+    *,
+    unit_column: str = "",
+    earlier_column: str = "",
+    preview: bool = False,
+) -> pl.LazyFrame:
+    """Return the assignments of all units of a table; the same variants as the server answers.
+
+    Args:
+        experiment: The experiment.
+        units: One row per unit: a frame, or a ``.parquet`` or ``.csv`` file.
+        unit_column: The column of ids; as in the definition if empty, else ``member_id``.
+        earlier_column: The column of variants that the units had before, for a sticky experiment.
+        preview: Assign although the experiment does not run, as if it did.
+
+    Returns:
+        What ``assign_table`` gives.
+
+    Raises:
+        NotRunningError: The experiment does not run.
+        AnalysisError: The table cannot be read, or a column is missing or of a type that does not fit.
+    """
+    if preview:
+        experiment = experiment.model_copy(update={"state": State.RUNNING})
+    if experiment.state is not State.RUNNING:
+        raise NotRunningError(
+            f"The experiment {experiment.experiment_id} is not running but {experiment.state}, so it assigns nobody except as a"
+            " preview.",
+            experiment_id=experiment.experiment_id,
+        )
+    column = unit_column or experiment.unit_column or "member_id"
+    plan = compile_plan([experiment], experiment.programme)
+    table = units if isinstance(units, pl.LazyFrame) else open_units(units, column, experiment.attributes)
+    return assign_table(plan, experiment.experiment_id, table, column, earlier_column)
 
 
 def open_units(path: Path, unit_column: str, attributes: Mapping[str, str]) -> pl.LazyFrame:

@@ -1,7 +1,12 @@
 """Experiment definitions: the model, its rules, its life, and how they are read from YAML."""
 
 from experiments.definition.lifecycle import change_problems, check_changes, transition_problem
-from experiments.definition.loading import load_experiments, parse_experiment, together_problems
+from experiments.definition.loading import (
+    load_experiment,
+    load_experiments,
+    parse_experiment,
+    together_problems,
+)
 from experiments.definition.metric import (
     Covariate,
     Direction,
@@ -54,6 +59,7 @@ __all__ = [
     "Winsorize",
     "change_problems",
     "check_changes",
+    "load_experiment",
     "load_experiments",
     "parse_experiment",
     "together_problems",

@@ -6,12 +6,12 @@ from datetime import date
 from itertools import product
 from typing import Any
 
-from experiments.assignment.hashing import share_bounds
+from experiments.definition.fields import share_bounds
 from experiments.definition.metric import metric_problems
 from experiments.definition.settings import slot_ranges
 from experiments.errors import Problem
 
-_MOST_CELLS = 64
+_MAX_CELLS = 64
 _RUNNING_NEEDS = {
     "hypothesis": "is missing; a running experiment says what is believed and why",
     "owner": "is missing; a running experiment names whom to ask",
@@ -81,8 +81,8 @@ def _factor_problems(
     if len(factors) == 1:
         yield Problem("factors", "one factor alone is no factorial design; write its levels as variants")
     cells = {".".join(cell) for cell in product(*levels)}
-    if len(cells) > _MOST_CELLS:
-        yield Problem("factors", f"make {len(cells)} cells; at most {_MOST_CELLS} can be told apart")
+    if len(cells) > _MAX_CELLS:
+        yield Problem("factors", f"make {len(cells)} cells; at most {_MAX_CELLS} can be told apart")
     elif {variant.get("variant_id") for _, variant in variants} != cells:
         yield Problem("variants", "must be left out, or be exactly the cells of the factors")
     allocation = data.get("allocation")

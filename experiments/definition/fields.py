@@ -1,11 +1,11 @@
-"""The types of names and texts in definitions, and what their patterns ask for in words.
-
-What all parts of a definition have in common.
-"""
+"""What all parts of a definition share: types of names and texts, their patterns in words, and shares of members."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+
+PARTS_PER_MILLION = 1_000_000
+"""Shares of members are whole parts per million."""
 
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 LABEL_PATTERN = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,126}[^\s\x00-\x1f\x7f])?$"
@@ -15,7 +15,7 @@ Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
 Label = Annotated[str, Field(pattern=LABEL_PATTERN)]
 """A name as other systems write it, for example the value of a table's variant column."""
 Text = Annotated[str, Field(min_length=1)]
-Ppm = Annotated[int, Field(ge=0, le=1_000_000)]
+Ppm = Annotated[int, Field(ge=0, le=PARTS_PER_MILLION)]
 """A share in parts per million."""
 
 PATTERN_WORDS = {
@@ -32,3 +32,20 @@ class DefinitionPart(BaseModel):
 
     # Strict, so that no text becomes a number; enumerations and tuples alone accept what YAML has for them.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def share_bounds(weights: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the upper bounds, in parts per million, of adjacent ranges with the given relative weights.
+
+    The first range starts at 0, the last ends at 1_000_000; inner bounds are rounded down.
+
+    Args:
+        weights: Whole numbers, in the order of the variants, at least one above 0; 0 makes an empty range.
+    """
+    total = sum(weights)
+    bounds: list[int] = []
+    running = 0
+    for weight in weights:
+        running += weight
+        bounds.append(running * PARTS_PER_MILLION // total)
+    return tuple(bounds)

@@ -11,7 +11,7 @@ from experiments.definition.fields import PATTERN_WORDS
 from experiments.definition.model import ExperimentDefinition, State
 from experiments.definition.shorthand import written_out
 from experiments.definition.yaml_documents import definition_files, problems_of, read_document
-from experiments.errors import DefinitionError, Problem
+from experiments.errors import DefinitionError, OptionError, Problem
 
 
 def load_experiments(path: Path) -> tuple[ExperimentDefinition, ...]:
@@ -44,6 +44,19 @@ def load_experiments(path: Path) -> tuple[ExperimentDefinition, ...]:
     if problems:
         raise DefinitionError(str(path), problems)
     return tuple(experiment for _, experiment in found)
+
+
+def load_experiment(path: Path) -> ExperimentDefinition:
+    """Read the only experiment of a file.
+
+    Raises:
+        DefinitionError: Anything is wrong with it.
+        OptionError: The file has several experiments, or a folder has none.
+    """
+    found = load_experiments(path)
+    if len(found) != 1:
+        raise OptionError(f"{path} holds {len(found)} experiments; name a file with one.")
+    return found[0]
 
 
 def parse_experiment(mapping: Mapping[str, Any], source: str) -> ExperimentDefinition:

@@ -1,8 +1,10 @@
 """What was promised of a policy, and what an experiment measured of it later."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from scipy.special import ndtr
 
@@ -61,7 +63,7 @@ class Kept:
     Attributes:
         promised: The predicted difference.
         measured: The measured one.
-        z: Measured minus promised, over the standard error of that.
+        z: MeasuredValue minus promised, over the standard error of that.
         p_value: Chance of a distance that large if both are right.
         sentence: The same in words.
     """
@@ -111,3 +113,37 @@ def compare(promise: Promise, measured: MeasuredValue, *, level: float = 0.05) -
         f" ± {measured.standard_error:.2g} ({measured.what}): they {agrees} (z {z:+.2f})."
     )
     return Kept(promise.difference, measured.difference, z, p, sentence)
+
+
+def measured_in(
+    document: Mapping[str, Any], source: str, metric: str = "", variant: str = ""
+) -> MeasuredValue:
+    """Return what the saved result of an experiment measured.
+
+    Args:
+        document: What ``ExperimentResult.to_json`` gave.
+        source: Where it is from, for errors.
+        metric: The metric; the first if empty.
+        variant: The variant; the first that is compared if empty.
+
+    Raises:
+        AnalysisError: It has no such result, or that has no estimate.
+    """
+    rows = [row for row in document.get("results", []) if isinstance(row, dict)]
+    chosen = [
+        row
+        for row in rows
+        if (not metric or row.get("metric_id") == metric)
+        and (not variant or row.get("variant_id") == variant)
+    ]
+    if not chosen:
+        listed = ", ".join(f"{row.get('metric_id')} of {row.get('variant_id')}" for row in rows) or "none"
+        raise AnalysisError(f"{source} has no such result; it has {listed}.", path=source)
+    row = chosen[0]
+    if row.get("estimate") is None or row.get("standard_error") is None:
+        raise AnalysisError(
+            f"{source} has no estimate of {row.get('metric_id')} with its error.", path=source
+        )
+    return MeasuredValue(
+        float(row["estimate"]), float(row["standard_error"]), f"{row['metric_id']} of {row['variant_id']}"
+    )

@@ -192,7 +192,7 @@ def _margin(one: MetricComparison) -> Iterator[str]:
         kind = "relative" if found.relative else "absolute"
         yield (
             f"Non-inferiority at {_number(found.limit)} ({kind}): bound {_number(found.bound)} with"
-            f" {100 * (1 - found.level):.4g} %, one-sided p {_number(found.p_value)}"
+            f" {100 * (1 - found.alpha):.4g} %, one-sided p {_number(found.p_value)}"
         )
 
 
@@ -204,7 +204,7 @@ def _posterior(result: ExperimentResult, one: MetricComparison) -> Iterator[str]
     warning = "" if rate is None else f". Read at every look it misleads. {rate.words()}"
     yield (
         f"Posterior of the relative effect, prior normal({prior.prior_mean:g}, {prior.prior_sd:g}): mean"
-        f" {_number(found.mean)}, {100 * (1 - found.level):.4g} % between {_number(found.ci_lower)} and"
+        f" {_number(found.mean)}, {100 * (1 - found.alpha):.4g} % between {_number(found.ci_lower)} and"
         f" {_number(found.ci_upper)}, chance to be above the control {_number(found.probability_positive)}{warning}".removesuffix(
             "."
         )

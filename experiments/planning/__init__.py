@@ -1,6 +1,22 @@
 """Before an experiment starts: how many units it needs, and what it can find."""
 
 from experiments.planning.history import PastUnits, read_history
-from experiments.planning.power import MethodPower, PowerReport, plan_experiment, plan_methods
+from experiments.planning.power import (
+    MethodPower,
+    PowerReport,
+    plan_experiment,
+    plan_methods,
+    relative_size,
+    target_effect,
+)
 
-__all__ = ["MethodPower", "PastUnits", "PowerReport", "plan_experiment", "plan_methods", "read_history"]
+__all__ = [
+    "MethodPower",
+    "PastUnits",
+    "PowerReport",
+    "plan_experiment",
+    "plan_methods",
+    "read_history",
+    "relative_size",
+    "target_effect",
+]

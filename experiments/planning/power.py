@@ -7,7 +7,7 @@ import polars as pl
 
 from experiments.definition import Correction, Direction, ExperimentDefinition, Metric, MetricRole
 from experiments.display import Displayed
-from experiments.errors import AnalysisError
+from experiments.errors import AnalysisError, OptionError
 from experiments.planning.history import read_history
 from experiments.stats import Alternative, NonInferiorityMargin, Spending
 from experiments.stats.power import (
@@ -20,6 +20,7 @@ from experiments.stats.power import (
     baseline_of,
     expected_days,
     minimal_detectable_effect,
+    parse_effect,
     required_units,
 )
 
@@ -162,13 +163,14 @@ def plan_experiment(
         One plan for each method.
 
     Raises:
-        AnalysisError: There is not exactly one of table and moments, no such metric, or no effect to plan for.
+        OptionError: There is not exactly one of table and moments, or no such metric.
+        AnalysisError: There is no effect to plan for, or the table cannot be read.
     """
     if (table is None) == (moments is None):
-        raise AnalysisError("Give a table of the past, or the metric's mean and standard deviation.")
+        raise OptionError("Give a table of the past, or the metric's mean and standard deviation.")
     known = {metric.metric_id: metric for metric in definition.metrics}
     if metric_id and metric_id not in known:
-        raise AnalysisError(f"There is no metric {metric_id!r}; there are {', '.join(known)}.")
+        raise OptionError(f"There is no metric {metric_id!r}; there are {', '.join(known)}.")
     metric = known[metric_id] if metric_id else definition.primary_metric
     if moments is not None:
         baseline = Baseline(moments[0], moments[1] ** 2, units_per_day)
@@ -178,6 +180,44 @@ def plan_experiment(
         daily = history.units_per_day if units_per_day is None else units_per_day
         baseline = baseline_of(history.moments(metric), history.shape(metric), daily)
     return plan_methods(definition, metric, baseline, effect)
+
+
+def target_effect(effect: str | float | None, relative: float | None = None) -> TargetEffect | None:
+    """Return the effect that options name; ``None`` without one.
+
+    Args:
+        effect: A text such as ``5%`` or ``0.5``, or a number in the metric's unit; empty for none.
+        relative: In its place: an effect relative to the control's figure, 0.05 for 5 %.
+
+    Raises:
+        OptionError: Both are given, or the text names no effect.
+    """
+    named = effect is not None and effect != ""
+    if named and relative is not None:
+        raise OptionError("Give either an effect or a relative one.", "--effect")
+    if relative is not None:
+        return TargetEffect(relative, relative=True)
+    if not named:
+        return None
+    if not isinstance(effect, str):
+        return TargetEffect(float(effect or 0.0))
+    try:
+        return parse_effect(effect)
+    except ValueError as error:
+        raise OptionError(f"{error}.", "--effect") from None
+
+
+def relative_size(effect: str | float | None) -> float:
+    """Return a relative effect, which ``5%``, ``0.05`` and 0.05 name alike; 0 without one.
+
+    Raises:
+        OptionError: The text names no effect, or all of the control's figure would go.
+    """
+    target = target_effect(effect)
+    size = 0.0 if target is None else target.size
+    if not size > -1:
+        raise OptionError(f"A relative effect must be above -100 %; it is {effect!r}.", "--effect")
+    return size
 
 
 def _plan(definition: ExperimentDefinition, metric: Metric, method: PowerMethod) -> PowerPlan:

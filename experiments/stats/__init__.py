@@ -14,9 +14,8 @@ from experiments.stats.confidence_sequence import (
     DEFAULT_TUNING_UNITS,
     confidence_sequence,
     sequence_boundary,
-    width_ratio,
 )
-from experiments.stats.corrections import Adjusted, benjamini_hochberg, holm, uncorrected
+from experiments.stats.corrections import Adjusted, benjamini_hochberg, holm
 from experiments.stats.factorial import Cells, Contrast, adjusted_cells, contrast, interaction, main_effect
 from experiments.stats.figure import (
     ArmEstimate,
@@ -141,9 +140,7 @@ __all__ = [
     "spending_bounds",
     "spent_share",
     "thompson_shares",
-    "uncorrected",
     "weighted_mean",
     "weighted_quantile",
     "weighted_ratio",
-    "width_ratio",
 ]

@@ -7,7 +7,7 @@ from scipy.special import ndtr, ndtri
 
 from experiments.errors import AnalysisError
 from experiments.stats.figure import PairEstimate
-from experiments.stats.interval import NOTHING_VARIES, Alternative, check_level, relative_estimate
+from experiments.stats.interval import NOTHING_VARIES, Alternative, check_alpha, relative_estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Posterior:
         ci_upper: Upper end.
         probability_positive: That the treatment is above the control. Looked at every day it says little: with a flat
             prior it passes 95 % or falls below 5 % at some time in most experiments without any effect.
-        level: One minus the interval's probability.
+        alpha: One minus the probability of the interval.
     """
 
     mean: float
@@ -45,7 +45,7 @@ class Posterior:
     ci_lower: float
     ci_upper: float
     probability_positive: float
-    level: float
+    alpha: float
 
 
 def posterior(pair: PairEstimate, prior: NormalPrior = FLAT, alpha: float = 0.05) -> Posterior:
@@ -65,7 +65,7 @@ def posterior(pair: PairEstimate, prior: NormalPrior = FLAT, alpha: float = 0.05
         AnalysisError: There is no variance, or the control's figure is not clearly above zero.
         ValueError: The prior's mean is not finite, its deviation not positive, or alpha out of range.
     """
-    check_level(alpha, Alternative.TWO_SIDED)
+    check_alpha(alpha, Alternative.TWO_SIDED)
     if not (math.isfinite(prior.mean) and prior.sd > 0):
         raise ValueError(
             f"the prior is {prior.mean:g} with deviation {prior.sd:g}; it needs a finite mean and a positive deviation"
@@ -91,5 +91,5 @@ def posterior(pair: PairEstimate, prior: NormalPrior = FLAT, alpha: float = 0.05
         ci_lower=mean - half,
         ci_upper=mean + half,
         probability_positive=float(ndtr(mean / sd)),
-        level=alpha,
+        alpha=alpha,
     )

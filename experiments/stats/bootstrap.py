@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from experiments.errors import AnalysisError
 from experiments.stats.figure import ArmEstimate
-from experiments.stats.interval import NOTHING_VARIES, Alternative, Interval, check_level, no_interval
+from experiments.stats.interval import NOTHING_VARIES, Alternative, Interval, check_alpha, no_interval
 
 Array = NDArray[np.float64]
 Statistic = Callable[[Array, Array], Array]
@@ -27,7 +27,7 @@ DEFAULT_REPLICATES = 1_999
 """With these, two-sided p-values come in steps of 0.001."""
 _FEWEST_UNITS = 30
 # Weights held at once: 16 MiB as float64.
-_WEIGHTS_AT_ONCE = 2_000_000
+WEIGHTS_AT_ONCE = 2_000_000
 # The Poisson distribution in steps of 2**-16, so that a weight is looked up by 16 random bits instead of computed.
 # Its mean is 1 and its variance 0.99997.
 _STEPS = 1 << 16
@@ -105,7 +105,7 @@ def resample(
         raise AnalysisError("there are values that are no finite numbers")
     table = table[:, np.argsort(table[0], kind="stable")]
     random = np.random.default_rng(seed)
-    at_once = max(1, _WEIGHTS_AT_ONCE // units)
+    at_once = max(1, WEIGHTS_AT_ONCE // units)
     figures = np.empty(count)
     with np.errstate(all="ignore"):
         figure = float(statistic(table, np.ones((1, units)))[0])
@@ -146,7 +146,7 @@ def bootstrap_interval(
         AnalysisError: There are too few replicates for this alpha.
         ValueError: The arms have different numbers of replicates, or alpha is out of range.
     """
-    check_level(alpha, alternative)
+    check_alpha(alpha, alternative)
     base, other = control.replicates, treatment.replicates
     if len(base) != len(other):
         raise ValueError(f"{len(base)} and {len(other)} replicates; the arms need equally many")

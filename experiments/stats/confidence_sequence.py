@@ -7,14 +7,12 @@ of rho. The chance that the interval ever excludes the truth, at any of infinite
 
 import math
 
-from scipy.special import ndtri
-
 from experiments.stats.figure import PairEstimate
 from experiments.stats.interval import (
     NOTHING_VARIES,
     Alternative,
     Interval,
-    check_level,
+    check_alpha,
     interval_around,
     no_interval,
 )
@@ -44,12 +42,12 @@ def confidence_sequence(
         planned_units: Units of both arms at which the interval shall be narrowest. It must not depend on the data.
         alternative: Which effects are looked for.
         tuned_at: The alpha that the sequence's shape is chosen for; ``alpha`` unless given. Intervals at several
-            levels (corrections) have one p-value only if they share it.
+            alphas (corrections) have one p-value only if they share it.
 
     Raises:
         ValueError: Alpha or planned units are out of range.
     """
-    check_level(alpha, alternative)
+    check_alpha(alpha, alternative)
     if pair.variance == 0:
         return no_interval(alpha, NOTHING_VARIES)
     fewest = min(pair.control_units, pair.treatment_units)
@@ -62,7 +60,7 @@ def confidence_sequence(
     mixing = _mixing(pair.units, planned_units, alpha if tuned_at is None else tuned_at, alternative)
     return interval_around(
         pair,
-        level=alpha,
+        alpha=alpha,
         quantile=widening * _boundary(mixing, alpha, alternative),
         p_value=_p_value(pair.estimate / pair.standard_error / widening, mixing, alternative),
         alternative=alternative,
@@ -82,14 +80,9 @@ def sequence_boundary(
     Raises:
         ValueError: Alpha or planned units are out of range.
     """
-    check_level(alpha, alternative)
+    check_alpha(alpha, alternative)
     mixing = _mixing(units, planned_units, alpha if tuned_at is None else tuned_at, alternative)
     return _boundary(mixing, alpha, alternative)
-
-
-def width_ratio(units: int, planned_units: int | None, alpha: float) -> float:
-    """Return how much wider the two-sided always-valid interval is than the fixed one of as many units."""
-    return sequence_boundary(units, planned_units, alpha) / -float(ndtri(alpha / 2))
 
 
 def _mixing(units: int, planned_units: int | None, alpha: float, alternative: Alternative) -> float:
@@ -97,7 +90,7 @@ def _mixing(units: int, planned_units: int | None, alpha: float, alternative: Al
     planned = DEFAULT_TUNING_UNITS if planned_units is None else planned_units
     if planned <= 0:
         raise ValueError(f"planned_units is {planned}; it must be positive")
-    # One-sided sequences are tuned at twice alpha: their end is that of a two-sided one at that level.
+    # One-sided sequences are tuned at twice alpha: their end is that of a two-sided one at that alpha.
     surprise = -2 * math.log(alpha * (3 - alternative.sides))
     return units / planned * (surprise + math.log1p(surprise))
 

@@ -1,4 +1,4 @@
-"""Several comparisons at once: adjusted p-values, and the level of the interval that goes with each."""
+"""Several comparisons at once: adjusted p-values, and the alpha of the interval that goes with each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,27 +11,27 @@ class Adjusted:
     """One of several p-values, adjusted.
 
     Attributes:
-        p_value: Adjusted, in [0, 1]; none where there was none.
-        level: The alpha at which its interval is to be taken: the interval excludes the null exactly if the
-            adjusted p-value is below the alpha of all together.
+        p_value: Adjusted, in [0, 1]; None where there was none.
+        alpha: At which its interval is to be taken: the interval excludes the null exactly if the adjusted p-value is
+            below the alpha of the whole family.
     """
 
     p_value: float | None
-    level: float
+    alpha: float
 
 
 def holm(p_values: Sequence[float | None], alpha: float) -> list[Adjusted]:
     """Adjust so that the chance of any false finding is at most alpha.
 
     Holm (1979, https://www.jstor.org/stable/4615733). The interval of the k-th smallest of m p-values, if found, is
-    taken at ``alpha / (m - k + 1)``; those of all others at the level of the first that is not found.
+    taken at ``alpha / (m - k + 1)``; those of all others at the alpha of the first that is not found.
 
     Args:
-        p_values: In any order; none where a comparison has none, which then does not count.
+        p_values: In any order; None where a comparison has no p-value, which then does not count.
         alpha: Accepted error, in (0, 1).
 
     Returns:
-        One for each p-value, in their order.
+        One per p-value, in their order.
 
     Raises:
         ValueError: A p-value is not in [0, 1].
@@ -40,10 +40,10 @@ def holm(p_values: Sequence[float | None], alpha: float) -> list[Adjusted]:
     steps = len(values) - np.arange(len(values))
     adjusted = np.minimum(1, np.maximum.accumulate(values * steps))
     found = int((adjusted < alpha).sum())
-    levels = (
+    alphas = (
         alpha / steps[np.minimum(np.arange(len(values)), found)] if found < len(values) else alpha / steps
     )
-    return _in_order(p_values, order, adjusted, levels, alpha)
+    return _in_order(p_values, order, adjusted, alphas, alpha)
 
 
 def benjamini_hochberg(p_values: Sequence[float | None], alpha: float) -> list[Adjusted]:
@@ -54,11 +54,11 @@ def benjamini_hochberg(p_values: Sequence[float | None], alpha: float) -> list[A
     (Benjamini and Yekutieli 2005, https://doi.org/10.1198/016214504000001907); the others at ``alpha (k + 1) / m``.
 
     Args:
-        p_values: In any order; none where a comparison has none, which then does not count.
+        p_values: In any order; None where a comparison has no p-value, which then does not count.
         alpha: Accepted share, in (0, 1).
 
     Returns:
-        One for each p-value, in their order.
+        One per p-value, in their order.
 
     Raises:
         ValueError: A p-value is not in [0, 1].
@@ -68,18 +68,8 @@ def benjamini_hochberg(p_values: Sequence[float | None], alpha: float) -> list[A
     ranks = np.arange(1, count + 1)
     adjusted = np.minimum.accumulate((values * count / ranks)[::-1])[::-1]
     found = int((adjusted < alpha).sum())
-    levels = alpha * np.where(ranks <= found, found, found + 1) / max(count, 1)
-    return _in_order(p_values, order, adjusted, levels, alpha)
-
-
-def uncorrected(p_values: Sequence[float | None], alpha: float) -> list[Adjusted]:
-    """Return the p-values as they are, each at the full alpha.
-
-    Raises:
-        ValueError: A p-value is not in [0, 1].
-    """
-    _sorted(p_values)
-    return [Adjusted(p_value, alpha) for p_value in p_values]
+    alphas = alpha * np.where(ranks <= found, found, found + 1) / max(count, 1)
+    return _in_order(p_values, order, adjusted, alphas, alpha)
 
 
 def _sorted(p_values: Sequence[float | None]) -> tuple[np.ndarray, np.ndarray]:
@@ -96,10 +86,10 @@ def _in_order(
     p_values: Sequence[float | None],
     order: np.ndarray,
     adjusted: np.ndarray,
-    levels: np.ndarray,
+    alphas: np.ndarray,
     alpha: float,
 ) -> list[Adjusted]:
     results = [Adjusted(None, alpha)] * len(p_values)
-    for position, p_value, level in zip(order.tolist(), adjusted.tolist(), levels.tolist(), strict=True):
-        results[position] = Adjusted(p_value, level)
+    for position, p_value, own_alpha in zip(order.tolist(), adjusted.tolist(), alphas.tolist(), strict=True):
+        results[position] = Adjusted(p_value, own_alpha)
     return results

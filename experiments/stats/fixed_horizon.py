@@ -7,7 +7,7 @@ from experiments.stats.interval import (
     NOTHING_VARIES,
     Alternative,
     Interval,
-    check_level,
+    check_alpha,
     interval_around,
     no_interval,
 )
@@ -26,7 +26,7 @@ def fixed_effect(
     Raises:
         ValueError: Alpha is out of range.
     """
-    check_level(alpha, alternative)
+    check_alpha(alpha, alternative)
     freedom = pair.degrees_of_freedom
     if freedom is None:
         return no_interval(alpha, NOTHING_VARIES)
@@ -39,7 +39,7 @@ def fixed_effect(
     }
     return interval_around(
         pair,
-        level=alpha,
+        alpha=alpha,
         quantile=-float(stdtrit(freedom, alpha / alternative.sides)),
         p_value=tail[alternative],
         alternative=alternative,

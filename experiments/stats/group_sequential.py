@@ -28,7 +28,7 @@ from experiments.stats.interval import (
     NOTHING_VARIES,
     Alternative,
     Interval,
-    check_level,
+    check_alpha,
     interval_around,
     no_interval,
 )
@@ -314,7 +314,7 @@ def group_sequential_interval(
     Raises:
         ValueError: Alpha is out of range.
     """
-    check_level(alpha, alternative)
+    check_alpha(alpha, alternative)
     today = pair.units / plan.planned_units
     known = plan.looks if past_looks is None else sorted(set(past_looks))
     before: list[float] = []
@@ -371,7 +371,7 @@ def _within(
     statistic = pair.estimate / pair.standard_error
     interval = interval_around(
         pair,
-        level=alpha,
+        alpha=alpha,
         quantile=quantile,
         p_value=_p_value(statistic, freedom, alpha, look, excluded_beyond=quantile) if with_p_value else 1.0,
         alternative=look[2],
@@ -400,7 +400,7 @@ def _p_value(
 ) -> float:
     """Return the smallest alpha whose interval at this look excludes zero; 1 if there is none.
 
-    The search starts at the level in use and goes to the side on which its interval says the p-value lies.
+    The search starts at the alpha in use and goes to the side on which its interval says the p-value lies.
     """
     alternative = look[2]
     reached = {
@@ -414,11 +414,11 @@ def _p_value(
         return 0.0 if excluded else 1.0
     largest = _LARGEST_SOLVED if alternative is Alternative.TWO_SIDED else 0.5
 
-    def excess(level: float) -> float:
-        return _bound(level, *look) - deviate
+    def excess(tried: float) -> float:
+        return _bound(tried, *look) - deviate
 
-    def on_scale(level: float) -> float:
-        return float(ndtri(level / alternative.sides))
+    def on_scale(tried: float) -> float:
+        return float(ndtri(tried / alternative.sides))
 
     start, first = on_scale(alpha), excess(alpha)
     far = min(_SMALLEST_SOLVED, alpha / 10) if excluded else max(largest, alpha)
@@ -426,14 +426,14 @@ def _p_value(
     root = _root(
         lambda scaled: excess(alternative.sides * float(ndtr(scaled))), (start, first), guess, on_scale(far)
     )
-    level = alternative.sides * float(ndtr(root))
+    smallest = alternative.sides * float(ndtr(root))
     if excluded and root <= on_scale(far):
         # Smaller than what is worth solving for.
-        level *= float(ndtr(-deviate)) / float(ndtr(-deviate - excess(far)))
+        smallest *= float(ndtr(-deviate)) / float(ndtr(-deviate - excess(far)))
     if not excluded and root >= on_scale(far):
         return 1.0
-    # Rounding must not carry the p-value across the level in use.
-    return min(level, alpha * (1 - 1e-12)) if excluded else max(level, alpha)
+    # Rounding must not carry the p-value across the alpha in use.
+    return min(smallest, alpha * (1 - 1e-12)) if excluded else max(smallest, alpha)
 
 
 def _root(

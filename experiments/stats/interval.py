@@ -119,16 +119,16 @@ class Interval:
         return above or below
 
 
-def no_interval(level: float, reason: str) -> Interval:
+def no_interval(alpha: float, reason: str) -> Interval:
     """Return an interval without figures, all for the same reason."""
     missing = ("ci_lower", "ci_upper", "relative_ci_lower", "relative_ci_upper", "p_value")
-    return Interval(level, reasons=dict.fromkeys(missing, reason))
+    return Interval(alpha, reasons=dict.fromkeys(missing, reason))
 
 
 def interval_around(
     pair: PairEstimate,
     *,
-    level: float,
+    alpha: float,
     quantile: float,
     p_value: float,
     alternative: Alternative,
@@ -138,7 +138,7 @@ def interval_around(
 
     Args:
         pair: The two figures; the estimate's variance must not be zero.
-        level: The error alpha that the quantile stands for.
+        alpha: Accepted error that the quantile stands for.
         quantile: Standard errors from the estimate to an end, positive.
         p_value: Belonging to the quantile.
         alternative: GREATER has a lower end only, LESS an upper end only.
@@ -160,7 +160,7 @@ def interval_around(
             ("ci_lower", "relative_ci_lower"), "one-sided: the test looks for a fall, and has no lower end"
         )
     return Interval(
-        level=level,
+        level=alpha,
         ci_lower=lower,
         ci_upper=upper,
         relative_ci_lower=relative_lower,
@@ -171,7 +171,7 @@ def interval_around(
     )
 
 
-def check_level(alpha: float, alternative: Alternative) -> None:
+def check_alpha(alpha: float, alternative: Alternative) -> None:
     """Make sure that an interval has positive width.
 
     Raises:

@@ -43,16 +43,16 @@ class NonInferiority:
     """What a one-sided test at the margin says.
 
     Attributes:
-        level: Accepted error alpha of the one side.
+        alpha: Accepted error of the one-sided test.
         limit: The effect at the margin: negative where more is better, positive where less is.
         relative: Whether limit and bound are relative effects.
-        bound: The worst effect that is compatible with the data, at confidence 1 - level.
-        p_value: Below the level exactly if the bound is on the good side of the limit.
-        passed: Whether a deterioration by the margin is excluded: the p-value is below the level.
+        bound: The worst effect that is compatible with the data, at confidence 1 - alpha.
+        p_value: Below alpha exactly if the bound is on the good side of the limit.
+        passed: Whether a deterioration by the margin is excluded: the p-value is below alpha.
         reasons: Why figures are missing, by name.
     """
 
-    level: float
+    alpha: float
     limit: float
     relative: bool
     bound: float | None = None

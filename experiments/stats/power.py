@@ -27,7 +27,7 @@ from experiments.errors import AnalysisError
 from experiments.stats.confidence_sequence import FEWEST_UNITS, sequence_boundary
 from experiments.stats.figure import MetricShape, estimate_pair
 from experiments.stats.group_sequential import RESERVE, Spending, crossing_probabilities, spending_bounds
-from experiments.stats.interval import Alternative, check_level
+from experiments.stats.interval import Alternative, check_alpha
 from experiments.stats.moments import Moments
 from experiments.stats.non_inferiority import NonInferiorityMargin
 
@@ -130,7 +130,7 @@ class PowerPlan:
     higher_is_better: bool = True
 
     def __post_init__(self) -> None:
-        check_level(self.alpha, self.direction)
+        check_alpha(self.alpha, self.direction)
         if not 0 < self.power < 1:
             raise ValueError(f"power is {self.power:g}; it must lie between 0 and 1")
         if min(self.control_share, self.treatment_share) <= 0 or self.both_shares > 1 + 1e-9:
@@ -205,7 +205,7 @@ ALWAYS_VALID_LOOKS = 50
 """Looks that power is computed for. At 71 % power, 14 looks have 2 percentage points less, 400 have 2 more."""
 
 _FEWEST_PER_ARM = 2
-_MOST_UNITS = 1e15
+_MAX_UNITS = 1e15
 # Sequences depend on units through their ratio to the tuning; counted in these, ratios need no rounding.
 _GRAINS = 10**9
 
@@ -248,9 +248,9 @@ def required_units(baseline: Baseline, effect: TargetEffect, plan: PowerPlan | N
     distance, variance = _distance(baseline, effect, plan)
     _check_direction(distance, plan)
     lowest = _FEWEST_PER_ARM / min(plan.control_share, plan.treatment_share)
-    level = plan.alpha / plan.comparisons / plan.direction.sides
-    guess = variance * (float(ndtri(plan.power)) - float(ndtri(level))) ** 2 / distance**2
-    if not guess < _MOST_UNITS:
+    tail = plan.alpha / plan.comparisons / plan.direction.sides
+    guess = variance * (float(ndtri(plan.power)) - float(ndtri(tail))) ** 2 / distance**2
+    if not guess < _MAX_UNITS:
         raise AnalysisError(f"an effect of {effect.size:g} is too small to be found with any number of units")
     units = _solve(lambda n: achieved_power(baseline, effect, n, plan), plan.power, lowest, guess)
     return math.ceil(units * (1 - 1e-12))

@@ -187,6 +187,9 @@ def items_response(
         programme: The loyalty programme.
         wanted: The page.
         found: Its items and, if there are more, one of the next page.
+
+    Returns:
+        The filled page.
     """
     new = {Item.OFFER: catalog_pb2.Offer, Item.ACTION: catalog_pb2.Action, Item.SEGMENT: catalog_pb2.Segment}[
         item
@@ -198,7 +201,13 @@ def items_response(
 def changes_response(
     programme: str, wanted: ListPage, found: Sequence[CatalogueChange]
 ) -> pb.ListCatalogueChangesResponse:
-    """Return a page of the audit trail; ``found`` may hold one change of the next page."""
+    """Return a page of the audit trail; ``found`` may hold one change of the next page.
+
+    Args:
+        programme: The loyalty programme.
+        wanted: The page that was asked for.
+        found: The changes, oldest first.
+    """
     entries = [(str(change.position), cast(Message, change_message(change))) for change in found]
     return _page(pb.ListCatalogueChangesResponse(), "changes", programme, wanted, entries)
 
@@ -260,7 +269,14 @@ def _programme(check: Checker, programme: str) -> str:
 def apply_message(
     catalogue: Catalogue, actor: str, *, request_id: str, validate_only: bool
 ) -> pb.ApplyCatalogueRequest:
-    """Return the request of the command line to put a catalogue in force."""
+    """Return the request of the command line to put a catalogue in force.
+
+    Args:
+        catalogue: The catalogue.
+        actor: Who asks.
+        request_id: Key of retries.
+        validate_only: Whether it is only checked.
+    """
     request = pb.ApplyCatalogueRequest(
         programme=catalogue.programme,
         actor=actor,

@@ -59,6 +59,11 @@ def part_fields(check: Checker, path: str, message: Message) -> dict[str, Any]:
     """Return the fields that are set, as a document in the words of a catalogue file.
 
     Values that no document could hold are noted as problems.
+
+    Args:
+        check: Gathers what is wrong.
+        path: The field's path, for problems.
+        message: The message.
     """
     return {
         _MODEL_NAMES.get(field.name, field.name): _value(check, f"{path}.{field.name}", field, value)

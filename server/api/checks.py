@@ -112,14 +112,26 @@ class Checker:
             self.add(path, f"is {value}; must be 0 (the default) or more")
 
     def size(self, path: str, count: int, largest: int) -> None:
-        """Check the length of a list."""
+        """Check the length of a list.
+
+        Args:
+            path: The field's path, for problems.
+            count: How many.
+            largest: How long it may be.
+        """
         if count > largest:
             self.add(
                 path, f"has {count} entries; at most {largest} are taken at once, so send several requests"
             )
 
     def time(self, path: str, message: Message, field: str) -> datetime | None:
-        """Return the time in a field, or none if it is unset or wrong."""
+        """Return the time in a field, or none if it is unset or wrong.
+
+        Args:
+            path: The field's path, for problems.
+            message: The message.
+            field: The field's name.
+        """
         if not message.HasField(field):
             return None
         stamp: Timestamp = getattr(message, field)

@@ -36,6 +36,11 @@ def definition_fields(check: Checker, path: str, message: experiment_pb2.Experim
     """Return the fields that are set as a document in the words of a YAML definition, for ``parse_experiment``.
 
     What only the server sets is left out. Values that no document could hold are noted as problems.
+
+    Args:
+        check: Gathers what is wrong.
+        path: The field's path, for problems.
+        message: The message.
     """
     return {name: value for name, value in _fields(check, path, message).items() if name not in OUTPUT_FIELDS}
 

@@ -202,7 +202,14 @@ def list_response(
 def changes_response(
     programme: str, experiment_id: str, size: int, found: Sequence[ExperimentChange]
 ) -> experiment_service_pb2.ListExperimentChangesResponse:
-    """Return a page of the audit trail; ``found`` may hold one change of the next page."""
+    """Return a page of the audit trail; ``found`` may hold one change of the next page.
+
+    Args:
+        programme: The loyalty programme.
+        experiment_id: The experiment.
+        size: How many changes the page holds at most.
+        found: The changes, oldest first.
+    """
     response = experiment_service_pb2.ListExperimentChangesResponse(
         changes=[_change(change) for change in found[:size]]
     )

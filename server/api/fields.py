@@ -94,7 +94,13 @@ class _NamesPerson(Protocol):
 
 
 def person(check: Checker, prefix: str, message: _NamesPerson) -> Subject:
-    """Return the person that a message names, by her member id, her anonymous id or both."""
+    """Return the person that a message names, by her member id, her anonymous id or both.
+
+    Args:
+        check: Gathers what is wrong.
+        prefix: Path of the message, with its dot.
+        message: The message.
+    """
     member_id, anonymous_id = message.member_id, message.anonymous_id
     if not member_id and not anonymous_id:
         check.add(f"{prefix}member_id", "is required, unless anonymous_id is given")
@@ -106,7 +112,13 @@ def person(check: Checker, prefix: str, message: _NamesPerson) -> Subject:
 def attributes(
     check: Checker, path: str, messages: Mapping[str, assignment_pb2.AttributeValue]
 ) -> Mapping[str, object]:
-    """Return attributes as values of Python, by name."""
+    """Return attributes as values of Python, by name.
+
+    Args:
+        check: Gathers what is wrong.
+        path: The field's path, for problems.
+        messages: Attributes by name.
+    """
     if len(messages) > MOST_ATTRIBUTES:
         check.add(path, f"has {len(messages)} entries; at most {MOST_ATTRIBUTES} are taken")
         return {}

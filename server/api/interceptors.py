@@ -150,13 +150,33 @@ class CallInterceptor(grpc.ServerInterceptor):
 
     @abstractmethod
     def call(self, method: str, behaviour: Behaviour, request: Any, context: grpc.ServicerContext) -> Any:
-        """Run the unary call; ``method`` is its full name."""
+        """Run the unary call; ``method`` is its full name.
+
+        Args:
+            method: Full name of the method.
+            behaviour: Runs the method.
+            request: The message.
+            context: The call.
+
+        Returns:
+            The reply.
+        """
 
     @abstractmethod
     def stream(
         self, method: str, behaviour: Behaviour, requests: Any, context: grpc.ServicerContext
     ) -> Iterator[Any]:
-        """Run the stream, yielding its answers. A method that takes one request gets it as the only part."""
+        """Run the stream, yielding its answers. A method that takes one request gets it as the only part.
+
+        Args:
+            method: Full name of the method.
+            behaviour: Runs the method.
+            requests: The messages.
+            context: The call.
+
+        Returns:
+            The replies.
+        """
 
     def intercept_service(
         self,
@@ -227,7 +247,7 @@ class RequestLogInterceptor(CallInterceptor):
         self._metrics = metrics
 
     def call(self, method: str, behaviour: Behaviour, request: Any, context: grpc.ServicerContext) -> Any:
-        """Run the call and note how it went, whatever it raises."""
+        """Run the call and note how it went, whatever it raises. See ``CallInterceptor.call``."""
         start = time.perf_counter()
         try:
             return behaviour(request, context)
@@ -237,7 +257,7 @@ class RequestLogInterceptor(CallInterceptor):
     def stream(
         self, method: str, behaviour: Behaviour, requests: Any, context: grpc.ServicerContext
     ) -> Iterator[Any]:
-        """Run the stream and note at its end how it went, whatever it raises."""
+        """Run the stream and note at its end how it went, whatever it raises. See ``CallInterceptor.stream``."""
         start = time.perf_counter()
         programmes = [""]
         try:
@@ -290,7 +310,7 @@ class ErrorInterceptor(CallInterceptor):
     """Answers request errors with their status, and anything else with INTERNAL and a fixed sentence."""
 
     def call(self, method: str, behaviour: Behaviour, request: Any, context: grpc.ServicerContext) -> Any:
-        """Run the call and translate what it raises."""
+        """Run the call and translate what it raises. See ``CallInterceptor.call``."""
         try:
             return behaviour(request, context)
         except Exception as error:  # noqa: BLE001 the last border: nothing may leave it untranslated
@@ -299,7 +319,7 @@ class ErrorInterceptor(CallInterceptor):
     def stream(
         self, method: str, behaviour: Behaviour, requests: Any, context: grpc.ServicerContext
     ) -> Iterator[Any]:
-        """Run the stream and translate what it raises."""
+        """Run the stream and translate what it raises. See ``CallInterceptor.stream``."""
         try:
             yield from behaviour(requests, context)
         except Exception as error:  # noqa: BLE001 the last border: nothing may leave it untranslated

@@ -167,7 +167,14 @@ def changes_request(message: member_service_pb2.ListMemberChangesRequest) -> tup
 def changes_response(
     programme: str, member_id: str, size: int, found: Sequence[ProfileChange]
 ) -> member_service_pb2.ListMemberChangesResponse:
-    """Return a page of the audit trail; ``found`` may hold one change of the next page."""
+    """Return a page of the audit trail; ``found`` may hold one change of the next page.
+
+    Args:
+        programme: The loyalty programme.
+        member_id: The member.
+        size: How many changes the page holds at most.
+        found: The changes, oldest first.
+    """
     response = member_service_pb2.ListMemberChangesResponse(
         changes=[_change(change) for change in found[:size]]
     )

@@ -142,7 +142,13 @@ def offer_response(
 
 
 def fill_decision(message: decision_pb2.Decision, decision: Decision, catalogue: Catalogue) -> None:
-    """Fill a message with a decision as logged, and with titles, discounts and creatives of the catalogue."""
+    """Fill a message with a decision as logged, and with titles, discounts and creatives of the catalogue.
+
+    Args:
+        message: The message to fill.
+        decision: The decision.
+        catalogue: The catalogue.
+    """
     message.decision_id = decision.decision_id
     message.programme = decision.programme
     message.member_id = decision.member_id

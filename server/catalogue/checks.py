@@ -87,7 +87,13 @@ def value_problems(catalogue: Catalogue) -> Iterator[Problem]:
 
 
 def without_value(catalogue: Catalogue, arbitration: Arbitration, placement: Placement) -> list[str]:
-    """Return the ids of the candidates that an arbitration could not weigh at a placement for want of a value."""
+    """Return the ids of the candidates that an arbitration could not weigh at a placement for want of a value.
+
+    Args:
+        catalogue: The catalogue.
+        arbitration: The formula.
+        placement: The placement.
+    """
     if "value" not in arbitration.factors or arbitration.default_value is not None:
         return []
     decided: tuple[Candidate, ...] = catalogue.offers if placement.decides == "offers" else catalogue.actions

@@ -112,6 +112,9 @@ def weigh(
         evidence: What is known of responses.
         levers: Whether levers and context weights count; the arm ``no_levers`` leaves them out.
         effects: float64[n], what the action model says of the rows; NaN where it does not know one.
+
+    Returns:
+        The scores and what they are made of.
     """
     table, places = scored.table, scored.places
     terms = _terms(table, arbitration, levers=levers)

@@ -62,6 +62,11 @@ class Explained:
 def explain(snapshot: Snapshot, context: DecisionContext, considered: Considered) -> list[Explained]:
     """Explain every candidate of the catalogue that the placement could decide about.
 
+    Args:
+        snapshot: What it was made with.
+        context: The decision.
+        considered: How the decision came about.
+
     Returns:
         Those chosen by rank, then the others that could be by falling score, then those removed in the order of the gates.
     """

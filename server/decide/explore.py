@@ -113,6 +113,9 @@ def draw(
         chance: How much is left to chance.
         seed: Decides the draw.
         quotas: What limits a slate as a whole.
+
+    Returns:
+        The rows with their propensities.
     """
     places: list[int] = []
     propensities: list[float] = []

@@ -107,7 +107,13 @@ class MemberLimits:
     def closed(
         self, table: CandidateTable, state: MemberState, now: datetime
     ) -> Iterator[tuple[Sequence[int], Gate]]:
-        """Yield the rows that the member's own history closes, each lot with its gate."""
+        """Yield the rows that the member's own history closes, each lot with its gate.
+
+        Args:
+            table: The candidates.
+            state: What the log has of the member.
+            now: When it is decided.
+        """
         if not state.by_candidate:
             return
         micros = to_micros(now)

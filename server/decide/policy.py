@@ -51,7 +51,13 @@ class Policy:
 
 
 def policy_of(catalogue: Catalogue, placement: Placement, assignments: Iterable[Assignment]) -> Policy:
-    """Return the policy of a placement for a member in these variants; the first that names a parameter counts."""
+    """Return the policy of a placement for a member in these variants; the first that names a parameter counts.
+
+    Args:
+        catalogue: The catalogue.
+        placement: The placement.
+        assignments: The member's variants.
+    """
     parameters: dict[str, str] = {}
     for assigned in assignments:
         for name, value in assigned.parameters.items():

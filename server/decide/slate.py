@@ -139,6 +139,14 @@ def in_play(
 
     Which members a new offer is tried on is decided by a hash of member, offer and month, so that it is no part of the chance
     in a decision; their share grows with the evidence, up to all.
+
+    Args:
+        exploration: How new candidates are tried.
+        scored: The rows that can be chosen.
+        left: int64[n], positions among them that are left.
+        evidence: What is known of responses.
+        member_id: The member.
+        time: When it is decided.
     """
     given, _ = evidence_by_row(scored.table, evidence)
     rows = scored.places[left]

@@ -59,6 +59,11 @@ class Assigner:
     def assign(self, snapshot: Snapshot, person: Subject, experiment_ids: Sequence[str]) -> list[Assignment]:
         """Return the person's assignments in the experiments, in their order.
 
+        Args:
+            snapshot: What is in force.
+            person: Who is asked about.
+            experiment_ids: The experiments.
+
         Raises:
             UnknownExperimentError: The plan has no such experiment.
             StoreUnavailableError: The store cannot be read.
@@ -78,6 +83,11 @@ class Assigner:
 
     def assign_placed(self, snapshot: Snapshot, person: Subject, placement_id: str) -> Sequence[Assignment]:
         """Return the person's assignments in the running experiments of a placement, by experiment id.
+
+        Args:
+            snapshot: What is in force.
+            person: Who is asked about.
+            placement_id: The placement.
 
         Raises:
             StoreUnavailableError: The store cannot be read.
@@ -201,6 +211,14 @@ class AssignmentHandler:
 
     def link(self, programme: str, links: Sequence[IdentityLink], timeout: float) -> LinkResult:
         """Keep links; return once they are on disk.
+
+        Args:
+            programme: The loyalty programme.
+            links: Anonymous ids, each with its member.
+            timeout: Seconds that the store may take.
+
+        Returns:
+            How many were new.
 
         Raises:
             ProgrammeNotFoundError: Unknown programme.

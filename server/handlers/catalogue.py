@@ -96,6 +96,12 @@ class CatalogueHandler:
     def listing(self, programme: str, item: Item, after: str, most: int) -> Sequence[CataloguePart]:
         """Return the items whose ids come after one, by id, at most so many.
 
+        Args:
+            programme: The loyalty programme.
+            item: Which kind of item.
+            after: The item before the first.
+            most: How many at most.
+
         Raises:
             ProgrammeNotFoundError: Unknown programme.
         """
@@ -105,6 +111,11 @@ class CatalogueHandler:
 
     def changes(self, programme: str, after: int, most: int) -> Sequence[CatalogueChange]:
         """Return the audit trail after a position, oldest first, at most so many.
+
+        Args:
+            programme: The loyalty programme.
+            after: Changes up to this position are left out.
+            most: How many at most.
 
         Raises:
             ProgrammeNotFoundError: Unknown programme.
@@ -120,6 +131,9 @@ class CatalogueHandler:
             edit: Where the change comes from.
             fields: The catalogue, in the words of a catalogue file.
             timeout: Seconds to wait at most.
+
+        Returns:
+            The change as kept.
 
         Raises:
             InvalidRequestError: The catalogue breaks rules; all problems are named.
@@ -138,7 +152,17 @@ class CatalogueHandler:
         return self._runner.run(edit, changed, timeout)
 
     def upsert(self, edit: Edit, item: Item, fields: Mapping[str, Any], timeout: float) -> CatalogueChange:
-        """Put an item in the place of the one with its id, or at the end. Arguments and errors as in ``apply``."""
+        """Put an item in the place of the one with its id, or at the end. Arguments and errors as in ``apply``.
+
+        Args:
+            edit: What the change is made to, by whom and why.
+            item: Which kind of item.
+            fields: Values by field.
+            timeout: Seconds that the store may take.
+
+        Returns:
+            The change as kept.
+        """
 
         def changed(catalogue: Catalogue) -> Catalogue:
             part = _parsed(item.model, fields, item.noun)
@@ -154,6 +178,15 @@ class CatalogueHandler:
 
     def delete(self, edit: Edit, item: Item, item_id: str, timeout: float) -> CatalogueChange:
         """Take an item out.
+
+        Args:
+            edit: What the change is made to, by whom and why.
+            item: Which kind of item.
+            item_id: The item's id.
+            timeout: Seconds that the store may take.
+
+        Returns:
+            The change as kept.
 
         Raises:
             CatalogueItemNotFoundError: There is none of this id.

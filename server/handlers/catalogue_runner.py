@@ -84,6 +84,9 @@ class CatalogueRunner:
             changed: Returns the catalogue afterwards, or raises what is wrong with it.
             timeout: Seconds to wait at most.
 
+        Returns:
+            The change as kept.
+
         Raises:
             ProgrammeNotFoundError: Unknown programme.
             CatalogueConflictError: An experiment needs what would be gone.

@@ -89,6 +89,9 @@ class ChangeRunner:
             provenance: Where it comes from; a request that made its change already gets that one's answer.
             timeout: Seconds to wait at most.
 
+        Returns:
+            The experiment after the change.
+
         Raises:
             ExperimentConflictError: The experiment would not fit together with others or the catalogue.
             RequestIdReusedError: The key was used for another request.

@@ -61,6 +61,11 @@ class ExperimentHandler:
     def listing(self, programme: str, after: str, most: int) -> Sequence[KnownExperiment]:
         """Return the experiments whose ids come after one, by id, at most so many.
 
+        Args:
+            programme: The loyalty programme.
+            after: Entries up to this one are left out.
+            most: How many at most.
+
         Raises:
             ProgrammeNotFoundError: Unknown programme.
         """
@@ -71,6 +76,12 @@ class ExperimentHandler:
         self, programme: str, experiment_id: str, after: int, most: int
     ) -> Sequence[ExperimentChange]:
         """Return the audit trail of an experiment after a position, oldest first, at most so many.
+
+        Args:
+            programme: The loyalty programme.
+            experiment_id: The experiment.
+            after: Changes up to this position are left out.
+            most: How many at most.
 
         Raises:
             ProgrammeNotFoundError, ExperimentNotFoundError: There is no such experiment.
@@ -83,6 +94,15 @@ class ExperimentHandler:
         self, programme: str, fields: Mapping[str, Any], provenance: Provenance, timeout: float
     ) -> KnownExperiment:
         """Create a draft; return it once it is on disk and in force.
+
+        Args:
+            programme: The loyalty programme.
+            fields: Values by field.
+            provenance: Who asks for it and why.
+            timeout: Seconds that the store may take.
+
+        Returns:
+            The experiment.
 
         Raises:
             InvalidRequestError: The definition breaks rules.
@@ -109,6 +129,16 @@ class ExperimentHandler:
         timeout: float,
     ) -> KnownExperiment:
         """Set the named fields, or take them back to their defaults; return the experiment once that is in force.
+
+        Args:
+            target: The experiment, and the content that it must still have.
+            fields: Values by field.
+            names: The fields to set.
+            provenance: Who asks for it and why.
+            timeout: Seconds that the store may take.
+
+        Returns:
+            The experiment.
 
         Raises:
             ExperimentNotFoundError, ExperimentReadOnlyError, EtagMismatchError: It cannot be changed so.
@@ -139,6 +169,15 @@ class ExperimentHandler:
         self, target: Target, action: ChangeAction, provenance: Provenance, timeout: float
     ) -> KnownExperiment:
         """Start, stop or archive; return the experiment once that is in force.
+
+        Args:
+            target: The experiment, and the content that it must still have.
+            action: What to do.
+            provenance: Who asks for it and why.
+            timeout: Seconds that the store may take.
+
+        Returns:
+            The experiment.
 
         Raises:
             ExperimentNotFoundError, ExperimentReadOnlyError, EtagMismatchError: It cannot be changed so.

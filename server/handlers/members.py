@@ -54,6 +54,15 @@ class MemberHandler:
     ) -> UpdateResult:
         """Change profiles, all or none; return once that is on disk and in force.
 
+        Args:
+            programme: The loyalty programme.
+            updates: Changes, one per member.
+            provenance: Who asks for it and why.
+            timeout: Seconds that the store may take.
+
+        Returns:
+            How many were changed.
+
         Raises:
             ProgrammeNotFoundError: Unknown programme.
             InvalidRequestError: A member would have more than she may, an attribute is not of the type that the catalogue
@@ -107,6 +116,12 @@ class MemberHandler:
         self, programme: str, member_id: str, after_version: int, most: int
     ) -> Sequence[ProfileChange]:
         """Return the audit trail of a member after a version, oldest first, at most so many.
+
+        Args:
+            programme: The loyalty programme.
+            member_id: The member.
+            after_version: Changes up to this version are left out.
+            most: How many at most.
 
         Raises:
             ProgrammeNotFoundError: Unknown programme.

@@ -28,6 +28,14 @@ class EventHandler:
     def log_exposures(self, programme: str, exposures: Sequence[Exposure], timeout: float) -> AppendResult:
         """Keep exposures; return once they are on disk.
 
+        Args:
+            programme: The loyalty programme.
+            exposures: Who met which variant.
+            timeout: Seconds that the store may take.
+
+        Returns:
+            How many were new.
+
         Raises:
             ProgrammeNotFoundError: Unknown programme.
             StoreUnavailableError, StoreTimeoutError: They could not be logged.
@@ -39,6 +47,14 @@ class EventHandler:
 
     def log_outcomes(self, programme: str, outcomes: Sequence[Outcome], timeout: float) -> AppendResult:
         """Keep outcomes, attributed or not; return once they are on disk.
+
+        Args:
+            programme: The loyalty programme.
+            outcomes: What happened.
+            timeout: Seconds that the store may take.
+
+        Returns:
+            How many were new.
 
         Raises:
             ProgrammeNotFoundError: Unknown programme.

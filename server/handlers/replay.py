@@ -42,7 +42,13 @@ class ReplayStore(Protocol):
         ...
 
     def member_state(self, programme: str, member_id: str, upto_version: int | None = None) -> MemberState:
-        """Return a member's state as it was at a version."""
+        """Return a member's state as it was at a version.
+
+        Args:
+            programme: The loyalty programme.
+            member_id: The member.
+            upto_version: The version; the latest if ``None``.
+        """
         ...
 
     def state_document(self, programme: str, state_id: str) -> str | None:

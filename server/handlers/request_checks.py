@@ -32,7 +32,13 @@ def request_time_problem(request_time: datetime | None, now: datetime) -> Proble
 
 
 def event_time_problem(path: str, event_time: datetime | None, now: datetime) -> Problem | None:
-    """Return what is wrong with the time of an event: it may be long ago, but not ahead."""
+    """Return what is wrong with the time of an event: it may be long ago, but not ahead.
+
+    Args:
+        path: The field's path.
+        event_time: When it happened; ``None`` if unset.
+        now: The server's clock.
+    """
     if event_time is None or event_time - now <= TOLERANCE:
         return None
     return Problem(path, f"{event_time.isoformat()} is more than 5 minutes ahead of the server's clock")

@@ -236,7 +236,13 @@ class StateFold:
             self._products[micros].update(map(sys.intern, product_ids))
 
     def state(self, member_id: str, version: int, profile: MemberProfile) -> MemberState:
-        """Return the state after all of them."""
+        """Return the state after all of them.
+
+        Args:
+            member_id: The member.
+            version: How many events the log has of the member.
+            profile: What the programme says of the member.
+        """
         return MemberState(
             member_id=member_id,
             version=version,

@@ -84,7 +84,13 @@ def ranking_conflict(first: ExperimentDefinition, second: ExperimentDefinition) 
 def conflicts(
     definition: ExperimentDefinition, others: Iterable[ExperimentDefinition], catalogue: Catalogue
 ) -> list[Problem]:
-    """Return what keeps an experiment from being served beside the others; archived ones do not count."""
+    """Return what keeps an experiment from being served beside the others; archived ones do not count.
+
+    Args:
+        definition: The experiment.
+        others: The experiments beside it.
+        catalogue: The catalogue.
+    """
     beside = [other for other in others if other.state is not State.ARCHIVED]
     problems = list(serving_problems(definition, catalogue))
     if definition.state is not State.ARCHIVED:

@@ -226,6 +226,11 @@ def snapshot(parts: ProgrammeParts, store: OpeningStore, now: datetime) -> Snaps
 
     A catalogue file that says something new is kept in the store as a change.
 
+    Args:
+        parts: What files say.
+        store: Has the experiments and the catalogue.
+        now: Decides the period of standing arms.
+
     Raises:
         DefinitionError: Files and store contradict each other; all problems are named.
         StartError: An experiment of the store breaks the rules of this version.

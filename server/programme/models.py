@@ -29,7 +29,13 @@ _log = logging.getLogger("troth.models")
 
 
 def champion_folder(models: Path, programme: str, task: Task) -> Path:
-    """Return where the champion of a programme's task is pulled to."""
+    """Return where the champion of a programme's task is pulled to.
+
+    Args:
+        models: The folder of pulled models.
+        programme: The loyalty programme.
+        task: The task.
+    """
     return models / programme / "offers" / task.value / "champion"
 
 
@@ -74,7 +80,13 @@ def open_actions_at(programme: str, path: Path) -> ActionBundle:
 
 
 def find_actions(models: Path, programme: str, model_version: str) -> ActionBundle | None:
-    """Return the pulled action model of a version; see ``find_bundle``."""
+    """Return the pulled action model of a version; see ``find_bundle``.
+
+    Args:
+        models: The folder of pulled models.
+        programme: The loyalty programme.
+        model_version: The version.
+    """
     for folder in _pulled(actions_folder(models, programme)):
         try:
             bundle = open_actions_at(programme, folder)
@@ -86,7 +98,14 @@ def find_actions(models: Path, programme: str, model_version: str) -> ActionBund
 
 
 def find_bundle(models: Path, programme: str, task: Task, model_version: str) -> Bundle | None:
-    """Return the pulled bundle of a version, the champion or an earlier one; none if it is not there or cannot be used."""
+    """Return the pulled bundle of a version, the champion or an earlier one; none if it is not there or cannot be used.
+
+    Args:
+        models: The folder of pulled models.
+        programme: The loyalty programme.
+        task: The task.
+        model_version: The version.
+    """
     for folder in _pulled(champion_folder(models, programme, task)):
         try:
             bundle = open_for(programme, task, folder)
@@ -110,6 +129,14 @@ def _check_programme(programme: str, path: Path, manifest: Manifest) -> None:
 
 def open_for(programme: str, task: Task, path: Path) -> Bundle:
     """Open a bundle of a task's model.
+
+    Args:
+        programme: The loyalty programme.
+        task: The task.
+        path: The bundle's folder.
+
+    Returns:
+        The opened bundle.
 
     Raises:
         BundleError: It cannot be used, or is another programme's or task's.

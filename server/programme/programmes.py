@@ -47,7 +47,13 @@ class Programmes:
             raise ProgrammeNotFoundError(programme) from None
 
     def replace_bundle(self, programme: str, task: Task, bundle: Bundle) -> None:
-        """Let the next decisions of a task use another model; those of the other tasks keep theirs."""
+        """Let the next decisions of a task use another model; those of the other tasks keep theirs.
+
+        Args:
+            programme: The loyalty programme.
+            task: The task.
+            bundle: The model.
+        """
         with self._replacing:
             snapshot = self._snapshots[programme]
             bundles = MappingProxyType({**snapshot.bundles, task: bundle})
@@ -66,7 +72,13 @@ class Programmes:
             self._snapshots[programme] = _with_experiments(snapshot, experiments)
 
     def replace_catalogue(self, programme: str, catalogue: Catalogue, day: date) -> None:
-        """Let the next decisions use another catalogue, with its standing arms of the period of a day."""
+        """Let the next decisions use another catalogue, with its standing arms of the period of a day.
+
+        Args:
+            programme: The loyalty programme.
+            catalogue: The catalogue.
+            day: The day.
+        """
         with self._replacing:
             snapshot = replace(
                 self._snapshots[programme], catalogue=catalogue, compiled=compile_catalogue(catalogue)

@@ -57,7 +57,16 @@ class AccountTotals:
         self.reserved_micros += micros
 
     def allows(self, draw: Draw, units: int = 0, micros: int = 0) -> bool:
-        """Tell whether no more is spent than a draw allows, if so much is added."""
+        """Tell whether no more is spent than a draw allows, if so much is added.
+
+        Args:
+            draw: What is to be taken.
+            units: Units to be added.
+            micros: Money to be added, in millionths.
+
+        Returns:
+            Whether there is enough left.
+        """
         return (
             draw.allowed_units is None
             or self.reserved_units + self.committed_units + units <= draw.allowed_units
@@ -333,7 +342,13 @@ class ReleaseWrite:
 
 
 def account_totals(connection: sqlite3.Connection, programme: str, after_version: int = 0) -> Totals:
-    """Return what is spent of the accounts of a programme that changed after a version: of all of them by default."""
+    """Return what is spent of the accounts of a programme that changed after a version: of all of them by default.
+
+    Args:
+        connection: A connection to the file.
+        programme: The loyalty programme.
+        after_version: Changes up to this version are left out.
+    """
     return totals_of(connection.execute(SPENT, (after_version, programme)).fetchall(), after_version)
 
 

@@ -52,7 +52,13 @@ class CatalogueStore(Protocol):
     def catalogue_changes(
         self, programme: str, after_position: int, most: int
     ) -> tuple[CatalogueChange, ...]:
-        """Return the changes after a position, oldest first."""
+        """Return the changes after a position, oldest first.
+
+        Args:
+            programme: The loyalty programme.
+            after_position: Changes up to this position are left out.
+            most: How many at most.
+        """
         ...
 
     def catalogue_change_of_request(self, programme: str, request_id: str) -> CatalogueChange | None:
@@ -104,7 +110,13 @@ class CatalogueReads(ABC):
     def catalogue_changes(
         self, programme: str, after_position: int, most: int
     ) -> tuple[CatalogueChange, ...]:
-        """Return the changes after a position."""
+        """Return the changes after a position.
+
+        Args:
+            programme: The loyalty programme.
+            after_position: Changes up to this position are left out.
+            most: How many at most.
+        """
         rows = self._rows(f"{_SELECT} AND position > ?{_NEXT}", programme, after_position, most)
         return tuple(map(catalogue_from_row, rows))
 

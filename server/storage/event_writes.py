@@ -258,7 +258,16 @@ class OutcomeWrite:
 def write_outcomes(
     cursor: sqlite3.Cursor, writes: Sequence[OutcomeWrite], budgets: BudgetWriter
 ) -> list[AppendResult]:
-    """Keep the outcomes that are new in few statements, and return what became of each batch."""
+    """Keep the outcomes that are new in few statements, and return what became of each batch.
+
+    Args:
+        cursor: Of the open transaction.
+        writes: Batches of outcomes.
+        budgets: Keeps the budgets.
+
+    Returns:
+        What became of each batch.
+    """
     sent = [outcome for write in writes for outcome in write.outcomes]
     known = {(programme, event_id) for programme, event_id in _found(cursor, _SELECT_KNOWN, _ids(sent))}
     channels = _channels(cursor, sent)

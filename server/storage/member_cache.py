@@ -72,7 +72,13 @@ class MemberStates:
                     self._put(member, _Entry(state, entry.chain))
 
     def replace(self, member: _Member, entry: "_Entry", state: MemberState) -> None:
-        """Put a later state in place of an entry, unless something else came in between."""
+        """Put a later state in place of an entry, unless something else came in between.
+
+        Args:
+            member: The member.
+            entry: The entry that is replaced.
+            state: The later state.
+        """
         with self._changing:
             if self._entries.get(member) is entry:
                 self._put(member, _Entry(state, entry.chain))

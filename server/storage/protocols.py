@@ -119,6 +119,9 @@ class EventLog(Protocol):
             draws: What to reserve for it.
             states: What it read.
             chain: The decisions that the state it read may count before they are on disk; none if it counts none.
+
+        Returns:
+            Waits for the result.
         """
         ...
 
@@ -200,7 +203,17 @@ class ExperimentStore(Protocol):
     def link_identities(
         self, programme: str, links: Sequence[IdentityLink], link_time: datetime, timeout: float
     ) -> LinkResult:
-        """Keep the links that are new; all or none."""
+        """Keep the links that are new; all or none.
+
+        Args:
+            programme: The loyalty programme.
+            links: Anonymous ids, each with its member.
+            link_time: When the links were made.
+            timeout: Seconds that the store may take.
+
+        Returns:
+            How many were new, and which were refused.
+        """
         ...
 
     def standing_experiments(self, programme: str) -> tuple[StandingExperiment, ...]:
@@ -214,7 +227,14 @@ class ExperimentStore(Protocol):
     def changes(
         self, programme: str, experiment_id: str, after_position: int, most: int
     ) -> tuple[ExperimentChange, ...]:
-        """Return the changes of an experiment after a position, oldest first."""
+        """Return the changes of an experiment after a position, oldest first.
+
+        Args:
+            programme: The loyalty programme.
+            experiment_id: The experiment.
+            after_position: Changes up to this position are left out.
+            most: How many at most.
+        """
         ...
 
     def change_of_request(self, programme: str, request_id: str) -> ExperimentChange | None:
@@ -233,7 +253,13 @@ class ExperimentStore(Protocol):
         ...
 
     def first_variant(self, programme: str, experiment_id: str, unit_ids: Sequence[str]) -> str | None:
-        """Return the variant of the first exposure that was logged for any of the units; none if there is none."""
+        """Return the variant of the first exposure that was logged for any of the units; none if there is none.
+
+        Args:
+            programme: The loyalty programme.
+            experiment_id: The experiment.
+            unit_ids: Ids of one person.
+        """
         ...
 
     def event_count(self) -> int:
@@ -297,7 +323,13 @@ class MemberStore(Protocol):
         ...
 
     def member_state(self, programme: str, member_id: str, upto_version: int | None = None) -> MemberState:
-        """Return a member's state now, or as it was at a version."""
+        """Return a member's state now, or as it was at a version.
+
+        Args:
+            programme: The loyalty programme.
+            member_id: The member.
+            upto_version: The version; the latest if ``None``.
+        """
         ...
 
     def last_profile_change(self, programme: str, member_id: str) -> ProfileChange | None:
@@ -307,7 +339,14 @@ class MemberStore(Protocol):
     def profile_changes(
         self, programme: str, member_id: str, after_version: int, most: int
     ) -> tuple[ProfileChange, ...]:
-        """Return the changes of a member's profile after a version, oldest first."""
+        """Return the changes of a member's profile after a version, oldest first.
+
+        Args:
+            programme: The loyalty programme.
+            member_id: The member.
+            after_version: Changes up to this version are left out.
+            most: How many at most.
+        """
         ...
 
     def decision(self, programme: str, decision_id: str) -> Decision | None:
@@ -323,13 +362,32 @@ class BudgetWriter(Protocol):
     """Keeps reservations in the transactions of the log. Called from one thread only."""
 
     def release_expired(self, cursor: sqlite3.Cursor, programme: str, now_micros: int) -> int:
-        """Release reservations that have run out, and return how many."""
+        """Release reservations that have run out, and return how many.
+
+        Args:
+            cursor: Of the open transaction.
+            programme: The loyalty programme.
+            now_micros: The time, microseconds since 1970.
+
+        Returns:
+            How many were released.
+        """
         ...
 
     def reserve(
         self, cursor: sqlite3.Cursor, programme: str, draws: Sequence[Draw], decision: Decision
     ) -> tuple[str, ...]:
-        """Reserve all draws of a decision, or none; return the candidates for which an account has not enough left."""
+        """Reserve all draws of a decision, or none; return the candidates for which an account has not enough left.
+
+        Args:
+            cursor: Of the open transaction.
+            programme: The loyalty programme.
+            draws: What the decision takes from which account.
+            decision: The decision.
+
+        Returns:
+            Candidates for which there is not enough left; empty if all were reserved.
+        """
         ...
 
     def redeemed(self, cursor: sqlite3.Cursor, outcomes: Sequence[Outcome]) -> object:
@@ -353,14 +411,33 @@ class NoBudgets:
     """A log without budgets: nothing can be drawn from it."""
 
     def release_expired(self, cursor: sqlite3.Cursor, programme: str, now_micros: int) -> int:
-        """Release nothing."""
+        """Release nothing.
+
+        Args:
+            cursor: Of the open transaction.
+            programme: The loyalty programme.
+            now_micros: The time, microseconds since 1970.
+
+        Returns:
+            0.
+        """
         del cursor, programme, now_micros
         return 0
 
     def reserve(
         self, cursor: sqlite3.Cursor, programme: str, draws: Sequence[Draw], decision: Decision
     ) -> tuple[str, ...]:
-        """Refuse every candidate that draws."""
+        """Refuse every candidate that draws.
+
+        Args:
+            cursor: Of the open transaction.
+            programme: The loyalty programme.
+            draws: What the decision takes from which account.
+            decision: The decision.
+
+        Returns:
+            Every candidate that draws.
+        """
         del cursor, programme, decision
         return tuple(dict.fromkeys(draw.candidate_id for draw in draws))
 

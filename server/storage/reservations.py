@@ -67,7 +67,13 @@ LATEST_OF_MEMBER = """
 
 
 def execute_many(cursor: sqlite3.Cursor, statements: Mapping[int, str], rows: Sequence[Row]) -> None:
-    """Run a statement for rows, as many at once as it can take."""
+    """Run a statement for rows, as many at once as it can take.
+
+    Args:
+        cursor: Of the open transaction.
+        statements: The statement, by how many rows it takes.
+        rows: Values of one row each.
+    """
     start = 0
     for size in _CHUNKS:
         while len(rows) - start >= size:
@@ -104,7 +110,17 @@ class Reservations:
         self._added: list[Row] = []
 
     def add(self, programme: str, draws: Sequence[Draw], decision: Decision, now: int) -> int:
-        """Add what a decision takes, and return when the first of it runs out."""
+        """Add what a decision takes, and return when the first of it runs out.
+
+        Args:
+            programme: The loyalty programme.
+            draws: What the decision takes from which account.
+            decision: The decision.
+            now: When it begins, microseconds since 1970.
+
+        Returns:
+            When the first runs out, microseconds since 1970.
+        """
         expire_time = now + min([draw.hold_micros for draw in draws])
         document = f"[{','.join([draw.document for draw in draws])}]"
         self._added.append(
@@ -127,7 +143,14 @@ class Reservations:
     def latest_of(
         self, cursor: sqlite3.Cursor, programme: str, member_id: str, candidate_id: str
     ) -> str | None:
-        """Return the member's latest decision with an open reservation of a candidate, else with a released one."""
+        """Return the member's latest decision with an open reservation of a candidate, else with a released one.
+
+        Args:
+            cursor: Of the open transaction.
+            programme: The loyalty programme.
+            member_id: The member.
+            candidate_id: The offer or action.
+        """
         self.write(cursor)
         wanted = (programme, member_id, f"[{json.dumps(candidate_id)},", candidate_id)
         for state in (OPEN, RELEASED):
@@ -139,7 +162,17 @@ class Reservations:
     def commit(
         self, cursor: sqlite3.Cursor, programme: str, decision_id: str, candidate_id: str
     ) -> list[Changed]:
-        """Commit what a decision reserved for a candidate, released or not; return what that changed."""
+        """Commit what a decision reserved for a candidate, released or not; return what that changed.
+
+        Args:
+            cursor: Of the open transaction.
+            programme: The loyalty programme.
+            decision_id: The decision.
+            candidate_id: The offer or action.
+
+        Returns:
+            What changed, by account.
+        """
         return self._change(
             cursor,
             programme,
@@ -149,13 +182,29 @@ class Reservations:
         )
 
     def release(self, cursor: sqlite3.Cursor, programme: str, now: int, most: int) -> list[Changed]:
-        """Release what has run out, of so many decisions at most, the oldest first; return what that changed."""
+        """Release what has run out, of so many decisions at most, the oldest first; return what that changed.
+
+        Args:
+            cursor: Of the open transaction.
+            programme: The loyalty programme.
+            now: The time, microseconds since 1970.
+            most: Decisions at most.
+
+        Returns:
+            What changed, by account.
+        """
         return self._release(cursor, programme, (EXPIRED, programme, now, most), now)
 
     def release_beside(
         self, cursor: sqlite3.Cursor, programme: str, account_id: str, now: int
     ) -> tuple[list[Changed], int | None]:
         """Release what has run out of the decisions that took from an account.
+
+        Args:
+            cursor: Of the open transaction.
+            programme: The loyalty programme.
+            account_id: The account.
+            now: The time, microseconds since 1970.
 
         Returns:
             What that changed, and a time before which no more of the account runs out; none if nothing is open.

@@ -249,6 +249,9 @@ class SqliteEventLog(SqliteReads, MemberReads, MemberListing, CatalogueReads, Ev
             now_micros: Microseconds since the Unix epoch.
             timeout: Seconds to wait at most.
 
+        Returns:
+            How many were released.
+
         Raises:
             StoreUnavailableError: The log cannot be written; nothing was released.
             StoreTimeoutError: It was not confirmed in time; it may still happen.

@@ -157,6 +157,14 @@ class Ledger:
         """Commit what a decision reserved for a candidate, and return what is spent now of the accounts that changed.
 
         Without a decision, the member's latest open reservation of the candidate is meant, or her latest released one.
+
+        Args:
+            decision_id: The decision.
+            member_id: The member.
+            candidate_id: The offer or action.
+
+        Returns:
+            What is spent now, by account.
         """
         if not decision_id:
             decision_id = self._latest(member_id, candidate_id)

@@ -106,23 +106,53 @@ class LogReads(SqliteReads, MemberReads, CatalogueReads, EvidenceReads):
         return None if micros is None else from_micros(micros)
 
     def requests(self, programme: str, start: datetime, end: datetime) -> list[SimulatedRequest]:
-        """Return what was asked in the period, in the order of the log; decisions of older versions are left out."""
+        """Return what was asked in the period, in the order of the log; decisions of older versions are left out.
+
+        Args:
+            programme: The loyalty programme.
+            start: The first moment.
+            end: The moment after the last.
+        """
         return [_request(row) for row in self._rows(_REQUESTS, programme, to_micros(start), to_micros(end))]
 
     def outcomes(self, programme: str, first: int, last: int) -> list[Outcome]:
-        """Return the outcomes that came in from the first moment to the last, included."""
+        """Return the outcomes that came in from the first moment to the last, included.
+
+        Args:
+            programme: The loyalty programme.
+            first: The first moment, microseconds since 1970.
+            last: The last moment, microseconds since 1970.
+        """
         return [_outcome(row) for row in self._rows(_OUTCOMES, programme, first, last)]
 
     def profile_changes_between(self, programme: str, first: int, last: int) -> list[ProfileChange]:
-        """Return the changes of profiles from the first moment to the last, included."""
+        """Return the changes of profiles from the first moment to the last, included.
+
+        Args:
+            programme: The loyalty programme.
+            first: The first moment, microseconds since 1970.
+            last: The last moment, microseconds since 1970.
+        """
         return [change_from_row(row) for row in self._rows(_CHANGES, programme, first, last)]
 
     def version_before(self, programme: str, member_id: str, micros: int) -> int:
-        """Return the version that a member had before a moment."""
+        """Return the version that a member had before a moment.
+
+        Args:
+            programme: The loyalty programme.
+            member_id: The member.
+            micros: The moment, microseconds since 1970.
+        """
         return int(self._rows(_VERSION_BEFORE, programme, member_id, micros)[0][0])
 
     def state_now(self, programme: str, member_id: str, version: int) -> MemberState:
-        """Return a member's state at a version, but with the profile that is in force now."""
+        """Return a member's state at a version, but with the profile that is in force now.
+
+        Args:
+            programme: The loyalty programme.
+            member_id: The member.
+            version: How many events the log has of the member.
+        """
         state = self.member_state(programme, member_id, version)
         change = self.last_profile_change(programme, member_id)
         return state if change is None else state.after_profile(version, change.after)
@@ -133,14 +163,26 @@ class LogReads(SqliteReads, MemberReads, CatalogueReads, EvidenceReads):
         return Evidence(counts)
 
     def waiting(self, programme: str, first: int, before: int) -> list[Waiting]:
-        """Return the decisions from a first moment to before another, which wait for a response, oldest first."""
+        """Return the decisions from a first moment to before another, which wait for a response, oldest first.
+
+        Args:
+            programme: The loyalty programme.
+            first: The first moment, microseconds since 1970.
+            before: The moment after the last, microseconds since 1970.
+        """
         return [
             Waiting(micros, member_id, decision_id, tuple(json.loads(candidates)))
             for micros, member_id, decision_id, candidates in self._rows(_WAITING, programme, first, before)
         ]
 
     def responses(self, programme: str, first: int, before: int) -> set[Response]:
-        """Return the responses that came in from a first moment to before another."""
+        """Return the responses that came in from a first moment to before another.
+
+        Args:
+            programme: The loyalty programme.
+            first: The first moment, microseconds since 1970.
+            before: The moment after the last, microseconds since 1970.
+        """
         return {
             (member_id, decision_id, candidate_id)
             for member_id, decision_id, candidate_id in self._rows(_RESPONSES, programme, first, before)

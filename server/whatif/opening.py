@@ -63,6 +63,9 @@ def opened(config: Config, programme: str, now: datetime) -> Iterator[Opened]:
         programme: One of its programmes.
         now: The time.
 
+    Returns:
+        The opened programme.
+
     Raises:
         DefinitionError: A definition is wrong; all problems are named.
         StartError: A model cannot be opened, or the store breaks the rules of this version.

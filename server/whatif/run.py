@@ -241,6 +241,9 @@ def run(
         setting: What is asked, and how things stood before.
         report: Told now and then how many happenings are behind.
         on_choice: Told every answer.
+
+    Returns:
+        What came of it.
     """
     runner = _Runner(snapshot, setting, on_choice)
     for number, happening in enumerate(setting.happenings):

@@ -225,6 +225,9 @@ def simulate(
         asked: What to simulate.
         report: Told what is being done, how much of it is done, and how much there is.
 
+    Returns:
+        Both runs, compared.
+
     Raises:
         SimulationError: There are no requests, or a table cannot be used.
         AnalysisError: The member table cannot be used.

@@ -202,7 +202,13 @@ class SimulationCounts:
         self._at(request.placement_id).unanswered += 1
 
     def met(self, member_id: str, tier: str, segments: tuple[str, ...]) -> None:
-        """Note who asks for the first time."""
+        """Note who asks for the first time.
+
+        Args:
+            member_id: The member.
+            tier: The member's tier.
+            segments: The member's segments.
+        """
         self.members[member_id] = OfMember(tier, segments)
 
     def decided(self, answered: Answered) -> None:

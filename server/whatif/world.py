@@ -76,7 +76,16 @@ class World:
         return refused
 
     def gave(self, request: SimulatedRequest, choice: Choice, channel_id: str) -> MemberState:
-        """Take in a decision, and return the member's state after it."""
+        """Take in a decision, and return the member's state after it.
+
+        Args:
+            request: What was asked.
+            choice: What was chosen.
+            channel_id: How the answer travels.
+
+        Returns:
+            The state after it.
+        """
         chosen = [
             *((offer.offer_id, channel_id) for offer in choice.offers),
             *((action.action_id, action.channel_id) for action in choice.actions),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("cli", "server", "training", "experiments")
+PACKAGES = ("cli", "server", "training", "experiments", "troth")
 
 # Serves one decision in a fresh process, then tells what was imported on the way.
 SERVE_ONE = """

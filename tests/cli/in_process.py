@@ -1,6 +1,7 @@
 """Running the command in this process, which saves seconds of start."""
 
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -14,6 +15,10 @@ class Ran(NamedTuple):
     code: int
     out: str
     err: str
+
+
+Command = Callable[..., Ran]
+"""A command that takes its arguments and gives back what it said."""
 
 
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> Ran:

@@ -11,10 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cli import campaign_run, output
-from cli.campaign_result import SCHEMA
-from cli.campaign_run import read_members
 from experiments.errors import AnalysisError
+from server.clients.campaign import read_members
+from server.clients.campaign_result import SCHEMA
 from tests.cli.deciding import Command, Deciding
 from tests.cli.in_process import run
 from tests.server import decision_scene as ds
@@ -41,7 +40,7 @@ def live(tmp_path: Path) -> Iterator[Deciding]:
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of 7 members."""
-    monkeypatch.setattr(campaign_run, "PART", 7)
+    monkeypatch.setattr("server.clients.campaign.PART", 7)
 
 
 def members(folder: Path, count: int) -> Path:
@@ -208,7 +207,7 @@ def test_server_dies_midway(tmp_path: Path, troth: Command, monkeypatch: pytest.
                 server.kill()
 
         with monkeypatch.context() as killing:
-            killing.setattr(output, "progress_bar", lambda: nullcontext(report))
+            killing.setattr("cli.campaign.progress_bar", lambda: nullcontext(report))
             ran = troth(*campaign(listed, server.address))
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.count("\n") == 1
@@ -263,7 +262,7 @@ def test_wrong_member_is_found_in_the_list(live: Deciding, tmp_path: Path, troth
 
 def test_no_server(tmp_path: Path, troth: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody at the address is one sentence that says what to do."""
-    monkeypatch.setattr(campaign_run, "_CONNECT_S", 0.3)
+    monkeypatch.setattr("server.clients.campaign.CONNECT_S", 0.3)
 
     ran = troth(*campaign(members(tmp_path, 3), "127.0.0.1:9"))
 

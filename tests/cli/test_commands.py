@@ -13,11 +13,12 @@ from typer.main import get_command
 from cli.main import app
 from experiments.log.events import Exposure
 from server.storage import SqliteEventLog
+from tests.cli.in_process import Command
 
 ROOT = Path(__file__).parents[2]
 
 
-def troth(*arguments: str) -> subprocess.CompletedProcess[str]:
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "cli.main", *arguments],
         capture_output=True,
@@ -65,23 +66,30 @@ def test_every_command_and_option_has_help(path: tuple[str, ...], command: objec
         (("train", "offers", "--dataset", "mine"), "There is no data set 'mine'"),
     ],
 )
-def test_a_failure_is_one_clear_sentence(arguments: tuple[str, ...], said: str) -> None:
+def test_a_failure_is_one_clear_sentence(troth: Command, arguments: tuple[str, ...], said: str) -> None:
     """What cannot be done ends with exit code 1 and one sentence on stderr, no traceback."""
     done = troth(*arguments)
 
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.startswith("troth: ")
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("troth: ")
+    assert said in done.err
+    assert done.err.count("\n") == 1
 
 
-def test_wrong_usage_ends_with_2() -> None:
+def test_a_process_fails_as_the_command_does() -> None:
+    """The exit code and the sentence are those of the process too."""
+    done = process("experiment", "validate", "nowhere")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "troth: nowhere: there is no such file or folder\n"
+
+
+def test_wrong_usage_ends_with_2(troth: Command) -> None:
     """An unknown command is usage, exit code 2."""
-    assert troth("frobnicate").returncode == 2
+    assert troth("frobnicate").code == 2
 
 
-def test_experiment_validate_names_every_problem(tmp_path: Path) -> None:
+def test_experiment_validate_names_every_problem(troth: Command, tmp_path: Path) -> None:
     """A definition with three faults gets three problems in one go."""
     definition = (ROOT / "cli" / "demo" / "offer_ranking.yaml").read_text(encoding="utf-8")
     broken = definition.replace("weight: 50", "wieght: 50").replace("state: running", "state: runing")
@@ -90,22 +98,22 @@ def test_experiment_validate_names_every_problem(tmp_path: Path) -> None:
 
     done = troth("experiment", "validate", str(path))
 
-    assert done.returncode == 1
+    assert done.code == 1
     for part in (
         "variants[0].wieght",
         "did you mean weight?",
         "variants[1].wieght",
         "state: must be",
     ):
-        assert part in done.stderr
+        assert part in done.err
 
 
-def test_the_demos_experiment_is_valid() -> None:
+def test_the_demos_experiment_is_valid(troth: Command) -> None:
     """The definition that the demo ships has nothing wrong."""
     done = troth("experiment", "validate", str(ROOT / "cli" / "demo" / "offer_ranking.yaml"))
 
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "1 experiment, nothing wrong" in done.stdout
+    assert (done.code, done.err) == (0, "")
+    assert "1 experiment, nothing wrong" in done.out
 
 
 def test_json_on_stdout_is_all_there_is(tmp_path: Path) -> None:
@@ -122,7 +130,7 @@ def test_json_on_stdout_is_all_there_is(tmp_path: Path) -> None:
     )
     log.close()
 
-    done = troth(
+    done = process(
         "experiment",
         "analyze",
         str(ROOT / "cli" / "demo" / "offer_ranking.yaml"),

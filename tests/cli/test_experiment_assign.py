@@ -112,7 +112,7 @@ def test_what_does_not_run_assigns_only_as_a_preview(tmp_path: Path) -> None:
     units(10).write_parquet(path)
 
     with pytest.raises(
-        DomainError, match=r"offer-ranking is not running but draft, so it assigns nobody; --preview"
+        DomainError, match=r"offer-ranking is not running but draft, so it assigns nobody except as a preview"
     ):
         run(tmp_path, path, state="draft")
     assert not (tmp_path / "out.parquet").exists()

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from experiments.errors import AnalysisError
 from server.members import MemberProfile
 from server.members.table import member_updates, read_member_table
+from server.storage import SqliteEventLog
 from tests.cli.in_process import run
 from tests.server import scene
 from tests.server.running import Running, running
@@ -133,11 +135,11 @@ def test_import(
 
     assert (first.code, first.out) == (0, "1502 members changed, 0 were known so already.\n")
     assert json.loads(again.out) == {"changed_count": 0, "unchanged_count": 1502}
-    log = server.app._engine._log
-    assert log.member_state("default", "anna").profile == ANNA
-    assert log.member_state("default", "bert").profile == BERT
-    assert log.member_state("default", "m1499").profile.tier == "blue"
-    change = log.last_profile_change("default", "anna")
+    with closing(SqliteEventLog(server.log_path)) as log:
+        assert log.member_state("default", "anna").profile == ANNA
+        assert log.member_state("default", "bert").profile == BERT
+        assert log.member_state("default", "m1499").profile.tier == "blue"
+        change = log.last_profile_change("default", "anna")
     assert change is not None
     assert change.actor == "troth member import"
 

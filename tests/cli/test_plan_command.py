@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.in_process import Ran, run
 from tests.training.send_plan.trials import Table
+from tests.training.small_jobs import empty_store
 
 ASKED = (
     "--treatment-column",
@@ -41,7 +42,7 @@ def test_one_document_a_list_a_page_and_a_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], trial: Path, tmp_path: Path
 ) -> None:
     """``--json -`` prints one document alone; the list, the page and the run hold the same plan."""
-    out, page, store = tmp_path / "PLAN.parquet", tmp_path / "plan.html", tmp_path / "store"
+    out, page, store = tmp_path / "PLAN.parquet", tmp_path / "plan.html", empty_store(tmp_path / "store")
     ran = _plan(
         monkeypatch,
         capsys,

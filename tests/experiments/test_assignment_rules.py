@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.assignment.assign import assign, assign_all
-from experiments.assignment.frame import assign_frame, uniform_slice
+from experiments.assignment.frame import assign_frame
 from experiments.assignment.hashing import Purpose, point
 from experiments.assignment.plan import Assignment, AssignmentReason, Plan, compile_plan
 from experiments.definition import parse_experiment
@@ -106,7 +106,7 @@ UNITS = st.fixed_dictionaries(
 @settings(max_examples=100, deadline=None)
 @given(changes=definitions(), units=st.lists(UNITS, min_size=1, max_size=30))
 def test_batch_equals_one_by_one(changes: dict[str, Any], units: list[dict[str, Any]]) -> None:
-    """Variant, reason and slice are the same, whatever the definition uses."""
+    """Variant and reason are the same, whatever the definition uses."""
     plan = plan_of(**changes)
     kinds = {"unit_id": pl.String, "tier": pl.String, "age": pl.Int64, "earlier": pl.String}
     frame = pl.DataFrame(units, schema=kinds)
@@ -118,9 +118,6 @@ def test_batch_equals_one_by_one(changes: dict[str, Any], units: list[dict[str, 
     assert frame.select(answer.struct.unnest()).rows() == [pair(one) for one in singly]
     streamed = frame.lazy().select(answer.struct.unnest()).collect(engine="streaming")
     assert streamed.rows() == [pair(one) for one in singly]
-    sliced = frame.select(pl.col("unit_id"), uniform=uniform_slice(plan, "offer-ranking", unit_id))["uniform"]
-    for one, uniform in zip(singly, sliced.to_list(), strict=True):
-        assert one.uniform == (uniform and one.reason is AssignmentReason.ASSIGNED)
 
 
 @settings(max_examples=40, deadline=None)
@@ -291,16 +288,13 @@ def test_a_closed_arm_gets_nobody() -> None:
 
 def test_the_slice_of_a_bandit_is_even_and_stays() -> None:
     """Units of the slice are spread evenly and keep their arm whatever the weights; the others follow the weights."""
-    frame = pl.DataFrame({"unit_id": UNIT_IDS})
     columns = {}
     for name, weights in (("first", (1, 1)), ("second", (19, 1))):
         plan = plan_of(
             variants=arms(*weights), control="v0", allocation={"kind": "thompson", "uniform_ppm": 400_000}
         )
         columns[name] = answered(plan)["variant_id"]
-        columns["uniform"] = frame.select(
-            uniform=uniform_slice(plan, "offer-ranking", pl.col("unit_id"))
-        ).to_series()
+        columns["uniform"] = pl.Series([assign(plan, "offer-ranking", unit).uniform for unit in UNIT_IDS])
     both = pl.DataFrame(columns)
     slice_, rest = both.filter("uniform"), both.filter(~pl.col("uniform"))
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.assignment.hashing import Purpose, bucket, lowest_point, netstring, point, share_bounds
+from experiments.assignment.hashing import Purpose, bucket, lowest_point, netstring, point
+from experiments.definition.fields import share_bounds
 from tests.experiments.golden_reference import (
     GOLDEN,
     reference_bucket,

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from markupsafe import Markup
 
 from experiments.analysis import ExperimentResult, analyze_table, error_rates
 from experiments.definition import parse_experiment
@@ -64,7 +63,7 @@ def result(table: pl.DataFrame | None = None, **changes: Any) -> ExperimentResul
 def text_of(found: ExperimentResult) -> str:
     """Return the visible text of the report, its charts undrawn to save time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.pages.charts.svg", lambda _: Markup("<svg></svg>"))
+        patch.setattr("vl_convert.vegalite_to_svg", lambda *_, **__: "<svg></svg>")
         return Page(build_report(found, CONTEXT)).text
 
 

@@ -2,10 +2,10 @@
 
 import importlib
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -32,6 +32,7 @@ _UNSIGNED = {
     FieldDescriptor.TYPE_FIXED64,
 }
 _WHOLE = {FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_INT64}
+_FLOATING = {FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT}
 
 
 def _name(descriptor: Any) -> str:
@@ -55,6 +56,17 @@ def _sent_by_clients() -> list[Any]:
     return list(found.values())
 
 
+def _is_a(field: Any, message: str) -> bool:
+    return field.message_type is not None and field.message_type.full_name == message
+
+
+def _offenders(descriptors: Iterable[Any], keeps: Callable[[Any], bool]) -> list[str]:
+    """Return the names of those that break a rule, and insist that there is something for the rule to hold for."""
+    checked = list(descriptors)
+    assert checked, "nothing that the rule speaks of"
+    return [_name(one) for one in checked if not keeps(one)]
+
+
 def test_there_is_something_to_check() -> None:
     """The walk over the descriptors finds the services that the contract names."""
     assert {_name(method) for method in METHODS} >= {
@@ -69,112 +81,124 @@ def test_there_is_something_to_check() -> None:
     assert {_name(message) for message in _sent_by_clients()} >= {"troth.v1.Exposure", "troth.v1.Outcome"}
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=_name)
-def test_times(field: Any) -> None:
+def test_times() -> None:
     """A moment is a Timestamp, its name ends in ``_time``, and nothing else is named so."""
-    is_time = field.message_type is not None and field.message_type.full_name == "google.protobuf.Timestamp"
+    assert not _offenders(
+        FIELDS, lambda field: field.name.endswith("_time") is _is_a(field, "google.protobuf.Timestamp")
+    )
+    assert not _offenders(
+        FIELDS, lambda field: not re.search(r"_(at|ts|timestamp|millis|seconds)$", field.name)
+    )
 
-    assert field.name.endswith("_time") is is_time
-    assert not re.search(r"_(at|ts|timestamp|millis|seconds)$", field.name)
 
-
-@pytest.mark.parametrize("field", FIELDS, ids=_name)
-def test_days(field: Any) -> None:
+def test_days() -> None:
     """A day of the calendar is a Date, its name ends in ``_date``, and nothing else is named so."""
-    is_day = field.message_type is not None and field.message_type.full_name == "google.type.Date"
+    assert not _offenders(
+        FIELDS, lambda field: field.name.endswith("_date") is _is_a(field, "google.type.Date")
+    )
 
-    assert field.name.endswith("_date") is is_day
 
-
-@pytest.mark.parametrize("field", FIELDS, ids=_name)
-def test_counts(field: Any) -> None:
+def test_counts() -> None:
     """A number of things ends in ``_count`` and is a signed whole number; no other word for it is used."""
-    if field.name.endswith("_count"):
-        assert field.type in _WHOLE
-    assert not re.match(r"(num|number|n|max|min|limit|size)_", field.name)
-    assert field.name not in {"limit", "size", "number", "count"}
+    counts = [field for field in FIELDS if field.name.endswith("_count")]
+    other_words = {"limit", "size", "number", "count"}
+
+    assert not _offenders(counts, lambda field: field.type in _WHOLE)
+    assert not _offenders(
+        FIELDS, lambda field: not re.match(r"(num|number|n|max|min|limit|size)_", field.name)
+    )
+    assert not _offenders(FIELDS, lambda field: field.name not in other_words)
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=_name)
-def test_no_unsigned_numbers(field: Any) -> None:
+def test_no_unsigned_numbers() -> None:
     """Unsigned numbers do not exist in several client languages, so none is used."""
-    assert field.type not in _UNSIGNED
+    assert not _offenders(FIELDS, lambda field: field.type not in _UNSIGNED)
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=_name)
-def test_money_is_money(field: Any) -> None:
-    """Money is ``google.type.Money``; no field of floating numbers is named like an amount."""
-    if re.search(r"(value|discount|amount|price|cost|budget)$", field.name) and field.type in {
-        FieldDescriptor.TYPE_DOUBLE,
-        FieldDescriptor.TYPE_FLOAT,
-    }:
-        assert field.containing_oneof is not None, "an amount as a floating number"
-
-
-@pytest.mark.parametrize("field", FIELDS, ids=_name)
-def test_ids(field: Any) -> None:
-    """An id is text, whatever it looks like today."""
-    if field.name.endswith(("_id", "_ids")):
-        assert field.type == FieldDescriptor.TYPE_STRING
-
-
-@pytest.mark.parametrize("field", FIELDS, ids=_name)
-def test_no_float(field: Any) -> None:
-    """Floating numbers are doubles."""
-    assert field.type != FieldDescriptor.TYPE_FLOAT
-
-
-@pytest.mark.parametrize(
-    "field", [field for message in _sent_by_clients() for field in message.fields], ids=_name
-)
-def test_fields_that_clients_send_say_whether_they_must(field: Any) -> None:
-    """Each field of a request, and of what requests hold, is REQUIRED, OPTIONAL or OUTPUT_ONLY, exactly one of them."""
-    known = {field_behavior_pb2.REQUIRED, field_behavior_pb2.OPTIONAL, field_behavior_pb2.OUTPUT_ONLY}
-    stated = [one for one in _behaviours(field) if one in known]
-
-    assert len(stated) == 1
-
-
-@pytest.mark.parametrize("method", METHODS, ids=_name)
-def test_writing_methods_can_be_retried(method: Any) -> None:
-    """A method that writes takes a ``request_id``, or all it writes are events with an ``event_id`` or keys themselves."""
-    if method.name.startswith(READING) or method.name in KEYED_BY_CONTENT:
-        return
-    fields = {field.name: field for field in method.input_type.fields}
-    if "request_id" not in fields:
-        written = [field.message_type for field in fields.values() if field.message_type is not None]
-        assert written
-        assert all("event_id" in message.fields_by_name for message in written)
-
-
-@pytest.mark.parametrize("method", METHODS, ids=_name)
-def test_every_request_names_its_programme(method: Any) -> None:
-    """The programme is part of every key, so it is the first field of every request."""
-    first = min(method.input_type.fields, key=lambda field: field.number)
-
-    assert first.name == "programme"
-    assert first.number == 1
-    assert _behaviours(first) == [field_behavior_pb2.OPTIONAL]
-
-
-@pytest.mark.parametrize("enum", ENUMS, ids=_name)
-def test_enums_begin_unspecified(enum: Any) -> None:
-    """Value 0 of an enum is never sent, so that unset is never mistaken for a choice; values repeat the enum's name."""
-    prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", enum.name).upper()
-
-    assert enum.values_by_number[0].name == f"{prefix}_UNSPECIFIED"
-    assert all(value.name.startswith(f"{prefix}_") for value in enum.values)
-
-
-@pytest.mark.parametrize("method", METHODS, ids=_name)
-def test_writing_methods_state_their_errors(method: Any) -> None:
-    """The comment of each method says which errors it gives."""
-    texts = [source.read_text(encoding="utf-8") for source in SOURCES.glob("*.proto")]
-    comments = [
-        found.group(1)
-        for text in texts
-        for found in re.finditer(rf"((?:^  //.*\n)+)  rpc {method.name}\(", text, flags=re.MULTILINE)
+def test_money_is_money() -> None:
+    """Money is ``google.type.Money``; a floating number is named like an amount only as one of several kinds of value."""
+    amounts = [
+        field
+        for field in FIELDS
+        if re.search(r"(value|discount|amount|price|cost|budget)$", field.name) and field.type in _FLOATING
     ]
 
-    assert len(comments) == 1
-    assert "Errors:" in comments[0]
+    assert not _offenders(amounts, lambda field: field.containing_oneof is not None)
+    assert any(_is_a(field, "google.type.Money") for field in FIELDS)
+
+
+def test_ids() -> None:
+    """An id is text, whatever it looks like today."""
+    ids = [field for field in FIELDS if field.name.endswith(("_id", "_ids"))]
+
+    assert not _offenders(ids, lambda field: field.type == FieldDescriptor.TYPE_STRING)
+
+
+def test_no_float() -> None:
+    """Floating numbers are doubles."""
+    assert not _offenders(FIELDS, lambda field: field.type != FieldDescriptor.TYPE_FLOAT)
+
+
+def test_fields_that_clients_send_say_whether_they_must() -> None:
+    """Each field of a request, and of what requests hold, is REQUIRED, OPTIONAL or OUTPUT_ONLY, exactly one of them."""
+    known = {field_behavior_pb2.REQUIRED, field_behavior_pb2.OPTIONAL, field_behavior_pb2.OUTPUT_ONLY}
+    sent = [field for message in _sent_by_clients() for field in message.fields]
+
+    assert not _offenders(sent, lambda field: sum(one in known for one in _behaviours(field)) == 1)
+
+
+def _holds_keyed_events(method: Any) -> bool:
+    written = [field.message_type for field in method.input_type.fields if field.message_type is not None]
+    return bool(written) and all("event_id" in message.fields_by_name for message in written)
+
+
+def test_writing_methods_can_be_retried() -> None:
+    """A method that writes takes a ``request_id``, or all it writes are events with an ``event_id`` or keys themselves."""
+    writing = [
+        method
+        for method in METHODS
+        if not method.name.startswith(READING) and method.name not in KEYED_BY_CONTENT
+    ]
+
+    assert not _offenders(
+        writing,
+        lambda method: "request_id" in method.input_type.fields_by_name or _holds_keyed_events(method),
+    )
+
+
+def _programme_first(method: Any) -> bool:
+    first = min(method.input_type.fields, key=lambda field: field.number)
+    return (
+        first.name == "programme"
+        and first.number == 1
+        and _behaviours(first) == [field_behavior_pb2.OPTIONAL]
+    )
+
+
+def test_every_request_names_its_programme() -> None:
+    """The programme is part of every key, so it is the first field of every request."""
+    assert not _offenders(METHODS, _programme_first)
+
+
+def _begins_unspecified(enum: Any) -> bool:
+    prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", enum.name).upper()
+    return enum.values_by_number[0].name == f"{prefix}_UNSPECIFIED" and all(
+        value.name.startswith(f"{prefix}_") for value in enum.values
+    )
+
+
+def test_enums_begin_unspecified() -> None:
+    """Value 0 of an enum is never sent, so that unset is never mistaken for a choice; values repeat the enum's name."""
+    assert not _offenders(ENUMS, _begins_unspecified)
+
+
+def test_methods_state_their_errors() -> None:
+    """The comment of each method says which errors it gives."""
+    texts = [source.read_text(encoding="utf-8") for source in sorted(SOURCES.glob("*.proto"))]
+
+    def comments(method: Any) -> list[str]:
+        pattern = rf"((?:^  //.*\n)+)  rpc {method.name}\("
+        return [found.group(1) for text in texts for found in re.finditer(pattern, text, flags=re.MULTILINE)]
+
+    assert not _offenders(METHODS, lambda method: len(comments(method)) == 1)
+    assert not _offenders(METHODS, lambda method: "Errors:" in comments(method)[0])

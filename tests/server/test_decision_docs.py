@@ -3,8 +3,8 @@
 import re
 from typing import get_args
 
-from cli.campaign_result import SCHEMA
 from server.catalogue.policy import Arm
+from server.clients.campaign_result import SCHEMA
 from server.decide.gates import Gate
 from tests.server.process import ROOT
 

@@ -13,6 +13,7 @@ from server.storage.schema import COMMITTED, OPEN
 from tests.server import decision_scene as ds
 from tests.server.decision_scene import EMAIL, Asking, Now, offered, removed, stamp, values
 from tests.server.running import RPC_TIMEOUT_S, Running, refusal, refusal_of, running
+from tests.server.waiting import wait_until
 from troth.v1.member_pb2 import Consent, Member
 from troth.v1.member_service_pb2 import MemberUpdate, UpsertMembersRequest
 from troth.v1.outcome_service_pb2 import LogOutcomesRequest, Outcome
@@ -165,7 +166,8 @@ def test_reservation_runs_out(ask: Asking, server: Running, now: Now) -> None:
     assert "kale" not in offered(ask.offers("dora"))
 
     now.pass_(days=1, seconds=1)
-    server.app._engine._housekeeping.round()
+    # Housekeeping gives back about every second.
+    wait_until(lambda: ("candidate:kale:0", 3, 0) not in rows(server, SPENT), "reservations run out")
 
     assert "kale" in offered(ask.offers("dora"))
     assert rows(server, SPENT)[0] == ("candidate:kale:0", 1, 0)

@@ -269,7 +269,7 @@ def test_model_and_messages_have_the_same_fields() -> None:
         for one in _parts(DefinitionPart)
         if one.__module__.startswith("experiments.definition")
     }
-    parts.pop("Part")
+    parts.pop("DefinitionPart")
 
     assert parts.keys() == MESSAGES.keys()
     for name, message in MESSAGES.items():

@@ -33,7 +33,7 @@ def test_calls_in_flight_finish(tmp_path: Path) -> None:
     app.start()
     client = Client(f"127.0.0.1:{app.port}")
     log = tmp_path / "scene" / "troth.db"
-    stopping = threading.Thread(target=app.stop)
+    stopping, before = threading.Thread(target=app.stop), _request_threads()
     try:
         with (
             closing(sqlite3.connect(log, isolation_level=None)) as other,
@@ -44,8 +44,8 @@ def test_calls_in_flight_finish(tmp_path: Path) -> None:
                 pool.submit(client.decide, f"m{number:02}", request_id=f"flight-{number}")
                 for number in range(12)
             ]
-            # All 12 hold a thread of the server once its pool has grown to 12.
-            wait_until(lambda: len(app._executor._threads) >= 12, "all calls are in flight")
+            # All 12 hold a thread of the server once it has begun 12.
+            wait_until(lambda: _request_threads() - before >= 12, "all calls are in flight")
             stopping.start()
             wait_until(lambda: _refuses(app.port), "new calls are refused")
             assert not any(one.done() for one in sent)
@@ -60,6 +60,10 @@ def test_calls_in_flight_finish(tmp_path: Path) -> None:
     # The calls that found out whether the server refuses may have come in time to be logged too; they have no key.
     logged = read_log(log).decisions.drop_nulls("request_id")
     assert sorted(logged["decision_id"].to_list()) == sorted(one.decision_id for one in decisions)
+
+
+def _request_threads() -> int:
+    return sum(thread.name.startswith("request") for thread in threading.enumerate())
 
 
 def _refuses(port: int) -> bool:

@@ -4,21 +4,26 @@ import json
 import random
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf import json_format
 
+from experiments import analysis
 from experiments.analysis import analyze_log
+from experiments.definition import parse_experiment
 from experiments.log.frames import read_log
-from server.app import App
+from server.api.checks import Checker
+from server.api.definition import definition_fields
 from server.handlers import results
 from tests.server.experiments import Experiments
-from tests.server.running import RPC_TIMEOUT_S, Running, refusal, running
+from tests.server.running import RPC_TIMEOUT_S, Running, refusal, refusal_of, running
 from tests.server.scene import write_scene
 from troth.v1 import experiment_pb2, experiment_results_pb2, metric_pb2
 from troth.v1 import experiment_service_pb2 as pb
@@ -84,14 +89,11 @@ def analysed(server: Running, experiment_id: str) -> Any:
     return server.experiments.GetExperimentResults(request, timeout=RPC_TIMEOUT_S * 3).results
 
 
-def _app(server: Running) -> App:
-    return server.app
-
-
 def test_equals_the_analysis_of_the_log(live: Running) -> None:
     """Every figure, word and reason is that of the analysis of the same log; what does not exist is unset with its reason."""
-    known = _app(live)._engine.programmes.current("default").experiments["measured"]
-    expected = analyze_log(known.definition, read_log(live.log_path)).to_json()
+    fields = definition_fields(Checker(), "experiment", Experiments(live).get("measured"))
+    definition = parse_experiment({**fields, "state": "running"}, "measured")
+    expected = analyze_log(definition, read_log(live.log_path)).to_json()
     found = analysed(live, "measured")
 
     assert dict(found.units) == expected["units"]
@@ -184,34 +186,28 @@ def test_results_are_kept_until_the_log_grows(live: Running) -> None:
 def test_results_grow_old(live: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its time a result is made anew although nothing happened."""
     first = analysed(live, "measured")
-    monkeypatch.setattr(results, "_FRESH_S", -1.0)
+    monkeypatch.setattr(results, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 61.0))
 
     assert analysed(live, "measured").analyze_time != first.analyze_time
 
 
 def test_one_analysis_at_a_time(live: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls for one experiment share an analysis; when many wait, one more is told to come back; serving goes on."""
-    begun, go = threading.Event(), threading.Event()
+    go = threading.Event()
     runs = []
-    analyse = results.ResultsHandler._analyse
 
-    def slow(self: Any, *arguments: Any) -> Any:
+    def slow(*arguments: Any) -> Any:
         runs.append(arguments)
-        begun.set()
         assert go.wait(RPC_TIMEOUT_S * 2)
-        return analyse(self, *arguments)
+        return analyze_log(*arguments)
 
-    monkeypatch.setattr(results.ResultsHandler, "_analyse", slow)
-    monkeypatch.setattr(results, "_FRESH_S", -1.0)
-    handler = _app(live)._engine.results
-    with ThreadPoolExecutor(results.MOST_WAITING) as pool:
+    monkeypatch.setattr(analysis, "analyze_log", slow)
+    Experiments(live).update("measured", owner="many")
+    with ThreadPoolExecutor(results.MOST_WAITING + 1) as pool:
         try:
-            waiting = [pool.submit(analysed, live, "measured") for _ in range(results.MOST_WAITING)]
-            assert begun.wait(RPC_TIMEOUT_S)
-            while handler._places._value > 0:
-                pass
-            request = pb.GetExperimentResultsRequest(experiment_id="measured")
-            refused = refusal(live.experiments.GetExperimentResults, request)
+            sent = {pool.submit(analysed, live, "measured") for _ in range(results.MOST_WAITING + 1)}
+            (one_too_many,), waiting = wait(sent, RPC_TIMEOUT_S, FIRST_COMPLETED)
+            refused = refusal_of(one_too_many.exception())
             assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SERVER_BUSY")
             assert live.decide("m01", "home").decision_id
         finally:
@@ -219,21 +215,21 @@ def test_one_analysis_at_a_time(live: Running, monkeypatch: pytest.MonkeyPatch) 
         told = [one.result() for one in waiting]
 
     assert len(runs) == 1
+    assert len(told) == results.MOST_WAITING
     assert all(one == told[0] for one in told)
 
 
 def test_an_impatient_client(live: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """An analysis that outlasts the deadline says so and goes on; asked again, its result is there."""
     go = threading.Event()
-    analyse = results.ResultsHandler._analyse
 
-    def slow(self: Any, *arguments: Any) -> Any:
+    def slow(*arguments: Any) -> Any:
         assert go.wait(RPC_TIMEOUT_S * 2)
-        return analyse(self, *arguments)
+        return analyze_log(*arguments)
 
     keep = Experiments(live)
     keep.update("measured", owner="impatient")
-    monkeypatch.setattr(results.ResultsHandler, "_analyse", slow)
+    monkeypatch.setattr(analysis, "analyze_log", slow)
     request = pb.GetExperimentResultsRequest(experiment_id="measured")
     try:
         with pytest.raises(grpc.RpcError) as caught:

@@ -349,16 +349,17 @@ def test_concurrent_upserts(server: Running) -> None:
     assert len(known.member.attributes) == known.member_version == 40
 
 
-def test_next_decision_sees_the_change(server: Running) -> None:
-    """A profile that was acknowledged is in the state that the very next decision reads."""
-    states = server.app._engine._states
-    server.decide("anna")
+def test_next_decision_sees_the_change(tmp_path: Path) -> None:
+    """A profile that was acknowledged is in the state that the very next decision reads, before and after a decision."""
+    with running(decision_scene.write(tmp_path / "scene")) as server:
+        ask = decision_scene.Asking(server)
+        for age in (40, 17, 18):
+            ask.say("anna", attributes=decision_scene.values(age=age))
 
-    upsert(server, update(tier="gold"))
+            decision = ask.offers("anna")
 
-    with states.hold("default", "anna") as held:
-        assert held.state.profile.tier == "gold"
-        assert held.state.version == 2
+            assert ("wine" in decision_scene.offered(decision)) is (age >= 18)
+        assert server.logged_decision(decision.decision_id)["member_version"] == 6
 
 
 @pytest.mark.parametrize("statement", ["UPDATE member_changes SET actor = 'x'", "DELETE FROM member_changes"])

@@ -264,10 +264,11 @@ def test_fault_of_another_breaks_no_chain(log: SqliteEventLog, grouped: Grouped,
     assert log.member_state("default", "Max").version == 0
 
 
-def test_unwritable_log_breaks_chains(log: SqliteEventLog) -> None:
+def test_unwritable_log_breaks_chains(log: SqliteEventLog, tmp_path: Path) -> None:
     """What could not be written is no ground for later decisions."""
     chain = Chain()
-    log._writing.execute("DROP TABLE states")
+    with closing(sqlite3.connect(tmp_path / "log.db")) as other:
+        other.execute("DROP TABLE states")
 
     pending = log.submit_decision(
         decision(1, member_version=1), chain=chain, states=[StateDocument("s", "{}")]

@@ -15,13 +15,28 @@ import pytest
 from experiments.errors import DomainError
 from server.app import build
 from server.config import load_config
+from server.storage import SqliteEventLog
+from tests.cli.in_process import run
 from tests.server import scene
 from tests.server.process import LONGEST_START_S, ROOT, connected, serve_command, serving
 from training.bundle import BundleError
 
+Refused = Callable[..., str]
 
-def _refused(config: Path, *options: str, wrap: Callable[[list[str]], list[str]] = list) -> str:
-    """Start a server that must not start, and return the sentence it said."""
+
+def _sentence(code: int, out: str, err: str) -> str:
+    """Check that a command failed as operators are promised, and return the sentence it said."""
+    assert out == ""
+    assert "Traceback" not in err
+    lines = err.splitlines()
+    assert len(lines) == 1, err
+    assert lines[0].startswith("troth: ")
+    assert code == 1
+    return lines[0]
+
+
+def _refused_process(config: Path, *options: str, wrap: Callable[[list[str]], list[str]] = list) -> str:
+    """Start a process that must not serve, and return the sentence it said."""
     done: subprocess.CompletedProcess[str] = subprocess.run(
         wrap(serve_command(config, *options)),
         capture_output=True,
@@ -30,19 +45,23 @@ def _refused(config: Path, *options: str, wrap: Callable[[list[str]], list[str]]
         timeout=LONGEST_START_S,
         check=False,
     )
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    lines = done.stderr.splitlines()
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("troth: ")
-    assert done.returncode == 1
-    return lines[0]
+    return _sentence(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Refused:
+    """Return a function that runs the command, which must not serve, in this process, and returns the sentence it said."""
+
+    def refuse(config: Path, *options: str) -> str:
+        return _sentence(*run(monkeypatch, capfd, "serve", "--config", str(config), *options))
+
+    return refuse
 
 
 def _refused_here(config: Path) -> str:
-    """Build a server that must not be built, in this process, and return the one line that the command would print.
+    """Build a server that must not be built, and return the one line that the command would print.
 
-    That the command prints it and nothing else is seen where ``_refused`` is used; this is a hundred times faster.
+    That the command prints it and nothing else is seen where ``refused`` is used; this is faster still.
     """
     with pytest.raises((DomainError, BundleError)) as caught:
         build(load_config(config)).stop()
@@ -70,7 +89,7 @@ def test_port_in_use(config: Path, which: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-        said = _refused(config, f"--{which.replace('_', '-')}", str(port))
+        said = _refused_process(config, f"--{which.replace('_', '-')}", str(port))
 
     assert f"127.0.0.1:{port}" in said
     assert "cannot be bound" in said
@@ -83,18 +102,18 @@ def test_second_server_on_the_same_port(config: Path, tmp_path: Path) -> None:
     with serving(config) as first, connected(first) as client:
         port = first.address.rsplit(":", 1)[1]
 
-        said = _refused(other, "--port", port)
+        said = _refused_process(other, "--port", port)
 
         assert f"127.0.0.1:{port} cannot be bound" in said
         assert client.decide("m01").decision_id
 
 
-def test_half_written_bundle(config: Path) -> None:
+def test_half_written_bundle(refused: Refused, config: Path) -> None:
     """A bundle without its manifest is half-written; the sentence names it and what to do."""
     bundle = scene.champion_link(config.parent).resolve()
     (bundle / "manifest.json").unlink()
 
-    said = _refused(config)
+    said = refused(config)
 
     assert str(bundle) in said
     assert "half-written" in said
@@ -219,11 +238,18 @@ def test_typos(config: Path, file: str, before: str, after: str, words: list[str
         ("troth.toml", "[store]", "[store"),
     ],
 )
-def test_typos_stop_the_process(config: Path, file: str, before: str, after: str) -> None:
+def test_typos_stop_the_command(refused: Refused, config: Path, file: str, before: str, after: str) -> None:
     """A typo in each kind of file, well-formed or not, ends the command with one sentence that names the file."""
     _change(config.parent / file, before, after)
 
-    assert str(config.parent / file) in _refused(config)
+    assert str(config.parent / file) in refused(config)
+
+
+def test_a_typo_stops_the_process(config: Path) -> None:
+    """What the command does in this process, it does as a process: exit code 1 and the one sentence."""
+    _change(config.parent / "catalogue.yaml", "offer_id: apple", "ofer_id: apple")
+
+    assert str(config.parent / "catalogue.yaml") in _refused_process(config)
 
 
 def test_all_typos_of_a_file_at_once(config: Path) -> None:
@@ -238,38 +264,38 @@ def test_all_typos_of_a_file_at_once(config: Path) -> None:
         assert word in said
 
 
-def test_no_configuration(tmp_path: Path) -> None:
+def test_no_configuration(refused: Refused, tmp_path: Path) -> None:
     """A configuration that is not there is named."""
-    said = _refused(tmp_path / "nowhere.toml")
+    said = refused(tmp_path / "nowhere.toml")
 
     assert str(tmp_path / "nowhere.toml") in said
     assert "no such file" in said
 
 
-def test_missing_folder_of_the_log(config: Path) -> None:
+def test_missing_folder_of_the_log(refused: Refused, config: Path) -> None:
     """The folder of the log must exist: a misspelt path makes no second, empty log."""
     _change(config, 'path = "troth.db"', 'path = "dtaa/troth.db"')
 
-    said = _refused(config)
+    said = refused(config)
 
     assert str(config.parent / "dtaa") in said
     assert not (config.parent / "dtaa").exists()
 
 
-def test_log_that_is_no_log(config: Path) -> None:
+def test_log_that_is_no_log(refused: Refused, config: Path) -> None:
     """A file that is not SQLite is refused and left as it is."""
     log = config.parent / "troth.db"
     log.write_bytes(b"These are my holiday notes, and they are long enough to be taken for a page." * 20)
     before = log.read_bytes()
 
-    said = _refused(config)
+    said = refused(config)
 
     assert str(log) in said
     assert "not a database" in said
     assert log.read_bytes() == before
 
 
-def test_log_of_another_version(config: Path) -> None:
+def test_log_of_another_version(refused: Refused, config: Path) -> None:
     """A log that a newer Troth wrote is refused by name of its version and left as it is."""
     log = config.parent / "troth.db"
     with contextlib.closing(sqlite3.connect(log)) as connection:
@@ -277,14 +303,14 @@ def test_log_of_another_version(config: Path) -> None:
         connection.execute("PRAGMA user_version = 7")
     before = log.read_bytes()
 
-    said = _refused(config)
+    said = refused(config)
 
     assert "version 7" in said
     assert str(log) in said
     assert log.read_bytes() == before
 
 
-def test_somebody_elses_database(config: Path) -> None:
+def test_somebody_elses_database(refused: Refused, config: Path) -> None:
     """The database of another program is refused: nothing of ours is put into it."""
     log = config.parent / "troth.db"
     with contextlib.closing(sqlite3.connect(log)) as connection:
@@ -292,7 +318,7 @@ def test_somebody_elses_database(config: Path) -> None:
         connection.commit()
     before = log.read_bytes()
 
-    said = _refused(config)
+    said = refused(config)
 
     assert str(log) in said
     assert log.read_bytes() == before
@@ -326,14 +352,13 @@ def test_read_only_folder(config: Path, existing: bool) -> None:
     folder.mkdir()
     _change(config, 'path = "troth.db"', 'path = "readonly/troth.db"')
     if existing:
-        with serving(config):
-            pass
+        SqliteEventLog(folder / "troth.db").close()
         (folder / "troth.db").chmod(0o444)
     folder.chmod(0o555)
     try:
         if _ignores_modes(folder):
             pytest.skip("this process may write into read-only folders and cannot give that right up")
-        said = _refused(config, wrap=_bound_to_modes)
+        said = _refused_process(config, wrap=_bound_to_modes)
     finally:
         folder.chmod(0o755)
 
@@ -341,19 +366,13 @@ def test_read_only_folder(config: Path, existing: bool) -> None:
     assert str(folder / "troth.db") in said
 
 
-def test_usage(config: Path) -> None:
+def test_usage(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], config: Path) -> None:
     """A misspelt option is a usage error: exit code 2."""
-    done = subprocess.run(
-        serve_command(config, "--prot", "1"),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 2
-    assert "--prot" in done.stderr
-    assert "Traceback" not in done.stderr
+    done = run(monkeypatch, capfd, "serve", "--config", str(config), "--prot", "1")
+
+    assert done.code == 2
+    assert "--prot" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_overrides_and_a_clean_stop(config: Path) -> None:

@@ -26,6 +26,7 @@ from experiments.log.events import (
 from experiments.log.frames import EventFrames, read_log
 from server.errors import StoreTimeoutError, StoreUnavailableError
 from server.storage import AppendResult, EventLog, MemberStore, SqliteEventLog
+from tests.server.connections import connections
 from tests.server.waiting import wait_until
 
 NOW = datetime(2017, 12, 5, 12, 0, 0, 123_456, tzinfo=UTC)
@@ -429,12 +430,16 @@ class TestEventLog:
 class TestSqlite:
     """What only the SQLite file promises."""
 
-    def test_settings(self, tmp_path: Path) -> None:
+    def test_settings(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The file is a write-ahead log whose commits are synced; both are what durability rests on."""
-        with closing(SqliteEventLog(tmp_path / "log.db")) as log:
-            connection = log._writing
-            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-            assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        opened = connections(monkeypatch)
+
+        with closing(SqliteEventLog(tmp_path / "log.db")):
+            writing = [one for one in opened if not one.execute("PRAGMA query_only").fetchone()[0]]
+            assert writing
+            for connection in writing:
+                assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+                assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
     def test_group_commit(self, tmp_path: Path) -> None:
         """Requests that arrive while a commit is under way share the next one; each is counted in one group."""

@@ -12,11 +12,13 @@ from tests.training.histories import fit_data
 from training.bundle import AttributeCodes, Ids, OfferModel, Task
 from training.bundle.scorers import AnyScorer, Personal, Popular
 from training.evaluation import Fold, ModelEvaluation, evaluate, paired_difference
+from training.evaluation.reporting import COUNTING
 from training.offers.recipe import Kind, Known, Recipe, RecipePart
 from training.offers.recording import OffersRecorder
-from training.offers.result import COUNTING, JobInfo, TrainedModel, TrainOffersResult, TrialRecord
+from training.offers.result import TrainedModel, TrainOffersResult, TrialRecord
 from training.recommenders.frequency import DecayedFrequency, Popularity
 from training.tracking import experiment_name, tracking_uri
+from training.tracking.runs import JobInfo
 from training.tracking.store import DATABASE, using_store
 
 MEMBERS, OFFERS = 60, 30

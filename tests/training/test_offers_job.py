@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.training.small_jobs import empty_store
 from training.bundle import Task, open_bundle
 from training.data.tables import Tables
 from training.errors import TrainingError
@@ -14,7 +15,7 @@ from training.offers.job import train_offers
 from training.offers.options import JobOptions
 from training.offers.result import TrainOffersResult
 from training.offers.second_stage_trees import TreeSettings
-from training.offers.sources import from_tables
+from training.offers.sources import JobSource, from_tables
 from training.recommenders import Als
 from training.tracking import pull_model
 from training.tracking.runs import NOTE_TAG
@@ -38,18 +39,34 @@ def table(folder: Path) -> Path:
     return path
 
 
+def fashion(folder: Path) -> Path:
+    """Write purchases of members who leave their favourites for what others always buy, in the validation window alone."""
+    rows = []
+    for member in range(40):
+        hits, own = [f"hit{place}" for place in range(4)], [f"o{member % 10}{place}" for place in range(4)]
+        for day in range(member % 7, DAYS, 7):
+            follows = member % 2 == 0 or DAYS - 56 <= day < DAYS - 28
+            rows += [(f"m{member:02d}", offer, day) for offer in (hits if follows else own)]
+    path = folder / "fashion.parquet"
+    pl.DataFrame(rows, schema=["member_id", "offer_id", "day"], orient="row").write_parquet(path)
+    return path
+
+
 def train(folder: Path, recommendations: Path | None = None) -> TrainOffersResult:
-    source = from_tables(
-        Tables(table(folder), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
-    )
+    source = source_of(table(folder))
     models = ("popularity", "decayed_frequency", "item_item", "mixture", "ranker")
     options = JobOptions(folder / "store", models=models, ks=(5,), recommendations=recommendations)
     return train_offers(source, options)
 
 
+def source_of(path: Path) -> JobSource:
+    return from_tables(Tables(path, "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1)
+
+
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainOffersResult]:
     folder = tmp_path_factory.mktemp("job")
+    empty_store(folder / "store")
     return folder, train(folder, recommendations=folder / "lists.parquet")
 
 
@@ -103,22 +120,17 @@ def test_the_bundle_scores_as_the_job_did(job: tuple[Path, TrainOffersResult], t
 
 def test_unknown_models_are_named(tmp_path: Path) -> None:
     """A model that does not exist is named with those that do, before anything is written."""
-    source = from_tables(
-        Tables(table(tmp_path), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
-    )
+    source = source_of(table(tmp_path))
     with pytest.raises(TrainingError, match=r"Unknown models: magic\. Choose from popularity"):
         train_offers(source, JobOptions(tmp_path / "s", models=("magic",)))
     assert not (tmp_path / "s").exists()
 
 
-def test_counting_serves_when_the_best_is_refused_and_nothing_served_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_counting_serves_when_the_best_is_refused_and_nothing_served_before(tmp_path: Path) -> None:
     """A candidate that the gate refuses leaves no shop without a model: counting becomes champion, and the reason says so."""
-    from training.offers.job import _Job
-
-    monkeypatch.setattr(_Job, "_best", lambda _: "popularity")
-    result = train(tmp_path)
+    options = JobOptions(empty_store(tmp_path / "store"), models=("popularity", "decayed_frequency"), ks=(5,))
+    result = train_offers(source_of(fashion(tmp_path)), options)
+    assert result.best == "popularity"
     assert not result.promoted
     assert "popularity cannot become champion" in result.promotion.replace(", version 1", "")
     pulled = pull_model(tmp_path / "store", "default", "replenish", target_dir=tmp_path / "models")
@@ -130,10 +142,10 @@ def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path, monkeypatch: 
     names = ("popularity", "seasonal_popularity", "decayed_frequency", "warp")
     monkeypatch.setattr("training.offers.options.MODELS", names)
     monkeypatch.setattr("training.offers.learning.MOST_SLOW_FITS", 1)
-    source = from_tables(
-        Tables(table(tmp_path), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
-    )
-    document = train_offers(source, JobOptions(tmp_path / "store", ks=(5,), promote=False)).to_json()
+    source = source_of(table(tmp_path))
+    document = train_offers(
+        source, JobOptions(empty_store(tmp_path / "store"), ks=(5,), promote=False)
+    ).to_json()
     assert set(document["models"]) == {"popularity", "decayed_frequency"}
     assert set(document["left_out"]) == {"seasonal_popularity", "warp"}
     assert "a year ago" in document["left_out"]["seasonal_popularity"]
@@ -160,11 +172,9 @@ def test_the_second_stage_hears_all_but_those_that_learn_slowly(
 ) -> None:
     """Without named models ALS gives its scores and BPR does not; where ensembles are averaged, settings stay as they are."""
     monkeypatch.setattr("training.offers.options.MODELS", ("decayed_frequency", "als", "bpr", "ranker"))
-    source = from_tables(
-        Tables(table(tmp_path), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
-    )
+    source = source_of(table(tmp_path))
     source = replace(source, first_trees=(TreeSettings(ensembles=2, rounds=30, leaves=4),))
-    options = JobOptions(tmp_path / "store", ks=(5,), promote=False)
+    options = JobOptions(empty_store(tmp_path / "store"), ks=(5,), promote=False)
     result = train_offers(source, options)
     tried = [trial.parameters for trial in result.model("als").trials]
     assert tried == [settings.parameters for settings in Als.starts()]
@@ -176,11 +186,9 @@ def test_the_second_stage_hears_all_but_those_that_learn_slowly(
 def test_a_spent_budget_leaves_out_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the time for the first stage is over no other model is begun, but counting always is."""
     monkeypatch.setattr("training.offers.options.MODELS", ("popularity", "decayed_frequency", "item_item"))
-    source = from_tables(
-        Tables(table(tmp_path), "member_id", "offer_id", time_column="day"), Task.REPLENISH, seed=1
-    )
+    source = source_of(table(tmp_path))
     monkeypatch.setattr(JobOptions, "is_spent", lambda *_: True)
-    options = JobOptions(tmp_path / "store", ks=(5,), promote=False)
+    options = JobOptions(empty_store(tmp_path / "store"), ks=(5,), promote=False)
     document = train_offers(source, options).to_json()
     assert set(document["models"]) == {"popularity", "decayed_frequency"}
     assert document["left_out"] == {"item_item": "The time budget was spent before its turn."}

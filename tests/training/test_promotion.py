@@ -26,7 +26,8 @@ from training.bundle import OfferModel, Task, write_bundle
 from training.bundle.scorers import Personal
 from training.errors import RegistryError
 from training.evaluation import MetricEstimate
-from training.offers.result import COUNTING, TrainOffersResult
+from training.evaluation.reporting import COUNTING
+from training.offers.result import TrainOffersResult
 from training.promotion import promote, rollback
 from training.promotion_checks import (
     CheckError,
@@ -39,6 +40,7 @@ from training.promotion_checks import (
 )
 from training.tracking import ModelRegistry, pull_model
 from training.tracking.evidence import parity_of
+from training.tracking.store import existing_client
 
 # Both come from inside mlflow, which is not ours to mend.
 pytestmark = [
@@ -99,7 +101,7 @@ def test_the_first_champion_must_beat_counting(store: Path) -> None:
     registry = ModelRegistry(store, "first", TASK)
     status = {version.version: version.tags["validation_status"] for version in registry.versions()}
     assert status == {"1": "pending", "2": "rejected", "3": "approved"}
-    parent = registry._client.get_run(job.parent_run_id)
+    parent = existing_client(store).get_run(job.parent_run_id)
     assert parent.data.tags["troth.promotion"] == promoted.reason
     again = promote(store, "first", TASK)
     assert (again.promoted, again.changed, again.reason) == (
@@ -339,7 +341,7 @@ def test_parity_covers_strangers_and_candidates() -> None:
 
 
 def bundle_folder(store: Path, programme: str, version: str) -> Path:
-    client = ModelRegistry(store, programme, TASK)._client
+    client = existing_client(store)
     source = client.get_model_version(f"troth-{programme}-offers-{TASK}", version).source
     location = client.get_logged_model(source.removeprefix("models:/")).artifact_location
     return Path(url2pathname(urlparse(location).path)) / "artifacts" / "bundle"
@@ -347,7 +349,7 @@ def bundle_folder(store: Path, programme: str, version: str) -> Path:
 
 def run_folder(store: Path, programme: str, version: str) -> Path:
     registry = ModelRegistry(store, programme, TASK)
-    uri = registry._client.get_run(registry.version(version).run_id).info.artifact_uri
+    uri = existing_client(store).get_run(registry.version(version).run_id).info.artifact_uri
     return Path(url2pathname(urlparse(uri).path))
 
 

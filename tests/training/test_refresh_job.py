@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlparse
 
 import numpy as np
 import polars as pl
@@ -18,13 +19,14 @@ from training.offers.champion import evaluate_champion
 from training.offers.job import train_offers
 from training.offers.options import JobOptions
 from training.offers.problem import TrainingProblem, popular_scores
-from training.offers.recipe import Known, Recipe
+from training.offers.recipe import Known, Recipe, recipe_of_version
 from training.offers.refresh_job import refresh_model
 from training.offers.refreshing import RefreshResult, refit
 from training.offers.sources import from_tables
 from training.promotion import promote, rollback
 from training.threads import one_thread_of_algebra
 from training.tracking import ModelRegistry, compare_versions, pull_model
+from training.tracking.store import using_store
 
 # It comes from inside mlflow, which is not ours to mend.
 pytestmark = pytest.mark.filterwarnings("ignore:Operation with range is deprecated")
@@ -104,7 +106,7 @@ class Shop:
         return open_bundle(pull_model(self.store, "default", TASK, target_dir=folder).link).model
 
     def kept(self, version: str) -> tuple[Recipe, Known]:
-        kept = self.registry.recipe(self.registry.version(version))
+        kept = recipe_of_version(self.registry, self.registry.version(version))
         assert kept is not None
         return kept
 
@@ -247,6 +249,22 @@ def test_a_refreshed_version_says_what_it_is(shop: Shop) -> None:
     compared = compare_versions(shop.store, "default", TASK, [version.version, origin.version])
     assert [row.value for row in compared.rows] == [compared.rows[0].value] * 2
     assert compared.rows[0].against_counting is not None
+
+
+def test_a_refreshed_model_lies_in_the_store(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bundle is kept among the programme's, so the store can be moved whole; the working directory stays empty."""
+    monkeypatch.chdir(tmp_path)
+    shop.crown("als")
+    result = shop.refresh(shop.everything)
+    with using_store(shop.store) as mlflow:
+        kept = mlflow.MlflowClient().search_logged_models(
+            [shop.job.experiment_id], filter_string=f"source_run_id = '{result.run_id}'"
+        )
+
+    assert [Path(urlparse(one.artifact_location).path).is_relative_to(shop.store) for one in kept] == [True]
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_gate_lets_a_refreshed_model_replace_its_own_champion_only(shop: Shop) -> None:

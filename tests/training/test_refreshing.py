@@ -17,10 +17,19 @@ from training.data.purchases import ROW_SCHEMA, Purchases
 from training.data.tables import Tables, load_tables
 from training.errors import TrainingError
 from training.evaluation.folds import fit_data
-from training.offers.recipe import Kind, Known, Recipe, RecipePart, recipe_of
+from training.offers.recipe import (
+    KNOWN_FILE,
+    RECIPE_FILE,
+    Kind,
+    Known,
+    Recipe,
+    RecipePart,
+    read_recipe,
+    recipe_of,
+    write_recipe,
+)
 from training.offers.refreshing import add_purchases, check_features, data_of, grow, grow_ids, refit
 from training.recommenders import Als, DecayedFrequency, Ease, SeasonalPopularity, Warp
-from training.tracking.evidence import KNOWN_FILE, RECIPE_FILE, read_recipe, write_recipe
 
 MEMBERS, PRODUCTS = 12, 9
 

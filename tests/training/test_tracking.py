@@ -26,13 +26,15 @@ from tests.training.small_jobs import (
 from training.bundle import Task, open_bundle
 from training.errors import RegistryError, TrainingError
 from training.evaluation import paired_difference
+from training.evaluation.reporting import COUNTING
+from training.offers.plots import model_plots
 from training.offers.recording import OffersRecorder
-from training.offers.result import COUNTING, TrainOffersResult
-from training.plots import calibration_chart, model_plots
+from training.offers.result import TrainOffersResult
+from training.plots import calibration_chart
 from training.tracking import ModelRegistry, compare_versions, list_models, pull_all, pull_model
 from training.tracking.evidence import read_cases, read_parity
 from training.tracking.runs import RunContext
-from training.tracking.store import import_mlflow
+from training.tracking.store import existing_client, import_mlflow
 
 # Both come from inside mlflow, which is not ours to mend.
 pytestmark = [
@@ -276,7 +278,7 @@ def test_a_failed_job_marks_its_open_runs(store: Path, monkeypatch: pytest.Monke
 
     with pytest.raises(ValueError, match="broken"):
         fail()
-    client = ModelRegistry(store, "broken", TASK)._client
+    client = existing_client(store)
     ended = {run.info.run_name: run.info.status for run in client.search_runs([recorder.experiment_id])}
     assert ended == {
         "compare": "FAILED",

@@ -170,7 +170,7 @@ def test_assignment_is_the_servers() -> None:
     assert by_frame.equals(by_series)
     assert by_frame["user"].to_list() == ids
     assert set(by_frame["variant_id"]) == {"old", "new"}
-    with pytest.raises(troth.TrothError, match="preview=True shows whom it would assign"):
+    with pytest.raises(troth.TrothError, match="assigns nobody except as a preview"):
         troth.assign(DEFINITION, pl.DataFrame({"user": ids}))
 
 
@@ -233,7 +233,7 @@ def test_a_policys_value() -> None:
 
     assert found.verdict == "gain"
     assert found.to_json()["fingerprint"] == found.fingerprint
-    with pytest.raises(troth.TrainingError, match="Give either policy or policy_column"):
+    with pytest.raises(troth.OptionError, match="Give either --policy or --policy-column"):
         troth.evaluate_policy(log, reward_column="reward")
 
 
@@ -269,7 +269,7 @@ def test_what_cannot_be_read_is_said() -> None:
         troth.analyze({**DEFINITION, "metrics": []}, players())
     with pytest.raises(troth.TrothError, match="Give one source"):
         troth.analyze(DEFINITION)
-    with pytest.raises(troth.TrainingError, match="Give either interactions or dataset"):
+    with pytest.raises(troth.OptionError, match="Give either interactions or dataset"):
         troth.train_offers()
 
 

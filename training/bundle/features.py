@@ -217,6 +217,9 @@ def offer_table(history: History, covers: Covers, categories: npt.NDArray[np.int
         history: What members did.
         covers: Which offers each product belongs to.
         categories: int32[offers], -1 for none.
+
+    Returns:
+        One row per offer.
     """
     columns, lines = history.columns, line_offers(covers)
     trips, last, first = columns[:, TRIPS], columns[:, LAST_AGE], columns[:, FIRST_AGE]

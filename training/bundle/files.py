@@ -84,6 +84,11 @@ _CHUNK = 1 << 20
 def take_apart(value: Any, name: str, arrays: dict[str, npt.NDArray[Any]]) -> Any:
     """Return the layout of a value as JSON; its arrays are put into ``arrays`` under file names.
 
+    Args:
+        value: A value that a bundle can hold.
+        name: What its files are called.
+        arrays: Arrays by file name; added to.
+
     Raises:
         TypeError: A part is of a type that has no place in a bundle.
     """
@@ -149,6 +154,16 @@ def sha256_of(path: Path) -> str:
 
 def open_array(path: Path, name: str, *, size: int, sha256: str, verify: bool) -> npt.NDArray[Any]:
     """Open one array of a bundle, memory-mapped.
+
+    Args:
+        path: The bundle's folder.
+        name: Its file.
+        size: Bytes that it must have.
+        sha256: The checksum that it must have.
+        verify: Whether the checksum is compared.
+
+    Returns:
+        The array, read-only.
 
     Raises:
         BundleError: The file is missing or damaged.

@@ -174,7 +174,17 @@ def add_up_rows(keys: npt.NDArray[np.int32], columns: Array) -> tuple[npt.NDArra
 def merge_rows(
     keys: npt.NDArray[np.int32], columns: Array, more_keys: npt.NDArray[np.int32], more: Array
 ) -> tuple[npt.NDArray[np.int32], Array]:
-    """Merge two sets of rows with ascending unique keys; rows of the same key become one."""
+    """Merge two sets of rows with ascending unique keys; rows of the same key become one.
+
+    Args:
+        keys: int32[n], ascending and unique.
+        columns: One value per key and statistic.
+        more_keys: int32[m], ascending and unique.
+        more: Their values.
+
+    Returns:
+        Merged keys and columns.
+    """
     merged = np.union1d(keys, more_keys).astype(np.int32)
     first, second = np.zeros((2, len(merged), columns.shape[1]), np.float32)
     first[np.searchsorted(merged, keys)] = columns

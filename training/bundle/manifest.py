@@ -127,6 +127,9 @@ def parse_manifest(source: str, text: str, kind: str = OFFERS) -> Manifest:
         text: Content of ``manifest.json``.
         kind: What the bundle must decide.
 
+    Returns:
+        The manifest.
+
     Raises:
         BundleError: The text is no JSON object, a field is missing or has the wrong type, or the format version or
             kind is one that this code does not read.

@@ -71,6 +71,9 @@ class OfferModel:
             profile: What the member did, up to now.
             member: The member's position, or ``None``.
             attributes: What is known of a member that the model does not know.
+
+        Returns:
+            Whether there is anything beyond popularity.
         """
         if member is not None or profile.stats[TRIPS] > 0:
             return True

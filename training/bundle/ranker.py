@@ -111,7 +111,13 @@ class Ranker:
 def shortlist(
     first: list[Array], quotas: tuple[int, ...], candidates: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Return the positions among ``candidates`` that any component nominates, ascending."""
+    """Return the positions among ``candidates`` that any component nominates, ascending.
+
+    Args:
+        first: float32[n] scores, per component.
+        quotas: How many each component nominates.
+        candidates: int64[n], positions of offers.
+    """
     if len(candidates) <= sum(quotas) // 2:
         return np.arange(len(candidates))
     chosen = np.zeros(len(candidates), bool)

@@ -27,7 +27,13 @@ class Task(StrEnum):
 
 
 def applicable(task: Task, profile: Profile, covers: Covers) -> npt.NDArray[np.bool_]:
-    """Return bool[offers]: which offers the task is about for this member."""
+    """Return bool[offers]: which offers the task is about for this member.
+
+    Args:
+        task: The task.
+        profile: What the programme says of the member.
+        covers: Which offers cover which products.
+    """
     allowed = np.ones(covers.offer_count, bool)
     if task in {Task.REPLENISH, Task.REDEEM}:
         return allowed

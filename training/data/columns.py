@@ -58,6 +58,12 @@ def as_ids(column: pl.Series, path: TableSource, name: str) -> pl.Series:
 def require(frame: pl.LazyFrame, path: TableSource, column: str, kind: str) -> None:
     """Refuse a table without a column.
 
+    Args:
+        frame: The table.
+        path: The table, for errors.
+        column: The column.
+        kind: What the column is for.
+
     Raises:
         DatasetError: It is missing; the message lists those that are there.
     """

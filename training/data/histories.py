@@ -37,6 +37,9 @@ def build_history(rows: pl.DataFrame, cutoff: float, *, member_count: int, produ
         cutoff: The moment, in days since 1970; rows after it are left out.
         member_count: Number of members.
         product_count: Number of products.
+
+    Returns:
+        The history.
     """
     seen = rows.filter(pl.col("time") <= cutoff)
     member, product = (seen[name].to_numpy().astype(np.int64) for name in ("member", "product"))
@@ -259,7 +262,14 @@ class Calendar:
 
 
 def season_trips(rows: pl.DataFrame, moment: float, days: int, product_count: int) -> Floats | None:
-    """Return what ``Calendar.season`` does, from the rows; ``None`` where they do not reach back a year."""
+    """Return what ``Calendar.season`` does, from the rows; ``None`` where they do not reach back a year.
+
+    Args:
+        rows: One row per purchase.
+        moment: Days since 1970.
+        days: Length of the season.
+        product_count: How many products there are.
+    """
     start = year_before(moment)
     first = rows["time"].min()
     if first is None or np.floor(float(first)) > start:  # type: ignore[arg-type]  # a float column

@@ -131,6 +131,9 @@ def encode_attributes(frame: pl.DataFrame | None, key: str, ids: pl.Series) -> A
         frame: One row per thing, or ``None``; things without a row have no attributes.
         key: Column with the ids, as text.
         ids: Ids in the order of the codes.
+
+    Returns:
+        Codes and numbers, one row per id.
     """
     if frame is None:
         return no_attributes(len(ids))

@@ -120,6 +120,9 @@ def evaluate(
         score: How candidates are scored.
         progress: Called with cases done and all cases of a fold.
 
+    Returns:
+        Estimates by metric.
+
     Raises:
         DatasetError: There are fewer than two cases.
     """
@@ -144,6 +147,9 @@ def summarise(
         folds: Where the cases are.
         ks: Lengths of lists, ascending.
         probabilities: For each fold, whether scores are probabilities.
+
+    Returns:
+        Estimates by metric.
 
     Raises:
         DatasetError: There are fewer than two cases.
@@ -213,6 +219,11 @@ def over_members(values: npt.NDArray[np.float64], members: npt.NDArray[np.int32]
 
 def paired_difference(evaluation: ModelEvaluation, baseline: ModelEvaluation, metric: str) -> MetricEstimate:
     """Return the difference on the same cases; taken within each case first, so what makes cases differ cancels.
+
+    Args:
+        evaluation: The model's.
+        baseline: The other model's.
+        metric: Name of the metric.
 
     Raises:
         ValueError: The two were not measured on the same cases.

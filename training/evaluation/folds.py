@@ -91,7 +91,13 @@ def truth_matrix(
 
 
 def fit_data(purchases: Purchases, rows: pl.DataFrame, cutoff: float) -> FitData:
-    """Return what a model may be fitted on at a moment."""
+    """Return what a model may be fitted on at a moment.
+
+    Args:
+        purchases: Everything that was bought.
+        rows: One row per purchase.
+        cutoff: Days since 1970; later rows are not seen.
+    """
     history = build_history(
         rows, cutoff, member_count=purchases.member_count, product_count=purchases.product_count
     )
@@ -125,6 +131,9 @@ def window_fold(
         cutoff: The moment, in days since 1970.
         horizon: Days of the window.
         min_buyers: Members who must have bought an offer before the moment for it to be ranked.
+
+    Returns:
+        The fold.
 
     Raises:
         DatasetError: Nobody bought anything before or after.

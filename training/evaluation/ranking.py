@@ -16,7 +16,7 @@ from training.evaluation.folds import Fold
 
 Array = npt.NDArray[np.float64]
 _MOST_COMPARED = 500
-_MOST_SHARED = 1_000
+MOST_SHARED = 1_000
 Score = Callable[[OfferModel, int, npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 """Scores candidates for a member, by whatever may be known of her."""
 
@@ -59,7 +59,16 @@ class RankedLists:
 
 
 def score_known(model: OfferModel, member: int, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Score by everything the member did."""
+    """Score by everything the member did.
+
+    Args:
+        model: The model.
+        member: Position of the member.
+        candidates: int64[n], positions of offers.
+
+    Returns:
+        float32[n].
+    """
     return model.scores(model.profile(member), member, candidates)
 
 
@@ -83,6 +92,9 @@ def rank_fold(
         cases: Positions of the cases to rank; all by default.
         score: How candidates are scored. Candidates and truths are the same however they are.
         progress: Called with cases done and all cases.
+
+    Returns:
+        The ranked lists.
     """
     wanted = np.arange(len(fold.members)) if cases is None else cases
     count, truths = len(wanted), fold.truths
@@ -129,7 +141,13 @@ def rank_fold(
 def best_positions(
     scores: npt.NDArray[np.float32], popularity: npt.NDArray[np.float32], k: int
 ) -> npt.NDArray[np.int64]:
-    """Return the positions of the ``k`` highest scores, best first; ties by popularity, then by position."""
+    """Return the positions of the ``k`` highest scores, best first; ties by popularity, then by position.
+
+    Args:
+        scores: float32[n].
+        popularity: float32[n], breaks ties.
+        k: How many positions.
+    """
     leaders = np.arange(len(scores))
     if len(scores) > k:
         threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
@@ -178,6 +196,12 @@ def catalogue_metrics(
     who bought the offer (Vargas and Castells, 2011). ``diversity``: mean over lists of one minus the mean cosine
     between the offers' buyers (Ziegler et al., 2005), over at most 500 lists. ``calibration_error``: mean absolute
     difference of predicted probability and share of hits in ten bins of equal size, of scores that are probabilities.
+
+    Args:
+        lists: Ranked lists.
+        fold: What they were ranked on.
+        ks: Lengths of lists.
+        probabilities: Whether scores are probabilities.
     """
     matrix = sparse.csr_matrix(fold.data.columns_onto_offers(fold.data.matrix("binary")))
     matrix.data[:] = 1.0
@@ -224,7 +248,7 @@ class _Cosines:
         self._columns = sparse.csc_matrix(matrix[:, self._offers])
         # Lists that are much alike share their pairs; of lists that are not, most pairs would be counted in vain.
         self._shared = (
-            (self._columns.T @ self._columns).toarray() if len(self._offers) <= _MOST_SHARED else None
+            (self._columns.T @ self._columns).toarray() if len(self._offers) <= MOST_SHARED else None
         )
 
     def between(self, row: npt.NDArray[np.int32]) -> Array:
@@ -242,7 +266,13 @@ class _Cosines:
 def calibration_table(
     probabilities: npt.NDArray[np.float32], hits: npt.NDArray[np.bool_], bins: int = 10
 ) -> list[tuple[float, float, int]]:
-    """Return mean prediction, share of hits and count of bins of equal size, by ascending prediction."""
+    """Return mean prediction, share of hits and count of bins of equal size, by ascending prediction.
+
+    Args:
+        probabilities: float32[n], predictions in [0, 1].
+        hits: bool[n], whether they came true.
+        bins: How many bins.
+    """
     order = np.argsort(probabilities, kind="stable")
     return [
         (float(probabilities[part].mean()), float(hits[part].mean()), len(part))

@@ -43,6 +43,9 @@ def temporal_split(
         horizon: Days of a window.
         min_buyers: Members who must have bought an offer before a window for it to be ranked.
 
+    Returns:
+        The split.
+
     Raises:
         DatasetError: There are no times, or they span less than three windows.
     """
@@ -83,6 +86,9 @@ def given_split(purchases: Purchases, test: pl.DataFrame, task: Task, *, seed: i
         test: ``member``, ``offer`` and ``time`` of the test split.
         task: What the folds ask.
         seed: Of random parts.
+
+    Returns:
+        The split.
     """
     cutoff = float(purchases.rows["time"].max() or 0.0)  # type: ignore[arg-type]  # a float column
     everything = np.ones(purchases.offer_count, bool)

@@ -205,5 +205,11 @@ def score(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
 
 
 def segment(recency: int, frequency: int, monetary: int) -> str:
-    """Return the segment of three scores: by recency, and by the mean of the other two, a half rounded up."""
+    """Return the segment of three scores: by recency, and by the mean of the other two, a half rounded up.
+
+    Args:
+        recency: Score from 1 to 5.
+        frequency: Score from 1 to 5.
+        monetary: Score from 1 to 5.
+    """
     return _GRID[recency][(frequency + monetary + 1) // 2 - 1]

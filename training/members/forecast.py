@@ -46,7 +46,13 @@ class Forecast:
     warnings: tuple[str, ...]
 
     def expected(self, orders: pl.DataFrame, as_of: date, horizon: Duration) -> Floats:
-        """Return float64[n], orders expected within another horizon; NaN without a model."""
+        """Return float64[n], orders expected within another horizon; NaN without a model.
+
+        Args:
+            orders: One row per order, sorted.
+            as_of: The last day that is observed.
+            horizon: How far ahead.
+        """
         _, history, _ = order_history(orders, as_of, TimeUnit.WEEK)
         return (
             self.fits[0].model.expected_orders(history, horizon)
@@ -198,6 +204,11 @@ class Validation:
 
 def validate(orders: Orders, horizon: Duration, rules: MemberRules) -> tuple[Validation | None, str]:
     """Fit on what came before the last horizon, and compare with what came in it.
+
+    Args:
+        orders: The orders.
+        horizon: How far ahead.
+        rules: Conventions of the programme.
 
     Returns:
         The result, and an empty text; or none, and why there is none.

@@ -121,6 +121,15 @@ def train_members(
 ) -> TrainMembersResult:
     """Make the table of members, try its forecasts on a window they did not see, and record the run.
 
+    Args:
+        path: Table of transactions.
+        columns: Which column says what.
+        options: How the job runs.
+        progress: Told about the progress.
+
+    Returns:
+        The table and what is known of its forecasts.
+
     Raises:
         TrainingError: A table or rule cannot be used, or something cannot be written.
     """

@@ -87,6 +87,9 @@ def read_orders(path: TableSource, columns: TransactionColumns, as_of: date | No
         columns: Which column says what.
         as_of: The last day that is observed, transactions after it are not read; the day of the last transaction if not given.
 
+    Returns:
+        The orders.
+
     Raises:
         DatasetError: The table cannot be read, a column is missing, or values are none; the message names column and row.
     """

@@ -29,6 +29,12 @@ def evaluate_champion(
     A champion that was refreshed with purchases of the folds' windows has seen the truths; it is measured by the latest
     version before it that had not.
 
+    Args:
+        store: Folder of the MLflow store.
+        programme: The loyalty programme.
+        problem: What the job works on.
+        folds: What it is measured on.
+
     Returns:
         The champion's version and how it did; ``None`` when there is no champion or it ranks other offers.
     """

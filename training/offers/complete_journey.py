@@ -114,7 +114,14 @@ def demographics(members: pl.Series) -> Attributes:
 
 
 def coded(rows: pl.DataFrame, members: pl.Series, products: pl.Series, column: str) -> pl.DataFrame:
-    """Return rows in the shape of purchases."""
+    """Return rows in the shape of purchases.
+
+    Args:
+        rows: One row per purchase.
+        members: Ids of members, by code.
+        products: Ids of products, by code.
+        column: The column with ids of products.
+    """
     return rows.select(
         member=code(pl.col("household_id"), members),
         product=code(pl.col(column), products),
@@ -280,6 +287,9 @@ def campaign_fold(
         campaign: A row of ``coupons.campaigns``.
         with_uses: Whether discounted purchases count as truths, too; to learn from, never to test on.
         until: Labels that became known later are left out, in days since 1970.
+
+    Returns:
+        The fold.
     """
     purchases, start = coupons.purchases, float(str(campaign["start"]))
     open_offers = np.zeros(purchases.offer_count, bool)

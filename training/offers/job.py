@@ -22,16 +22,18 @@ from training.bundle.history import empty_profile
 from training.errors import DatasetError, TrainingError
 from training.evaluation import Fold, MetricEstimate, evaluate, paired_difference
 from training.evaluation.ranking import best_positions
+from training.evaluation.reporting import COUNTING
 from training.offers.champion import evaluate_champion
 from training.offers.learning import Learning
 from training.offers.options import DEFAULT_SEED, MIXTURE, MODELS, RANKER, JobOptions, job_info
 from training.offers.problem import TrainingProblem
 from training.offers.recording import OffersRecorder
-from training.offers.result import COUNTING, JobInfo, TrainOffersResult
+from training.offers.result import TrainOffersResult
 from training.offers.second_stage_rows import first_basket
 from training.offers.sources import JobSource
 from training.threads import one_thread_of_algebra
 from training.tracking import experiment_name, registered_model_name, tracking_uri
+from training.tracking.runs import JobInfo
 
 _REPORTED = 1_000
 
@@ -75,6 +77,12 @@ def write_recommendations(
     model: OfferModel, k: int, path: Path, *, progress: Callable[[str, int, int], None] | None = None
 ) -> None:
     """Write every member's best offers as Parquet.
+
+    Args:
+        model: The model.
+        k: Offers per member.
+        path: Where to.
+        progress: Told about the progress.
 
     Raises:
         TrainingError: The file cannot be written.
@@ -146,6 +154,14 @@ def train_offers(
     """Compare the models of a task, record them in MLflow, and let the best serve if it passes the gate.
 
     A second job on the same store goes on with the trials of the first and adds new runs and versions beside the old ones.
+
+    Args:
+        source: Where the data is from.
+        options: How the job runs.
+        progress: Told about the progress.
+
+    Returns:
+        The models with their figures.
 
     Raises:
         TrainingError: A model is not known, the data cannot be used, or the store cannot be written.

@@ -7,13 +7,14 @@ from typing import Any, Protocol
 
 from training.bundle import OfferModel
 from training.errors import TrainingError
+from training.evaluation.reporting import COUNTING
 from training.evaluation.splitting import MANY_ROWS
 from training.offers.mixture import MixtureStage
 from training.offers.options import MIXTURE, RANKER, SUMMARIES, JobOptions, study_name, trial_record
 from training.offers.problem import MOST_TEST_CASES, MOST_VALIDATION_CASES, TrainingProblem
 from training.offers.recipe import Kind, Known, RecipePart, recipe_of
 from training.offers.recording import OffersRecorder
-from training.offers.result import COUNTING, TrainedModel
+from training.offers.result import TrainedModel
 from training.offers.second_stage import SecondStage
 from training.offers.tuning import Chosen, FittedTrial, StudyRecord, choose_settings, fit_chosen, measured
 from training.recommenders import RECOMMENDERS

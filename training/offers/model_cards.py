@@ -1,18 +1,11 @@
 """What a run says about itself in words: a short card per model and a comparison."""
 
-import math
 from collections.abc import Mapping
 
 from training.evaluation import MetricEstimate, paired_difference
-from training.offers.result import COUNTING, JobInfo, TrainedModel, TrainOffersResult
-
-_ABBREVIATIONS = {"ndcg", "map", "mrr"}
-
-
-def metric_title(metric: str) -> str:
-    """Return the name of a metric for people: ``ndcg@10`` is NDCG@10, ``hit_rate@10`` is hit rate@10."""
-    name, at, k = metric.partition("@")
-    return (name.upper() if name in _ABBREVIATIONS else name.replace("_", " ")) + at + k
+from training.evaluation.reporting import COUNTING, metric_title, shown_difference, shown_estimate
+from training.offers.result import TrainedModel, TrainOffersResult
+from training.tracking.runs import JobInfo
 
 
 def model_card(trained: TrainedModel, job: JobInfo, counting: TrainedModel | None) -> str:
@@ -87,25 +80,6 @@ def headline_metrics(job: JobInfo) -> tuple[str, ...]:
     k = job.metric.partition("@")[2]
     others = ("ndcg", "recall", "map", "hit_rate", "coverage")
     return tuple(dict.fromkeys((job.metric, *(f"{name}@{k}" for name in others))))
-
-
-def shown_estimate(estimate: MetricEstimate) -> str:
-    """Return an estimate with its standard error, where that is known."""
-    error = "" if math.isnan(estimate.standard_error) else f" ± {estimate.standard_error:.4f}"
-    return f"{estimate.value:.4f}{error}"
-
-
-def shown_interval(estimate: MetricEstimate) -> str:
-    """Return the 95 % interval of a difference in words."""
-    if math.isnan(estimate.standard_error):
-        return "interval unknown"
-    low, high = estimate.interval
-    return f"95 % {low:+.4f} to {high:+.4f}"
-
-
-def shown_difference(estimate: MetricEstimate) -> str:
-    """Return a difference with its sign and interval."""
-    return f"{estimate.value:+.4f} ({shown_interval(estimate)})"
 
 
 def _metric_table(trained: TrainedModel) -> list[str]:

@@ -3,21 +3,23 @@
 What a training job and its trials are called and described by.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from experiments.errors import OptionError
 from training.errors import TrainingError
 from training.evaluation import sample_note
 from training.evaluation.folds import describe_day
 from training.offers.problem import MOST_TEST_CASES, TrainingProblem
-from training.offers.result import JobInfo, TrialRecord
+from training.offers.result import TrialRecord
 from training.offers.second_stage_trees import TreeSettings
 from training.offers.tuning import StudyRecord, TuningBudget
 from training.recommenders import RECOMMENDERS
 from training.tracking import registered_model_name
-from training.tracking.runs import code_version
+from training.tracking.runs import JobInfo, code_version
 
 DEFAULT_SEED = 20171204
 DEFAULT_KS = (10, 20)
@@ -137,7 +139,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def study_name(options: JobOptions, problem: TrainingProblem, name: str) -> str:
-    """Return the name under which the trials of a model are kept, so that the same job goes on with them."""
+    """Return the name under which the trials of a model are kept, so that the same job goes on with them.
+
+    Args:
+        options: How the job runs.
+        problem: What the job works on.
+        name: Of the model.
+    """
     where = describe_day(problem.validation[-1].cutoff)
     return "/".join(
         (
@@ -161,3 +169,34 @@ def trial_record(record: StudyRecord) -> TrialRecord:
         record.tried.fit_seconds,
         record.tried.score_seconds,
     )
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def read_seconds(text: str, option: str, unit: str) -> float:
+    """Return the seconds of a time such as ``90s``, ``10m``, ``1h`` or ``28d``.
+
+    Args:
+        text: The time.
+        option: Which option it is of.
+        unit: What a number alone counts: ``s``, ``m``, ``h`` or ``d``.
+
+    Raises:
+        OptionError: It is no time above 0.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    seconds = float(found[1]) * _SECONDS[found[2] or unit] if found else 0.0
+    if seconds <= 0:
+        raise OptionError(f"{text!r} is no time such as 90s, 10m, 1h or 28d.", option)
+    return seconds
+
+
+def read_days(text: str, option: str) -> float:
+    """Return the days of a time such as ``28d``; a number alone counts days.
+
+    Raises:
+        OptionError: It is no time above 0.
+    """
+    return read_seconds(text, option, "d") / _SECONDS["d"]

@@ -84,7 +84,16 @@ class TrainingProblem:
         )
 
     def evaluate(self, models: Sequence[OfferModel], folds: Sequence[Fold], most: int) -> ModelEvaluation:
-        """Measure models, each on the fold it was fitted for."""
+        """Measure models, each on the fold it was fitted for.
+
+        Args:
+            models: Fitted models.
+            folds: What it is measured on.
+            most: Cases that are measured at most.
+
+        Returns:
+            Estimates by metric.
+        """
         return evaluate(models, folds, self.ks, most_cases=most, seed=self.seed)
 
 

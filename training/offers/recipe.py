@@ -1,9 +1,12 @@
 """How a model was put together, so that it can be fitted again on more purchases without the rows of the past."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +18,7 @@ from training.errors import TrainingError
 from training.recommenders import RECOMMENDERS, Recommender, SeasonalPopularity
 from training.recommenders.base import Parameter
 from training.recommenders.frequency import CategoryFrequency
+from training.tracking.registry import ModelRegistry, RegisteredVersion
 
 _FORMAT = 1
 _KINDS: dict[str, type[Recommender]] = {**RECOMMENDERS, CategoryFrequency.name: CategoryFrequency}
@@ -51,7 +55,17 @@ class RecipePart:
 
     @classmethod
     def of(cls, name: str, settings: Recommender, *, weight: float = 0.0, quota: int = 0) -> Self:
-        """Describe a recommender with its settings."""
+        """Describe a recommender with its settings.
+
+        Args:
+            name: Of the recommender.
+            settings: The settings.
+            weight: Its weight in the mixture.
+            quota: How many offers it nominates.
+
+        Returns:
+            The description.
+        """
         return cls(name, settings.name, settings.parameters, weight, quota)
 
     def settings(self) -> Recommender:
@@ -140,7 +154,13 @@ class Known:
 
     @classmethod
     def of(cls, purchases: Purchases, recipe: Recipe, moment: float) -> Self:
-        """Return what the parts of a recipe look at beside the histories up to a moment, in days since 1970."""
+        """Return what the parts of a recipe look at beside the histories up to a moment, in days since 1970.
+
+        Args:
+            purchases: Everything that was bought.
+            recipe: How the model was put together.
+            moment: Days since 1970.
+        """
         seasonal = any(part.recommender == SeasonalPopularity.name for part in recipe.parts)
         return cls(
             purchases.members.table,
@@ -162,5 +182,73 @@ class Known:
 def recipe_of(
     kind: Kind, parts: Sequence[RecipePart], purchases: Purchases, seed: int, features: Sequence[str] = ()
 ) -> Recipe:
-    """Return the recipe of a model that was fitted on purchases."""
+    """Return the recipe of a model that was fitted on purchases.
+
+    Args:
+        kind: How the parts are put together.
+        parts: The recommenders with their settings.
+        purchases: Everything that was bought.
+        seed: Of everything random.
+        features: Names of features.
+    """
     return Recipe(kind, tuple(parts), seed, purchases.has_times, purchases.products.codes, tuple(features))
+
+
+RECIPE_FILE = "recipe.json"
+KNOWN_FILE = "known.npz"
+
+
+def write_recipe(folder: Path, recipe: Recipe, known: Known) -> None:
+    """Write a recipe, and what is known of members, products and offers, into a folder.
+
+    Args:
+        folder: Where to.
+        recipe: How the model was put together.
+        known: What is known of ids.
+    """
+    text = json.dumps(recipe.to_json(), indent=2, ensure_ascii=False)
+    (folder / RECIPE_FILE).write_text(text + "\n", encoding="utf-8")
+    calendar = known.calendar
+    seasons = (
+        {} if calendar is None else {f"calendar_{name}": array for name, array in vars(calendar).items()}
+    )
+    np.savez_compressed(
+        folder / KNOWN_FILE,
+        members=known.members,
+        products=known.products,
+        product_categories=known.product_categories,
+        categories=known.categories,
+        **seasons,
+    )
+
+
+def read_recipe(recipe: Path, known: Path) -> tuple[Recipe, Known]:
+    """Read what ``write_recipe`` wrote.
+
+    Raises:
+        TrainingError: A file is damaged or of another format.
+    """
+    try:
+        document = json.loads(recipe.read_text(encoding="utf-8"))
+        with np.load(known, allow_pickle=False) as file:
+            names = [f"calendar_{part.name}" for part in fields(Calendar)]
+            found = Known(
+                file["members"],
+                file["products"],
+                file["product_categories"],
+                file["categories"],
+                Calendar(*(file[name] for name in names)) if names[0] in file else None,
+            )
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise TrainingError(f"The recipe of the model is damaged ({error}): train once.") from error
+    return Recipe.from_json(document), found
+
+
+def recipe_of_version(registry: ModelRegistry, version: RegisteredVersion) -> tuple[Recipe, Known] | None:
+    """Return how to fit a registered version again, or ``None`` where that was not kept.
+
+    Raises:
+        TrainingError: What was kept is damaged.
+    """
+    with registry.files(version, RECIPE_FILE, KNOWN_FILE) as kept:
+        return None if kept is None else read_recipe(*kept)

@@ -16,17 +16,11 @@ from typing import Any, Self
 
 from training.bundle import Manifest, OfferModel
 from training.evaluation import ModelEvaluation, paired_difference
+from training.evaluation.reporting import COUNTING, estimates_json
 from training.offers.model_cards import comparison_note, model_card
-from training.offers.recipe import Known, Recipe
-from training.offers.result import (
-    COUNTING,
-    JobInfo,
-    TrainedModel,
-    TrainOffersResult,
-    TrialRecord,
-    estimates_json,
-)
-from training.plots import comparison_chart, model_plots
+from training.offers.plots import comparison_chart, model_plots
+from training.offers.recipe import Known, Recipe, write_recipe
+from training.offers.result import TrainedModel, TrainOffersResult, TrialRecord
 from training.tracking.evidence import (
     CASES_FILE,
     CHAMPION_CASES_FILE,
@@ -34,7 +28,6 @@ from training.tracking.evidence import (
     parity_of,
     write_cases,
     write_parity,
-    write_recipe,
 )
 from training.tracking.registering import register_version, store_model
 from training.tracking.registry import (
@@ -48,6 +41,7 @@ from training.tracking.runs import (
     COUNTING_RUN_TAG,
     MEASURED_CHAMPION_TAG,
     NOTE_TAG,
+    JobInfo,
     RecordedModel,
     RunContext,
     flat,
@@ -326,6 +320,9 @@ def record_refreshed(
         origin: The version that purchases were added to.
         manifest: Of its bundle.
         refreshed: The model.
+
+    Returns:
+        Where it was recorded.
     """
     with using_store(store) as mlflow:
         context = RunContext(
@@ -344,14 +341,12 @@ def record_refreshed(
             **refreshed.tags,
         }
         run_id = context.start(f"{job.task}/{origin.model}, refreshed", "", tags)
-        try:
+        # The run must be the active one: MLflow puts a model into the experiment of the active run, or else into its own
+        # "Default", whose files lie in the working directory.
+        with mlflow.start_run(run_id=run_id):
             version = _record(
                 context, run_id, tags=tags, origin=origin, manifest=manifest, refreshed=refreshed
             )
-        except BaseException:
-            context.end(run_id, failed=True)
-            raise
-        context.end(run_id)
         return RecordedModel(run_id, version, model_version(origin.model, run_id))
 
 

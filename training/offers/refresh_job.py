@@ -22,10 +22,10 @@ from training.data.tables import Tables, load_tables
 from training.errors import DatasetError, RegistryError, TrainingError
 from training.evaluation import Fold
 from training.evaluation.folds import buyers_of, truth_matrix
+from training.evaluation.reporting import metric_title, shown_estimate
 from training.offers.champion import evaluate_elsewhere
-from training.offers.model_cards import metric_title, shown_estimate
 from training.offers.problem import MOST_VALIDATION_CASES, popular_scores
-from training.offers.recipe import Known, Recipe
+from training.offers.recipe import Known, Recipe, recipe_of_version
 from training.offers.recording import RefreshedModel, record_refreshed
 from training.offers.refreshing import (
     Added,
@@ -37,13 +37,12 @@ from training.offers.refreshing import (
     grow,
     refit,
 )
-from training.offers.result import JobInfo
 from training.offers.tuning import MeasuredFit, measured
 from training.promotion import named, promote
 from training.threads import one_thread_of_algebra
 from training.tracking import ModelRegistry, RegisteredVersion
 from training.tracking.registry import CHAMPION_ALIAS
-from training.tracking.runs import code_version, metric_key
+from training.tracking.runs import JobInfo, code_version, metric_key
 
 
 def measure_drift(
@@ -116,6 +115,9 @@ def refresh_model(
         task: What the model is for.
         tables: Where the purchases are; only interactions and their columns are looked at.
         progress: Called with what is being done, steps done and all steps.
+
+    Returns:
+        What was made, and whether it serves.
 
     Raises:
         RegistryError: There is no champion, how to fit it again was not kept, or the models are for actions.
@@ -318,7 +320,7 @@ class _Refresh:
 
 def _recipe(registry: ModelRegistry, champion: RegisteredVersion) -> tuple[Recipe, Known]:
     """Return how to fit the champion again."""
-    kept = registry.recipe(champion)
+    kept = recipe_of_version(registry, champion)
     if kept is None:
         raise RegistryError(
             f"{named(champion)} was made before Troth kept what it takes to fit a model again: train once, then refresh.",

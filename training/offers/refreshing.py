@@ -28,10 +28,10 @@ from training.data.purchases import FitData
 from training.errors import TrainingError
 from training.evaluation import MetricEstimate
 from training.evaluation.folds import SEASON_DAYS
+from training.evaluation.reporting import estimate_json
 from training.offers.mixture import mix, spreads
 from training.offers.problem import THREADS
 from training.offers.recipe import Kind, Known, Recipe
-from training.offers.result import estimate_json
 from training.offers.second_stage import make_ranker
 from training.offers.second_stage_rows import Component
 from training.promotion import PromotionResult
@@ -68,6 +68,9 @@ def grow(model: OfferModel, known: Known, members: Iterable[str], products: Iter
         known: What was known beside histories.
         members: Ids of members, known or not.
         products: Ids of products, known or not.
+
+    Returns:
+        The ids with room for new ones.
 
     Raises:
         TrainingError: ``known`` is not of this model.
@@ -258,7 +261,15 @@ def check_features(recipe: Recipe, member_codes: AttributeCodes) -> None:
 def data_of(
     grown: Grown, history: History, recipe: Recipe, member_codes: AttributeCodes, moment: float
 ) -> FitData:
-    """Return what the recommenders of a recipe are fitted on at a moment, in days since 1970."""
+    """Return what the recommenders of a recipe are fitted on at a moment, in days since 1970.
+
+    Args:
+        grown: Room for every id.
+        history: What members did.
+        recipe: How the model was put together.
+        member_codes: Attributes of members.
+        moment: Days since 1970.
+    """
     known, calendar = grown.known, grown.known.calendar
     return FitData(
         history,
@@ -284,6 +295,9 @@ def refit(
         data: Histories up to the new moment.
         known: What is known beside them.
         task: What is asked.
+
+    Returns:
+        The scorer.
 
     Raises:
         TrainingError: The recipe is not of this scorer, or the data is too large for a part of it.

@@ -1,6 +1,5 @@
 """What a training job for offers made, in plain values."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,11 +7,10 @@ from typing import Any
 from experiments.display import Displayed
 from training.bundle import OfferModel
 from training.evaluation import MetricEstimate, ModelEvaluation
+from training.evaluation.reporting import COUNTING, estimate_json, estimates_json
 from training.offers.recipe import Known, Recipe
 from training.recommenders.base import Parameter
-
-COUNTING = "decayed_frequency"
-"""What every candidate must beat before it serves."""
+from training.tracking.runs import JobInfo
 
 
 @dataclass(frozen=True)
@@ -74,41 +72,6 @@ class TrainedModel:
     def judged(self) -> ModelEvaluation:
         """What the promotion gate looks at: the test folds, or validation when nothing is held out."""
         return self.validation if self.test is None else self.test
-
-
-@dataclass(frozen=True, eq=False)
-class JobInfo:
-    """What all models of a job have in common.
-
-    Attributes:
-        programme: Loyalty programme.
-        task: What the models are for.
-        dataset: Name of the data set.
-        source: Where it came from.
-        fingerprint: SHA-256 of the data.
-        split: What was used for what, in words.
-        judged_on: Names the cases that models are judged on; two evaluations are comparable when it is equal.
-        notes: Rules that shaped data and split, in words.
-        metric: The metric that decides, such as ``ndcg@10``.
-        ks: Lengths of lists.
-        seed: Seed of everything random.
-        code_version: Git commit, or ``unknown``.
-        feature_time: The moment that the histories of the served models reach to, RFC 3339 in UTC.
-    """
-
-    programme: str
-    task: str
-    dataset: str
-    source: str
-    fingerprint: str
-    split: str
-    judged_on: str
-    notes: tuple[str, ...]
-    metric: str
-    ks: tuple[int, ...]
-    seed: int
-    code_version: str
-    feature_time: str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -200,14 +163,3 @@ class TrainOffersResult(Displayed):
             "mlflow_run_id": self.run_ids.get(model.name),
             "registered_version": self.versions.get(model.name),
         }
-
-
-def estimate_json(estimate: MetricEstimate) -> dict[str, float | None]:
-    """Return an estimate as plain values; an error that is not known is null."""
-    error = estimate.standard_error
-    return {"value": estimate.value, "se": None if math.isnan(error) else error}
-
-
-def estimates_json(estimates: Mapping[str, MetricEstimate]) -> dict[str, dict[str, float | None]]:
-    """Return estimates by name as plain values."""
-    return {name: estimate_json(estimate) for name, estimate in estimates.items()}

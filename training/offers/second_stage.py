@@ -142,7 +142,17 @@ class SecondStage:
     def choose(
         self, *, store: Path, study: str, budget: TuningBudget, done: Callable[[StudyRecord], None]
     ) -> LearnedRanker:
-        """Try settings of the trees, fitted on the training folds and measured on validation."""
+        """Try settings of the trees, fitted on the training folds and measured on validation.
+
+        Args:
+            store: Folder of the store.
+            study: Name of the study.
+            budget: What may be tried.
+            done: Called with each trial.
+
+        Returns:
+            The chosen trees.
+        """
         problem, k = self._problem, int(self._problem.metric.split("@")[1])
         held_out = join_rows([rows for _, rows in self._validation_rows])
         start = min(cutoff for cutoff, _ in self._validation_rows)
@@ -203,7 +213,14 @@ class SecondStage:
     def model_on(
         self, data: FitData, trees: FittedTrees, calibration: Calibration, fitted: Mapping[str, AnyScorer]
     ) -> OfferModel:
-        """Return the model of a moment; components that are not in ``fitted`` are fitted on the data."""
+        """Return the model of a moment; components that are not in ``fitted`` are fitted on the data.
+
+        Args:
+            data: What was known at the moment.
+            trees: The fitted trees.
+            calibration: From scores to probabilities.
+            fitted: Scorers that are fitted already, by name.
+        """
         purchases = self._problem.purchases
         scorers = fit_components(
             self.components, data, seed=self._problem.seed, threads=THREADS, fitted=fitted

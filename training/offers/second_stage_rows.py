@@ -107,6 +107,12 @@ def build_rows(  # noqa: PLR0917  # the parts of one row, in their order
         attributes: float32[members, attributes].
         most_cases: A random sample of so many cases is taken when there are more.
         seed: Of that sample and of who is seen cold.
+
+    Returns:
+        One row per shortlisted offer.
+
+    Raises:
+        TrainingError: No case has a relevant offer on its shortlist.
     """
     rng = np.random.default_rng(seed)
     cases = np.arange(len(fold.members))
@@ -238,6 +244,9 @@ def fit_components(
         seed: Seed of everything random.
         threads: Threads that may be used.
         fitted: Scorers by component name that were fitted on the same data already.
+
+    Returns:
+        The fitted scorers.
 
     Raises:
         TrainingError: None can be fitted.

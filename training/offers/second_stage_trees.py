@@ -120,6 +120,16 @@ def fit_trees(
 ) -> FittedTrees:
     """Fit and compile trees; the same rows, settings and seed give the same trees.
 
+    Args:
+        rows: One row per shortlisted offer of a case.
+        settings: The settings.
+        names: The fields to set.
+        seed: Of everything random.
+        threads: Threads to use.
+
+    Returns:
+        The fitted trees.
+
     Raises:
         TrainingError: There is nothing to learn from.
     """

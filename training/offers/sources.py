@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from experiments.errors import OptionError
 from training.bundle.task import Task
 from training.data.purchases import Purchases
 from training.data.tables import Tables, load_tables
@@ -45,6 +46,31 @@ class JobSource:
     purchases: Purchases
     split: DataSplit
     first_trees: tuple[TreeSettings, ...] = (TreeSettings(), TreeSettings(objective="binary"))
+
+
+def chosen_source(
+    dataset: str, tables: Tables | None, task: str, *, seed: int, horizon: float = HORIZON_DAYS
+) -> JobSource:
+    """Return a data set, or a user's own tables, split for a task.
+
+    Args:
+        dataset: Name of a data set that comes with a package; empty where ``tables`` are given.
+        tables: The user's own.
+        task: What is asked; if empty what suits the data.
+        seed: Of random parts.
+        horizon: Days of a window, where the split is by time.
+
+    Raises:
+        OptionError: Both or neither are given, or there is no such task.
+        TrainingError: There is no such data set, or a table cannot be used.
+    """
+    if bool(dataset) == (tables is not None):
+        raise OptionError("Give either interactions or dataset.")
+    if task and task not in tuple(Task):
+        raise OptionError(f"There is no task {task!r}; choose from {', '.join(Task)}.", "--task")
+    if tables is not None:
+        return from_tables(tables, Task(task) if task else None, seed=seed, horizon=horizon)
+    return from_dataset(dataset, Task(task) if task else Task.REPLENISH)
 
 
 def from_dataset(name: str, task: Task) -> JobSource:

@@ -106,6 +106,9 @@ def run_study(
         seed: Of the sampler.
         budget: How much may be tried.
         done: Called after each trial of this session.
+
+    Returns:
+        All trials.
     """
     import optuna
 
@@ -265,7 +268,19 @@ def choose_settings(
     budget: TuningBudget,
     done: Callable[[StudyRecord], None],
 ) -> Chosen:
-    """Try settings of one recommender on the validation folds."""
+    """Try settings of one recommender on the validation folds.
+
+    Args:
+        kind: The recommender.
+        problem: What the job works on.
+        store: Folder of the MLflow store.
+        study: Name of the study.
+        budget: What may be tried.
+        done: Called with each trial.
+
+    Returns:
+        The chosen settings with all trials.
+    """
     folds = problem.validation
     best: list[tuple[float, Recommender, ModelEvaluation, tuple[AnyScorer, ...]]] = []
 
@@ -301,7 +316,16 @@ def choose_settings(
 
 
 def fit_chosen(recommender: Recommender, problem: TrainingProblem, moments: Sequence[FitData]) -> FittedTrial:
-    """Fit settings on what was known at each moment; the last one is to serve."""
+    """Fit settings on what was known at each moment; the last one is to serve.
+
+    Args:
+        recommender: The recommender.
+        problem: What the job works on.
+        moments: What was known at each moment.
+
+    Returns:
+        The fitted models with times.
+    """
     scorers, measures = [], []
     for data in moments:
         with measured() as fitting:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 
 from experiments.aggregates.tables import TableSource
 from experiments.display import Displayed
+from experiments.errors import OptionError
 from experiments.off_policy.estimators import Logged, Predicted
 from experiments.off_policy.evaluation import (
     PolicyEvaluation,
@@ -135,6 +136,9 @@ def predict_rewards(
         features: n rows, maybe without columns.
         folds: At least 2.
         seed: Of the folds.
+
+    Returns:
+        Predictions of what was chosen, and under the policy.
     """
     context = encode(learn_encoding(features), features) if features.width else np.zeros((len(reward), 0))
     spots = np.eye(chances.shape[0])[place][:, 1:]
@@ -171,6 +175,38 @@ class LogColumns:
     position: str = ""
     policy: str = ""
     features: Sequence[str] = ()
+
+    @classmethod
+    def of_options(
+        cls,
+        *,
+        action: str,
+        propensity: str,
+        reward: str,
+        position: str,
+        policy: str,
+        features: Sequence[str],
+        own_log: bool,
+    ) -> Self:
+        """Return the columns that options name, completed by those of the server's own log where that is read.
+
+        Args:
+            action: As the attributes.
+            propensity: As the attributes.
+            reward: As the attributes; empty for that of the server's log.
+            position: As the attributes.
+            policy: As the attributes.
+            features: As the attributes.
+            own_log: Whether the log is the server's.
+
+        Raises:
+            OptionError: A table's reward is not named.
+        """
+        if not own_log and not reward:
+            raise OptionError("Name the column with what came of a choice.", "--reward-column")
+        if own_log:
+            reward, position = reward or "responded", position or "rank"
+        return cls(action, propensity, reward, position, policy, tuple(features))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -214,9 +250,15 @@ def evaluate_log(
         policy: As ``parse_policy`` reads it; empty where a column has its probabilities.
         seed: Of the folds of the model of rewards.
 
+    Returns:
+        The evaluation.
+
     Raises:
+        OptionError: There is not exactly one policy.
         TrainingError, AnalysisError: A column is missing or wrong, or the policy is none.
     """
+    if bool(policy) == bool(columns.policy):
+        raise OptionError("Give either --policy or --policy-column.")
     if table.is_empty():
         raise DatasetError(f"{path} has no rows.", table=str(path))
     reward = _numbers(table, path, columns.reward, "a reward that is no number")

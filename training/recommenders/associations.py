@@ -50,7 +50,13 @@ def linear_from_blocks(data: FitData, weighting: Weighting, blocks: Iterable[Flo
 
 
 def linear_from_sparse(data: FitData, weighting: Weighting, associations: sparse.csr_matrix) -> Linear:
-    """Return the scorer of associations float[products, products] that are sparse as they are."""
+    """Return the scorer of associations float[products, products] that are sparse as they are.
+
+    Args:
+        data: What was known up to a moment.
+        weighting: How much a purchase weighs by its age.
+        associations: float[products, products].
+    """
     rows = sparse.csr_matrix(data.columns_onto_offers(associations))
     if fits_dense(data) and rows.nnz * DENSE_GAIN > rows.shape[0] * rows.shape[1]:
         return Linear(weighting, data.covers.offer_count, dense=rows.toarray().astype(np.float32))
@@ -163,7 +169,13 @@ def without_diagonal(associations: sparse.csr_matrix) -> sparse.csr_matrix:
 def scaled(
     values: sparse.csr_matrix, rows: Floats | None = None, columns: Floats | None = None
 ) -> sparse.csr_matrix:
-    """Return ``diag(rows) @ values @ diag(columns)`` in float64."""
+    """Return ``diag(rows) @ values @ diag(columns)`` in float64.
+
+    Args:
+        values: float[n, m].
+        rows: float64[n]; all 1 if ``None``.
+        columns: float64[m]; all 1 if ``None``.
+    """
     product = sparse.csr_matrix(values, dtype=np.float64)
     if rows is not None:
         product = sparse.diags_array(rows) @ product

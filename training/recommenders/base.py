@@ -18,10 +18,30 @@ class SettingsTrial(Protocol):
     """Proposes settings; optuna's trials do, and a recommender asks for them by its own parameters' names."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        """Propose a number."""
+        """Propose a number.
+
+        Args:
+            name: The parameter.
+            low: Lowest value.
+            high: Highest value.
+            log: Whether to search on the logarithm.
+
+        Returns:
+            The proposal.
+        """
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
-        """Propose a whole number."""
+        """Propose a whole number.
+
+        Args:
+            name: The parameter.
+            low: Lowest value.
+            high: Highest value.
+            log: Whether to search on the logarithm.
+
+        Returns:
+            The proposal.
+        """
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
         """Propose one of the choices."""
@@ -62,6 +82,9 @@ class Recommender(ABC):
             data: Histories up to one moment.
             seed: Seed of everything random.
             threads: Threads that may be used; the result does not depend on it.
+
+        Returns:
+            The scorer.
 
         Raises:
             TrainingError: The data is too large for this method, with what to do about it.

@@ -96,7 +96,7 @@ class Ease(Recommender):
         )
 
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Linear:
-        """Invert in one thread, as the bits of a factorisation depend on their number; the seed is not used."""
+        """Invert in one thread, as the bits of a factorisation depend on their number; the seed is not used. See ``Recommender.fit``."""
         del seed, threads
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 

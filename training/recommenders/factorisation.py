@@ -64,6 +64,11 @@ def passes(wanted: int, pairs: int, most_steps: int) -> int:
     """Return how often to pass over the pairs of member and product: as often as wanted within so many steps, at least once.
 
     A pass over many pairs teaches more than one over few, so large data needs fewer.
+
+    Args:
+        wanted: Passes that are asked for.
+        pairs: Pairs of member and product.
+        most_steps: Steps that are not to be exceeded.
     """
     return max(1, min(wanted, most_steps // max(pairs, 1)))
 
@@ -122,7 +127,7 @@ class Als(Recommender):
         return cls(), cls(factors=24, regularisation=50.0, alpha=10.0, weighting="binary")
 
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Factors:
-        """Factorise; implicit's sweeps give the same bits for any number of threads."""
+        """Factorise; implicit's sweeps give the same bits for any number of threads. See ``Recommender.fit``."""
         from implicit.cpu.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
@@ -191,7 +196,7 @@ class Lmf(Recommender):
         )
 
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Factors:
-        """Ascend in one thread: the draws of negatives depend on the number of threads."""
+        """Ascend in one thread: the draws of negatives depend on the number of threads. See ``Recommender.fit``."""
         del threads
         from implicit.cpu.lmf import LogisticMatrixFactorization
 
@@ -251,7 +256,7 @@ class Bpr(Recommender):
         )
 
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Factors:
-        """Descend in one thread: with two, updates race and no two fits are alike."""
+        """Descend in one thread: with two, updates race and no two fits are alike. See ``Recommender.fit``."""
         del threads
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 

@@ -56,6 +56,8 @@ class SeasonalPopularity(Recommender):
 
         Raises:
             TrainingError: The purchases do not reach back a year.
+
+        See ``Recommender.fit``.
         """
         del seed, threads
         if data.season is None:
@@ -98,7 +100,7 @@ class CategoryFrequency(Recommender):
         return cls(weighting=trial.suggest_categorical("weighting", ("count", "decayed_28", "decayed_84")))
 
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Linear:
-        """Link every product to the offers that cover something of its category."""
+        """Link every product to the offers that cover something of its category. See ``Recommender.fit``."""
         del seed, threads
         categories = data.product_categories
         if categories is None or not (categories >= 0).any():
@@ -146,7 +148,7 @@ class Popularity(Recommender):
         return cls(half_life_days=trial.suggest_categorical("half_life_days", (0.0, *HALF_LIVES)))
 
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Popular:
-        """Count; neither the seed nor more than one thread is used."""
+        """Count; neither the seed nor more than one thread is used. See ``Recommender.fit``."""
         del seed, threads
         sold = data.history.product_sums(weigh(data.history.columns, decayed(self.half_life_days)))
         return Popular(np.asarray(data.onto_offers(sold), dtype=np.float32))
@@ -178,7 +180,7 @@ class DecayedFrequency(Recommender):
         return cls(half_life_days=trial.suggest_categorical("half_life_days", (0.0, *HALF_LIVES)))
 
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Frequency:
-        """Take over what offers cover and count popularity; histories are counted when they are scored."""
+        """Take over what offers cover and count popularity; histories are counted when they are scored. See ``Recommender.fit``."""
         return Frequency(
             weighting=decayed(self.half_life_days),
             offers=data.covers,

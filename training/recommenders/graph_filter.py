@@ -65,7 +65,7 @@ class GraphFilter(Recommender):
         )
 
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Mixture:
-        """Compute both filters; the seed starts the search for singular vectors."""
+        """Compute both filters; the seed starts the search for singular vectors. See ``Recommender.fit``."""
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
         matrix = data.matrix(self.weighting)
@@ -88,7 +88,13 @@ class GraphFilter(Recommender):
 
 
 def right_singular_vectors(matrix: sparse.csr_matrix, count: int, *, seed: int) -> Floats:
-    """Return float64[columns, k], the right singular vectors of the largest singular values, at most ``count``."""
+    """Return float64[columns, k], the right singular vectors of the largest singular values, at most ``count``.
+
+    Args:
+        matrix: float[rows, columns].
+        count: How many.
+        seed: Starts the search.
+    """
     from scipy.sparse.linalg import svds
 
     rows, columns = matrix.shape

@@ -68,7 +68,7 @@ class TifuKnn(Recommender):
         )
 
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Mixture:
-        """Find the neighbours and keep the largest entries of their mean; the seed draws who can be one."""
+        """Find the neighbours and keep the largest entries of their mean; the seed draws who can be one. See ``Recommender.fit``."""
         own = DecayedFrequency(self.half_life_days).fit(data, seed=seed, threads=threads)
         means = self._neighbours_means(data, seed, threads)
         personal = Personal(
@@ -150,7 +150,7 @@ class ItemItem(Recommender):
         )
 
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Linear:
-        """Compute the neighbours; the seed is not used."""
+        """Compute the neighbours; the seed is not used. See ``Recommender.fit``."""
         del seed
         from implicit.nearest_neighbours import bm25_weight
 

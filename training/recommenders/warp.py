@@ -188,7 +188,7 @@ class Warp(Recommender):
         )
 
     def fit(self, data: FitData, *, seed: int, threads: int = 1) -> Factors:
-        """Descend in one thread: with two, updates race and no two fits are alike."""
+        """Descend in one thread: with two, updates race and no two fits are alike. See ``Recommender.fit``."""
         del threads
         weights = data.matrix(self.weighting)
         if weights.nnz == 0:

@@ -51,6 +51,9 @@ def learn_responses(trial: Trial, response: str, learned: LearnedEffects, seed: 
         response: Name of an outcome that is 0 or 1.
         learned: The effects.
         seed: Of everything random.
+
+    Returns:
+        Models of responses.
     """
     matrix = encode(learned.fitted.encoding, trial.features)
     rows = Rows(

@@ -272,6 +272,9 @@ def plan_sends(
         options: What may be spent.
         progress: Told what is done.
 
+    Returns:
+        The plan.
+
     Raises:
         DomainError: A table or an option cannot be used.
     """

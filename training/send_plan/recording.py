@@ -29,6 +29,9 @@ def record_plan(store: Path, programme: str, source: TableSource, result: "PlanR
         result: The plan.
         page: For people.
 
+    Returns:
+        The run's id.
+
     Raises:
         TrainingError: The store cannot be made, or the programme cannot name an experiment.
     """

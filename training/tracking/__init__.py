@@ -5,7 +5,7 @@ prints its help should not pay. Plain values go in and come out.
 """
 
 from training.tracking.comparing import ComparedVersion, VersionComparison, compare_versions, list_models
-from training.tracking.pulling import PulledModel, pull_all, pull_model
+from training.tracking.pulling import PulledModel, pull_all, pull_model, pull_models
 from training.tracking.registry import ModelRegistry, RegisteredVersion
 from training.tracking.runs import RecordedModel
 from training.tracking.store import experiment_name, registered_model_name, tracking_uri
@@ -22,6 +22,7 @@ __all__ = [
     "list_models",
     "pull_all",
     "pull_model",
+    "pull_models",
     "registered_model_name",
     "tracking_uri",
 ]

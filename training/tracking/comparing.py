@@ -12,7 +12,7 @@ from training.bundle import Task
 from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
 from training.evaluation import MetricEstimate
-from training.offers.result import COUNTING, estimate_json
+from training.evaluation.reporting import COUNTING, estimate_json
 from training.tracking.evidence import Cases
 from training.tracking.registry import CHAMPION_ALIAS, ModelRegistry, RegisteredVersion
 
@@ -104,6 +104,9 @@ def compare_versions(
         versions: Versions to compare; all of a job when none are named. The first one says on which cases.
         job: ``latest``, or the beginning of the id of the run that compared the models of a job.
         metric: What to compare, such as ``recall@10``; the metric that decides by default.
+
+    Returns:
+        Metrics with paired differences.
 
     Raises:
         RegistryError: There is no such version, job or metric, or the models are for actions.

@@ -5,21 +5,16 @@ Both ends of both files live here.
 What a run keeps so that its model can be fitted again: both ends of both files live here.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from training.bundle import Ids, OfferModel
-from training.data.histories import Calendar
-from training.errors import TrainingError
 from training.evaluation import MetricEstimate, ModelEvaluation, over_members
-from training.offers.recipe import Known, Recipe
 
 CASES_FILE = "cases.parquet"
 CHAMPION_CASES_FILE = "champion_cases.parquet"
@@ -147,47 +142,3 @@ def read_parity(path: Path) -> Parity:
     """Read what ``write_parity`` wrote."""
     with np.load(path, allow_pickle=False) as file:
         return Parity(file["members"], file["offsets"], file["candidates"].astype(np.int64), file["scores"])
-
-
-RECIPE_FILE = "recipe.json"
-KNOWN_FILE = "known.npz"
-
-
-def write_recipe(folder: Path, recipe: Recipe, known: Known) -> None:
-    """Write a recipe, and what is known of members, products and offers, into a folder."""
-    text = json.dumps(recipe.to_json(), indent=2, ensure_ascii=False)
-    (folder / RECIPE_FILE).write_text(text + "\n", encoding="utf-8")
-    calendar = known.calendar
-    seasons = (
-        {} if calendar is None else {f"calendar_{name}": array for name, array in vars(calendar).items()}
-    )
-    np.savez_compressed(
-        folder / KNOWN_FILE,
-        members=known.members,
-        products=known.products,
-        product_categories=known.product_categories,
-        categories=known.categories,
-        **seasons,
-    )
-
-
-def read_recipe(recipe: Path, known: Path) -> tuple[Recipe, Known]:
-    """Read what ``write_recipe`` wrote.
-
-    Raises:
-        TrainingError: A file is damaged or of another format.
-    """
-    try:
-        document = json.loads(recipe.read_text(encoding="utf-8"))
-        with np.load(known, allow_pickle=False) as file:
-            names = [f"calendar_{part.name}" for part in fields(Calendar)]
-            found = Known(
-                file["members"],
-                file["products"],
-                file["product_categories"],
-                file["categories"],
-                Calendar(*(file[name] for name in names)) if names[0] in file else None,
-            )
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise TrainingError(f"The recipe of the model is damaged ({error}): train once.") from error
-    return Recipe.from_json(document), found

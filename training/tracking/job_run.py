@@ -33,7 +33,13 @@ class JobRun:
     mlflow: Any = field(repr=False)
 
     def log_data(self, name: str, fingerprint: str, source: str) -> None:
-        """Say which data the run is about."""
+        """Say which data the run is about.
+
+        Args:
+            name: Of the table.
+            fingerprint: SHA-256 of the data.
+            source: Where it lies.
+        """
         entities = import_mlflow("mlflow.entities")
         dataset = entities.Dataset(
             name=name,
@@ -53,7 +59,13 @@ class JobRun:
         metrics: Mapping[str, float] | None = None,
         note: str = "",
     ) -> None:
-        """Log settings, numbers (those that are not finite are left out) and a note in Markdown."""
+        """Log settings, numbers (those that are not finite are left out) and a note in Markdown.
+
+        Args:
+            parameters: Settings by name.
+            metrics: Numbers by name.
+            note: In Markdown.
+        """
         finite = {
             metric_key(name): float(value)
             for name, value in (metrics or {}).items()
@@ -83,6 +95,9 @@ def job_run(store: Path, programme: str, kind: str, name: str) -> Iterator[JobRu
         programme: Loyalty programme.
         kind: What the job makes, such as ``actions``; it has an experiment of its own.
         name: Name of the run.
+
+    Returns:
+        The open run.
 
     Raises:
         TrainingError: The store cannot be made, or the programme cannot name an experiment.

@@ -5,6 +5,7 @@ import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from training.bundle import BundleError, Manifest, open_action_bundle, open_bundle
 from training.bundle.manifest import ACTIONS, OFFERS
@@ -37,11 +38,52 @@ class PulledModel:
     manifest: Manifest
     changed: bool
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "task": self.task,
+            "alias": self.alias,
+            "version": self.version,
+            "model_version": self.manifest.model_version,
+            "path": str(self.path),
+            "link": str(self.link),
+            "changed": self.changed,
+        }
+
+
+def pull_models(
+    store: Path, programme: str, task: str = "", alias: str = CHAMPION_ALIAS, *, target_dir: Path
+) -> list[PulledModel]:
+    """Bring the model of a task, or those of all tasks, to where the server reads them; see ``pull_model``.
+
+    Args:
+        store: Folder of the store.
+        programme: Loyalty programme.
+        task: What the model is for; all tasks, and actions, if empty.
+        alias: ``champion`` or another alias of the registry.
+        target_dir: Folder of the pulled models.
+
+    Raises:
+        RegistryError: There is no such model, or a bundle cannot be copied or is damaged.
+    """
+    if task:
+        return [pull_model(store, programme, task, alias, target_dir=target_dir)]
+    return pull_all(store, programme, alias, target_dir=target_dir)
+
 
 def pull_all(
     store: Path, programme: str = "default", alias: str = CHAMPION_ALIAS, *, target_dir: Path
 ) -> list[PulledModel]:
     """Bring the models of all tasks, and of actions, that have this alias; see ``pull_model``.
+
+    Args:
+        store: Folder of the MLflow store.
+        programme: The loyalty programme.
+        alias: Such as ``champion``.
+        target_dir: The folder that the server reads.
+
+    Returns:
+        What was brought.
 
     Raises:
         RegistryError: No task has the alias, or a bundle cannot be copied or is damaged.
@@ -75,6 +117,9 @@ def pull_model(
         task: What the model is for.
         alias: ``champion`` or another alias of the registry.
         target_dir: Folder of the pulled models.
+
+    Returns:
+        What was brought.
 
     Raises:
         RegistryError: Store, model or alias do not exist, or the bundle cannot be copied or is damaged.

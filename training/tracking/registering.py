@@ -34,6 +34,9 @@ def store_model(
         model: The model.
         parameters: Its settings.
         metrics: How it did; numbers that are not known (NaN) are left out.
+
+    Returns:
+        MLflow's record of the model.
     """
     job = context.job
     known = tuple(model.member_ids[place] for place in range(min(2, len(model.member_ids))))
@@ -75,6 +78,9 @@ def register_version(context: RunContext, run_id: str, model: Any, note: str, ta
         model: What ``store_model`` returned.
         note: What to say of it, in Markdown.
         tags: Tags of the version.
+
+    Returns:
+        The version's number.
     """
     client, name, job = context.client, context.registered_name, context.job
     errors = import_mlflow("mlflow.exceptions")

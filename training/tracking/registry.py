@@ -14,18 +14,14 @@ from typing import Any
 
 from training.bundle.manifest import Parameter
 from training.errors import RegistryError
-from training.offers.recipe import Known, Recipe
 from training.tracking.evidence import (
     CASES_FILE,
     CHAMPION_CASES_FILE,
-    KNOWN_FILE,
     PARITY_FILE,
-    RECIPE_FILE,
     Cases,
     Parity,
     read_cases,
     read_parity,
-    read_recipe,
 )
 from training.tracking.runs import COUNTING_RUN_TAG, MEASURED_CHAMPION_TAG, PARENT_TAG, model_version
 from training.tracking.store import existing_client, import_mlflow, registered_model_name
@@ -56,6 +52,9 @@ def log_pyfunc(
         members: Members for the input example.
         basket: Products in the basket of the first of them.
         parameters: Settings of the model.
+
+    Returns:
+        MLflow's record of the model.
     """
     mlflow = import_mlflow()
     models, types = import_mlflow("mlflow.models"), import_mlflow("mlflow.types")
@@ -285,16 +284,13 @@ class ModelRegistry:
             path = self._artifact(version.run_id, PARITY_FILE, temporary)
             return None if path is None else read_parity(path)
 
-    def recipe(self, version: RegisteredVersion) -> tuple[Recipe, Known] | None:
-        """Return how to fit a version again, or ``None`` where that was not kept.
-
-        Raises:
-            TrainingError: What was kept is damaged.
-        """
+    @contextmanager
+    def files(self, version: RegisteredVersion, *names: str) -> Iterator[tuple[Path, ...] | None]:
+        """Hand out files that a version's run keeps; ``None`` where one of them is not there. They are gone afterwards."""
         with tempfile.TemporaryDirectory(prefix="troth-") as temporary:
-            recipe = self._artifact(version.run_id, RECIPE_FILE, temporary)
-            known = self._artifact(version.run_id, KNOWN_FILE, temporary)
-            return None if recipe is None or known is None else read_recipe(recipe, known)
+            found = [self._artifact(version.run_id, name, temporary) for name in names]
+            paths = tuple(path for path in found if path is not None)
+            yield paths if len(paths) == len(names) else None
 
     def note_on_job(self, version: RegisteredVersion, tags: Mapping[str, str]) -> None:
         """Set tags of the run that compared a version with others; of its own run where none did."""

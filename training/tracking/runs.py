@@ -16,8 +16,42 @@ from pathlib import Path
 from typing import Any
 
 from training.evaluation import MetricEstimate
-from training.offers.result import JobInfo
 from training.tracking.store import import_mlflow
+
+
+@dataclass(frozen=True, eq=False)
+class JobInfo:
+    """What all models of a job have in common.
+
+    Attributes:
+        programme: Loyalty programme.
+        task: What the models are for.
+        dataset: Name of the data set.
+        source: Where it came from.
+        fingerprint: SHA-256 of the data.
+        split: What was used for what, in words.
+        judged_on: Names the cases that models are judged on; two evaluations are comparable when it is equal.
+        notes: Rules that shaped data and split, in words.
+        metric: The metric that decides, such as ``ndcg@10``.
+        ks: Lengths of lists.
+        seed: Seed of everything random.
+        code_version: Git commit, or ``unknown``.
+        feature_time: The moment that the histories of the served models reach to, RFC 3339 in UTC.
+    """
+
+    programme: str
+    task: str
+    dataset: str
+    source: str
+    fingerprint: str
+    split: str
+    judged_on: str
+    notes: tuple[str, ...]
+    metric: str
+    ks: tuple[int, ...]
+    seed: int
+    code_version: str
+    feature_time: str
 
 
 @dataclass(frozen=True)
@@ -105,6 +139,9 @@ class RunContext:
             parent_run_id: The run above, or empty.
             tags: Its tags.
             seconds_ago: How long ago its work began, in seconds.
+
+        Returns:
+            The run's id.
         """
         context = import_mlflow("mlflow.tracking.context.registry")
         above = {PARENT_TAG: parent_run_id} if parent_run_id else {}

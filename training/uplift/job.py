@@ -103,6 +103,15 @@ def train_actions(
 ) -> TrainActionsResult:
     """Learn what each arm of a trial changes for each member, evaluate that, record it and register the model.
 
+    Args:
+        path: Table of the trial.
+        columns: Which column says what.
+        options: How the job runs.
+        progress: Told about the progress.
+
+    Returns:
+        The effects and how good they are.
+
     Raises:
         TrainingError: The table cannot be used, or something cannot be written.
     """
@@ -166,6 +175,11 @@ def write_scores(path: Path, read: ReadTrial, learned: LearnedEffects) -> None:
 
     They are calibrated. Where effects are not shown to differ a twentieth of the predicted differences is kept all the same, so
     that their order can be judged. The member's id comes first, if there is one.
+
+    Args:
+        path: Where to: Parquet, or CSV by its ending.
+        read: The trial.
+        learned: The effects.
 
     Raises:
         DatasetError: The file cannot be written.

@@ -106,7 +106,13 @@ def outcome_models(rows: Rows, family: Family) -> tuple[Predictor, ...]:
 
 
 def cross_fitted_outcomes(rows: Rows, fold: Ints, family: Family) -> Floats:
-    """Return float64[n, arms], what each arm would bring each member, by models that did not see her fold."""
+    """Return float64[n, arms], what each arm would bring each member, by models that did not see her fold.
+
+    Args:
+        rows: Members with their arms and outcomes.
+        fold: int64[n].
+        family: What outcomes are made of.
+    """
     predicted = np.empty((len(rows.arm), rows.arms))
     for number in np.unique(fold):
         inside = fold == number

@@ -173,6 +173,9 @@ def learn_effects(
         costs: float64[arms - 1] or float64[n, arms - 1], what giving each arm costs, in the outcome's unit; nothing if not given.
         level: Accepted error of gates and intervals.
 
+    Returns:
+        The effects, calibrated.
+
     Raises:
         TrainingError: A learner is not known, or an arm has too few members.
     """

@@ -84,7 +84,13 @@ class Family:
         return fit_logistic(rows, values) if self._told(values) else fit_ridge(rows, values)
 
     def effect(self, rows: Floats, values: Floats, weights: Floats | None = None) -> Predictor:
-        """Return a model of effects, which are never probabilities."""
+        """Return a model of effects, which are never probabilities.
+
+        Args:
+            rows: float64[n, features].
+            values: float64[n].
+            weights: float64[n]; all alike if ``None``.
+        """
         if self.boosted:
             return fit_trees(rows, values, binary=False, weights=weights)
         return fit_ridge(rows, values, weights)
@@ -97,6 +103,14 @@ def fit_ridge(rows: Floats, values: Floats, weights: Floats | None = None) -> Li
     """Fit a line by least squares, its penalty chosen by generalised cross-validation among 11.
 
     Golub, Heath & Wahba (1979).
+
+    Args:
+        rows: float64[n, features].
+        values: float64[n].
+        weights: float64[n]; all alike if ``None``.
+
+    Returns:
+        The line.
     """
     if not rows.shape[1] or len(rows) < 3:
         return Line(
@@ -120,7 +134,17 @@ def fit_logistic(rows: Floats, values: Floats) -> Line:
 
 
 def fit_trees(rows: Floats, values: Floats, *, binary: bool, weights: Floats | None = None) -> Predictor:
-    """Fit 100 small trees one after the other, each on what the others leave."""
+    """Fit 100 small trees one after the other, each on what the others leave.
+
+    Args:
+        rows: One row per shortlisted offer of a case.
+        values: float64[n].
+        binary: Whether values are 0 and 1.
+        weights: float64[n]; all alike if ``None``.
+
+    Returns:
+        The fitted trees.
+    """
     if not rows.shape[1] or len(rows) < 2 * TREES["min_child_samples"]:
         return fit_ridge(rows, values, weights)
     import lightgbm

@@ -43,6 +43,9 @@ def register_actions(
         programme: Loyalty programme.
         result: What the job found.
         fingerprint: SHA-256 of the trial.
+
+    Returns:
+        The result with its version.
     """
     client, name = run.mlflow.MlflowClient(), registered_model_name(programme, ACTIONS)
     learner = result.money.chosen.name

@@ -59,7 +59,13 @@ class TrainActionsResult(Displayed):
         )
 
     def registered(self, name: str, version: str, *, promoted: bool) -> Self:
-        """Return the result with its version in the registry."""
+        """Return the result with its version in the registry.
+
+        Args:
+            name: Of the registered model.
+            version: Its number.
+            promoted: Whether it is the champion now.
+        """
         return replace(self, registered_model=name, version=version, promoted=promoted)
 
     def summary(self) -> str:

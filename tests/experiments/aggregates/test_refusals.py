@@ -97,9 +97,9 @@ def test_hashes_that_do_not_fit_are_looked_at_in_parts() -> None:
     """With room for few hashes, the same duplicates are found in several passes."""
     frame = pl.DataFrame({"unit": [f"u{i}" for i in range(30_000)] + ["u123"]})
 
-    refuse_duplicates(frame.head(30_000), "unit", None, most_hashes=1000)
+    refuse_duplicates(frame.head(30_000), "unit", None, max_hashes=1000)
     with pytest.raises(AnalysisError, match=r"2 rows for unit “u123”.*at least 1 such"):
-        refuse_duplicates(frame.lazy(), "unit", None, most_hashes=1000)
+        refuse_duplicates(frame.lazy(), "unit", None, max_hashes=1000)
 
 
 def test_a_million_ids_pass_the_hash() -> None:

@@ -40,6 +40,9 @@ class Happened(NamedTuple):
     offer: str | None
 
 
+Story = tuple[list[Decided], list[Happened]]
+
+
 def frames(decisions: list[Decided], outcomes: list[Happened]) -> EventFrames:
     """Return the events as a log's frames."""
     moment = pl.lit(START) + pl.duration(days=pl.col("day"))
@@ -172,7 +175,7 @@ members, offers, days = st.sampled_from(["ann", "bob"]), st.sampled_from("abc"),
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> tuple[list[Decided], list[Happened]]:
+def stories(draw: st.DrawFn) -> Story:
     """Draw a log so small that everything collides: members, offers, days."""
     decisions = [
         Decided(number, draw(members), draw(st.sampled_from(sorted(WINDOWS))), draw(days), tuple(slate))
@@ -186,12 +189,8 @@ def stories(draw: st.DrawFn) -> tuple[list[Decided], list[Happened]]:
     return decisions, outcomes
 
 
-@settings(max_examples=300)
-@given(stories(), st.sampled_from(AttributionRule))
-def test_attribution_is_what_a_plain_search_finds(
-    story: tuple[list[Decided], list[Happened]], rule: AttributionRule
-) -> None:
-    """Status, decision and candidate of every outcome, and every credit is in exactly one touch or decision."""
+def check(story: Story, rule: AttributionRule) -> None:
+    """Hold attribution against the search, and count every credit in exactly one touch or decision."""
     log = frames(*story)
     rules = AttributionRules(WINDOWS, rule, exposure_types=("view",))
 
@@ -203,6 +202,21 @@ def test_attribution_is_what_a_plain_search_finds(
     whole = sum(count["count"] for row in touched.unique("decision_id")["decision_outcomes"] for count in row)
     assert earned + whole == (credited["status"] == "attributed").sum()
     assert touched.height == sum(len(decision.offers) for decision in story[0])
+
+
+@settings(max_examples=100)
+@given(stories(), st.sampled_from(AttributionRule))
+def test_attribution_is_what_a_plain_search_finds(story: Story, rule: AttributionRule) -> None:
+    """Status, decision and candidate of every outcome, and every credit is in exactly one touch or decision."""
+    check(story, rule)
+
+
+@pytest.mark.slow
+@settings(max_examples=1_000)
+@given(stories(), st.sampled_from(AttributionRule))
+def test_attribution_of_many_stories(story: Story, rule: AttributionRule) -> None:
+    """The same of ten times as many logs."""
+    check(story, rule)
 
 
 @pytest.fixture(scope="module")

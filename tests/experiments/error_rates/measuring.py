@@ -162,6 +162,14 @@ def measure(case: Case, runs: int) -> list[Rate]:
     return rates
 
 
-def problems(case: Case, runs: int) -> list[str]:
-    """Return what is wrong with the rates of a case; empty if all is well."""
-    return [rate.problem for rate in measure(case, runs) if rate.problem]
+def problems(case: Case, runs: int, note: Callable[..., object] = dict) -> list[str]:
+    """Return what is wrong with the rates of a case; empty if all is well.
+
+    Args:
+        case: The simulations.
+        runs: How many.
+        note: Is told the rates by the names of their parts.
+    """
+    rates = measure(case, runs)
+    note(**{rate.key.removeprefix(f"{case.key}/"): rate.rate for rate in rates})
+    return [rate.problem for rate in rates if rate.problem]

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 
 from tests.experiments.error_rates.group_sequential import CASES
@@ -13,6 +15,6 @@ def test_rates(case: Case) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.key)
-def test_rates_in_full(case: Case) -> None:
+def test_rates_in_full(case: Case, figures: Callable[..., None]) -> None:
     """Over 20,000 experiments 4.5 to 5.5 % err with the planned traffic, and at most 5 % with twice and half of it."""
-    assert problems(case, case.full) == []
+    assert problems(case, case.full, figures) == []

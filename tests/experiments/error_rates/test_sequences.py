@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 
 from tests.experiments.error_rates.measuring import Case, problems
@@ -13,6 +15,6 @@ def test_rates(case: Case) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.key)
-def test_rates_in_full(case: Case) -> None:
+def test_rates_in_full(case: Case, figures: Callable[..., None]) -> None:
     """The same for every population, split, tuning and side; at the planned size they are at most 1.6 times as wide."""
-    assert problems(case, case.full) == []
+    assert problems(case, case.full, figures) == []

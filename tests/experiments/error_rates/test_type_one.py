@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 
 from tests.experiments.error_rates.measuring import Case, problems
@@ -13,6 +15,6 @@ def test_rates(case: Case) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.key)
-def test_rates_in_full(case: Case) -> None:
+def test_rates_in_full(case: Case, figures: Callable[..., None]) -> None:
     """Of 10,000 A/A experiments, 4.3 to 5.7 % are significant at 5 % (the 99.9 % band), with uniform p-values."""
-    assert problems(case, case.full) == []
+    assert problems(case, case.full, figures) == []

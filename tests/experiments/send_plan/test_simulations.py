@@ -1,7 +1,7 @@
 """Verdicts and intervals over many trials whose truth is known; small versions run always, the long ones with test-slow."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -26,6 +26,10 @@ def _codes(world: World, members: int, runs: int, **changes: object) -> Counter[
     return Counter(plan.verdict.code.value for _, plan in _plans(world, members, runs, None, **changes))
 
 
+def _shares(codes: Counter[str]) -> dict[str, float]:
+    return {code: count / codes.total() for code, count in codes.items()}
+
+
 def _tolerance(share: float, runs: int) -> float:
     """Return the least share of hits that three standard errors leave of an expected one."""
     return share - 3 * float(np.sqrt(share * (1 - share) / runs))
@@ -33,7 +37,9 @@ def _tolerance(share: float, runs: int) -> float:
 
 @pytest.mark.parametrize("runs", RUNS)
 @pytest.mark.parametrize("limits", [PlanLimits(), PlanLimits(60.0)], ids=["all", "a budget"])
-def test_a_strong_interaction_is_personalised_and_valued_truly(runs: int, limits: PlanLimits) -> None:
+def test_a_strong_interaction_is_personalised_and_valued_truly(
+    figures: Callable[..., None], runs: int, limits: PlanLimits
+) -> None:
     """Where effects turn with a feature the verdict is to personalise, and the plan's true value lies in its interval in 93 %.
 
     With money for a fifth of the members a ranking by response finds many of the same members, so that it may be as good.
@@ -45,6 +51,7 @@ def test_a_strong_interaction_is_personalised_and_valued_truly(runs: int, limits
         true = drawn.truth[np.arange(3_000), plan.findings.list.arm].mean()
         found = plan.findings.against[NOBODY].robust
         hits += found.lower <= true <= found.upper
+    figures(true_values_inside=hits / runs, **_shares(codes))
     assert hits / runs >= (0.93 if runs >= 500 else _tolerance(0.95, runs))
     assert set(codes) <= {"personalise", "simple_rule"}
     assert limits.budget < np.inf or codes["personalise"] == runs
@@ -52,15 +59,20 @@ def test_a_strong_interaction_is_personalised_and_valued_truly(runs: int, limits
 
 @pytest.mark.parametrize("runs", RUNS)
 @pytest.mark.parametrize("costs", [(0.0, 0.0), (0.05, 0.05)], ids=["free", "at a cost"])
-def test_without_any_effect_nothing_is_sent(runs: int, costs: tuple[float, float]) -> None:
+def test_without_any_effect_nothing_is_sent(
+    figures: Callable[..., None], runs: int, costs: tuple[float, float]
+) -> None:
     """In a trial large enough to see a gain worth having, arms that do nothing are sent to nobody in 95 % of trials."""
     codes = _codes(World(costs=costs), 8_000, runs)
+    figures(**_shares(codes))
     assert codes["send_nothing"] / runs >= 0.95
 
 
 @pytest.mark.parametrize("runs", RUNS)
 @pytest.mark.parametrize("explained", [0.3, 1.0], ids=["little explained", "half explained"])
-def test_a_small_trial_asks_for_the_right_number(runs: int, explained: float) -> None:
+def test_a_small_trial_asks_for_the_right_number(
+    figures: Callable[..., None], runs: int, explained: float
+) -> None:
     """A small trial has not enough data, and at the size it asks for the gain it names is found in about 80 % of trials.
 
     The size that finds it in exactly 80 % is computed from the truth; the size asked for is within a factor of 1.5. Covariates that
@@ -82,11 +94,12 @@ def test_a_small_trial_asks_for_the_right_number(runs: int, explained: float) ->
         for _, plan in _plans(world, 3 * per_arm, max(runs // 2, 40), smallest_gain=gain)
     ]
     error = float(np.sqrt(0.16 / len(found)))
+    figures(found_at_the_size_asked_for=float(np.mean(found)), members_per_arm=per_arm, **_shares(codes))
     assert np.mean(found) == pytest.approx(0.8, abs=3 * error)
 
 
 @pytest.mark.parametrize("runs", RUNS)
-def test_a_good_arm_for_everybody_is_one_offer_for_all(runs: int) -> None:
+def test_a_good_arm_for_everybody_is_one_offer_for_all(figures: Callable[..., None], runs: int) -> None:
     """Where one arm is best for everybody the verdict is that arm for all, and its value lies in the list's interval."""
     codes: Counter[str] = Counter()
     hits = 0
@@ -94,12 +107,15 @@ def test_a_good_arm_for_everybody_is_one_offer_for_all(runs: int) -> None:
         codes[f"{plan.verdict.code.value} {plan.verdict.arm}"] += 1
         true = drawn.truth[np.arange(3_000), plan.list.arm].mean()
         hits += plan.value.robust.lower <= true <= plan.value.robust.upper
+    figures(true_values_inside=hits / runs, **_shares(codes))
     assert codes["one_offer_for_all 1"] / runs >= 0.97
     assert hits / runs >= _tolerance(0.95, runs)
 
 
 @pytest.mark.parametrize("runs", RUNS)
-def test_a_rule_as_good_as_the_plan_earns_more_than_one_arm_for_all(runs: int) -> None:
+def test_a_rule_as_good_as_the_plan_earns_more_than_one_arm_for_all(
+    figures: Callable[..., None], runs: int
+) -> None:
     """Where the verdict is a simple rule, though the rule alone is not proven to beat the arm for all, it truly does."""
     gains = []
     world = World((0.3, 0.1), interaction=0.25, explained=0.6)
@@ -110,5 +126,6 @@ def test_a_rule_as_good_as_the_plan_earns_more_than_one_arm_for_all(runs: int) -
                 drawn.truth[:, plan.verdict.arm].mean() * plan.findings.arms[plan.verdict.arm - 1].reach
             )
             gains.append(drawn.truth[rows, plan.list.arm].mean() - arm_for_all)
+    figures(rules=len(gains), truly_better=float(np.mean(np.array(gains) > 0)))
     assert len(gains) >= runs // 10
     assert np.mean(np.array(gains) > 0) >= 0.95

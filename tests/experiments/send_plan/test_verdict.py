@@ -202,8 +202,8 @@ def test_members_left_to_chance_add_nothing_to_a_difference() -> None:
     blown[chance] *= 1_000
     loud = judge(replace(problem, scored=replace(problem.scored, robust=blown)))
     quiet = judge(problem)
-    if loud.best_arm == quiet.best_arm:
-        assert loud.against[RANDOM].robust.value == pytest.approx(quiet.against[RANDOM].robust.value)
+    assert loud.best_arm == quiet.best_arm
+    assert loud.against[RANDOM].robust.value == pytest.approx(quiet.against[RANDOM].robust.value)
     assert loud.against[NOBODY].robust.standard_error > 10 * quiet.against[NOBODY].robust.standard_error
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from experiments.errors import AnalysisError
 from experiments.stats import bootstrap
 from experiments.stats.bootstrap import (
+    Array,
     ResampledArm,
     Statistic,
     bootstrap_interval,
@@ -30,12 +31,23 @@ def resampled(figure: float, figures: list[float]) -> ResampledArm:
 
 
 def test_weights_are_poisson() -> None:
-    """The table of weights holds each weight with the Poisson distribution's probability, to 16 bits."""
+    """Over eight million units each weight is as frequent as the Poisson distribution says, to 4.5 standard errors."""
     from scipy import stats
 
-    shares = np.bincount(bootstrap._POISSON) / len(bootstrap._POISSON)
+    counts = np.zeros(20, np.int64)
 
-    assert shares == pytest.approx(stats.poisson.pmf(np.arange(len(shares)), 1), abs=2**-16)
+    def noting(columns: Array, weights: Array) -> Array:
+        if len(weights) > 1:
+            counts[:] += np.bincount(weights.ravel().astype(np.int64), minlength=len(counts))
+        return weighted_mean(columns, weights)
+
+    resample([np.arange(20_000.0)], noting, seed=1, count=400)
+
+    expected = stats.poisson.pmf(np.arange(len(counts)), 1)
+    assert counts.sum() == 8_000_000
+    errors = np.sqrt(expected * (1 - expected) / counts.sum())
+    # The table of weights is one of 16 bits.
+    assert (np.abs(counts / counts.sum() - expected) < 4.5 * errors + 2**-16).all()
 
 
 @given(st.integers(0, 1000), st.sampled_from([0.1, 0.5, 0.75, 0.99]))
@@ -79,7 +91,7 @@ def test_the_seed_decides_not_the_memory(statistic: Statistic, monkeypatch: pyte
     whole = resample([values], statistic, seed=7, count=50)
     again = resample([values], statistic, seed=7, count=50)
 
-    monkeypatch.setattr(bootstrap, "_WEIGHTS_AT_ONCE", 700)
+    monkeypatch.setattr(bootstrap, "WEIGHTS_AT_ONCE", 700)
     in_parts = resample([values], statistic, seed=7, count=50)
 
     assert again.replicates.tolist() == whole.replicates.tolist()

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.stats import Adjusted, benjamini_hochberg, fixed_effect, holm, uncorrected
+from experiments.stats import Adjusted, benjamini_hochberg, fixed_effect, holm
 from tests.experiments.stats.pairs import pair_of
 
 P_VALUES = [0.011, 0.0002, 0.04, 0.9, 0.011, 0.032, 0.2]
-METHODS = [holm, benjamini_hochberg, uncorrected]
+METHODS = [holm, benjamini_hochberg]
 Method = Callable[[Sequence[float | None], float], list[Adjusted]]
 p_values = st.lists(
     st.one_of(st.none(), st.floats(0, 1), st.sampled_from([0.0, 0.001, 0.01, 0.02])), max_size=12
@@ -32,8 +32,8 @@ def test_benjamini_hochberg_agrees_with_statsmodels() -> None:
 
 def test_levels_by_hand() -> None:
     """Holm: found at alpha/7, the rest at alpha/6. Three of seven found by BH: at 3/7 of alpha, the rest at 4/7."""
-    assert [a.level for a in holm(P_VALUES, 0.05)] == pytest.approx([0.05 / 6, 0.05 / 7] + [0.05 / 6] * 5)
-    sevenths = [round(a.level * 7 / 0.05) for a in benjamini_hochberg(P_VALUES, 0.05)]
+    assert [a.alpha for a in holm(P_VALUES, 0.05)] == pytest.approx([0.05 / 6, 0.05 / 7] + [0.05 / 6] * 5)
+    sevenths = [round(a.alpha * 7 / 0.05) for a in benjamini_hochberg(P_VALUES, 0.05)]
     assert sevenths == [3, 3, 4, 4, 3, 4, 4]
 
 
@@ -46,10 +46,10 @@ def test_adjusted_p_and_level_agree(method: Method, values: list[float | None], 
     assert len(results) == len(values)
     for value, result in zip(values, results, strict=True):
         assert (value is None) == (result.p_value is None)
-        assert 0 < result.level <= alpha * (1 + 1e-12)
-        if value is not None and result.p_value is not None and abs(value / result.level - 1) > 1e-9:
+        assert 0 < result.alpha <= alpha * (1 + 1e-12)
+        if value is not None and result.p_value is not None and abs(value / result.alpha - 1) > 1e-9:
             assert value * (1 - 1e-12) <= result.p_value <= 1
-            assert (result.p_value < alpha) == (value < result.level)
+            assert (result.p_value < alpha) == (value < result.alpha)
 
 
 def test_intervals_at_the_levels_agree() -> None:
@@ -60,7 +60,7 @@ def test_intervals_at_the_levels_agree() -> None:
     for method in METHODS:
         for pair, result in zip(pairs, method(values, 0.05), strict=True):
             assert result.p_value is not None
-            assert fixed_effect(pair, result.level).excludes_zero == (result.p_value < 0.05)
+            assert fixed_effect(pair, result.alpha).excludes_zero == (result.p_value < 0.05)
 
 
 def test_missing_p_values_do_not_count() -> None:

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -95,6 +96,8 @@ def test_coverage(effect: float, adjusted: bool) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("adjusted", [False, True])
 @pytest.mark.parametrize("effect", [0.0, 0.02, 0.10])
-def test_coverage_over_twenty_thousand(effect: float, adjusted: bool) -> None:
+def test_coverage_over_twenty_thousand(effect: float, adjusted: bool, figures: Callable[..., None]) -> None:
     """Over 20,000 experiments, coverage is between 94 and 96 %."""
-    assert coverage(effect, 20_000, adjusted=adjusted) == pytest.approx(0.95, abs=0.01)
+    share = coverage(effect, 20_000, adjusted=adjusted)
+    figures(coverage=share)
+    assert share == pytest.approx(0.95, abs=0.01)

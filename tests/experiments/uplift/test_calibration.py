@@ -1,10 +1,11 @@
 """Predicted effects are held against actual ones, and shrunk to what holds."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -111,8 +112,8 @@ def test_moving_and_stretching_predictions_changes_no_verdict(seed: int, by: flo
     one, other = calibrate(contrasts, predicted), calibrate(contrasts, by + times * predicted)
     assert one.passes == other.passes
     assert one.slope.p_value == pytest.approx(other.slope.p_value)
-    if 0 < one.slope.value < 1 and 0 < other.slope.value < 1:
-        assert np.allclose(one.apply(predicted), other.apply(by + times * predicted))
+    assume(0 < one.slope.value < 1 and 0 < other.slope.value < 1)
+    assert np.allclose(one.apply(predicted), other.apply(by + times * predicted))
 
 
 def test_group_effects_are_means_and_their_equality_is_tested() -> None:
@@ -163,9 +164,12 @@ def test_the_gate_seldom_finds_what_is_not_there() -> None:
         {"n": 2_000, "features": 100},
     ],
 )
-def test_false_positives_of_the_gate_stay_below_the_level(kind: dict[str, object]) -> None:
+def test_false_positives_of_the_gate_stay_below_the_level(
+    kind: dict[str, object], figures: Callable[..., None]
+) -> None:
     """With few and many features, skewed outcomes, several arms and few folds: 1,000 trials each, at most 5 %."""
     gates, joint = false_positives(1_000, **kind)
+    figures(gate=gates, joint=joint)
     assert gates <= 0.05
     assert joint <= 0.05
 

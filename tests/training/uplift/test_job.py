@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from tests.cli.in_process import Ran, run
+from tests.training.small_jobs import empty_store
 from tests.training.uplift.trials import simulated, table_of
 from training.bundle import BundleError, open_action_bundle, open_bundle
 from training.promotion import promote
@@ -18,7 +19,7 @@ from training.tracking.registry import DISTRUST_TAG
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     """A trial with a strong interaction, as a CSV table."""
-    trial, _ = simulated(1_500, effect=0.5, interaction=2.0, arms=3)
+    trial, _ = simulated(600, effect=0.5, interaction=2.0, arms=3)
     path = tmp_path / "trial.csv"
     table_of(trial).with_columns(
         mail=pl.col("member"), visit=(pl.col("spend") > 0.5).cast(pl.Int8)
@@ -43,6 +44,7 @@ def test_from_a_table_to_a_registered_model(
 
     Again without features, a second one that gives everybody the averages.
     """
+    empty_store(tmp_path / "mlflow")
     asked = (*ASKED, "--outcome-column", "visit", "--margin-column", "spend", "--features", "x1,x2,group")
     ran = train(monkeypatch, capsys, tmp_path, *asked, "--scores", "out/scores.parquet", "--json", "-")
     assert ran.code == 0

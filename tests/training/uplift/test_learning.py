@@ -33,7 +33,7 @@ def test_every_learner_finds_a_strong_interaction(binary: bool, skewed: bool) ->
 
 def test_without_differences_nobody_is_told_apart() -> None:
     """Where effects do not differ, the gate fails and everybody gets the arm's average effect."""
-    trial, _ = simulated(4_000, effect=0.5, seed=3)
+    trial, _ = simulated(2_000, effect=0.5, seed=3)
     found = learn_effects(trial, "spend")
 
     assert not found.chosen.calibrations[0].passes
@@ -68,7 +68,7 @@ def test_folds_share_every_arm_evenly() -> None:
 
 def test_a_challenger_serves_only_where_its_policy_earns_more() -> None:
     """Trees replace lines where the effect is a step both ways, which no line sees, and never on a straight one."""
-    trial, _ = simulated(6_000, interaction=1.0)
+    trial, _ = simulated(3_000, interaction=1.0)
     straight = learn_effects(trial, "spend")
     assert straight.chosen.name == "dr_ridge"
     assert set(straight.differences) == set(CHALLENGERS)
@@ -85,7 +85,7 @@ def test_a_challenger_serves_only_where_its_policy_earns_more() -> None:
 @pytest.mark.parametrize("binary", [False, True])
 def test_what_serves_is_what_was_trained(learner: str, binary: bool) -> None:
     """The compiled model gives the fitted effects, the same bits for one member as for many, missing attributes included."""
-    trial, _ = simulated(3_000, effect=0.3, interaction=1.0, arms=3, binary=binary)
+    trial, _ = simulated(1_200, effect=0.3, interaction=1.0, arms=3, binary=binary)
     fitted = learn_effects(trial, "spend", learner=learner, others=()).fitted
     model = compile_effects(fitted, trial.arms, "spend")
 

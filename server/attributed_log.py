@@ -1,17 +1,16 @@
-"""Attribution of a log, from what the command line names to files and a sentence."""
+"""The server's log with its outcomes credited to the decisions that they are due to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import typer
+import polars as pl
 
-from cli.options import read_programme
-from experiments.errors import AnalysisError
-
-if TYPE_CHECKING:
-    import polars as pl
+from experiments.errors import AnalysisError, OptionError
+from experiments.log.attribution import AttributionRules, Status, attribute, touches
+from experiments.log.frames import read_log
+from experiments.number_format import count_of
+from server.programme.configured import read_programme
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +23,8 @@ class AttributedLog:
         counts: Candidates, outcomes, and outcomes by status.
     """
 
-    touches: "pl.DataFrame"
-    credits: "pl.DataFrame"
+    touches: pl.DataFrame
+    credits: pl.DataFrame
     counts: Mapping[str, int]
 
     def write(self, touches_path: Path, credits_path: Path | None) -> None:
@@ -44,8 +43,6 @@ class AttributedLog:
 
     def sentence(self) -> str:
         """Return the counts in words."""
-        from experiments.number_format import count_of
-
         counts = self.counts
         return (
             f"{count_of(counts['candidates'], 'decided candidate')}, {count_of(counts['outcomes'], 'outcome')}:"
@@ -55,32 +52,14 @@ class AttributedLog:
         )
 
 
-def read_windows(written: Sequence[str]) -> dict[str, float]:
-    """Return the days by placement of texts such as ``home=7``.
-
-    Raises:
-        BadParameter: A text is none.
-    """
-    windows = {}
-    for text in written:
-        placement_id, equals, days = text.rpartition("=")
-        try:
-            windows[placement_id] = float(days)
-        except ValueError:
-            equals = ""
-        if not (equals and placement_id):
-            raise typer.BadParameter(f"{text!r} is no window; write PLACEMENT=DAYS, such as home=7.")
-    return windows
-
-
 def attributed_log(
     config: Path | None,
-    log: Path | None,
-    programme: str,
+    log: Path | None = None,
+    programme: str = "",
     *,
-    rule: str,
-    windows: Mapping[str, float],
-    credit_unnamed: bool,
+    rule: str = "last_touch",
+    windows: Mapping[str, float] | None = None,
+    credit_unnamed: bool = True,
 ) -> AttributedLog:
     """Return the attribution of a log.
 
@@ -95,10 +74,11 @@ def attributed_log(
     Raises:
         AnalysisError: The rule or a window makes no sense, or the log cannot be read.
         DefinitionError: The configuration or the catalogue cannot be used.
+        OptionError: Neither configuration nor log is given, or a window is of a placement that does not exist.
     """
-    from experiments.log.attribution import AttributionRules, Status, attribute, touches
-    from experiments.log.frames import read_log
-
+    if config is None and log is None:
+        raise OptionError("Give --config, or --log.")
+    windows = windows or {}
     of_catalogue: dict[str, float] = {}
     if config is not None:
         source = read_programme(config, programme)
@@ -125,6 +105,27 @@ def attributed_log(
 def _refuse_unknown(windows: Mapping[str, float], known: Mapping[str, float]) -> None:
     for placement_id in windows:
         if placement_id not in known:
-            raise typer.BadParameter(
-                f"The catalogue has no placement {placement_id!r}; it has {', '.join(known)}."
-            )
+            raise OptionError(f"The catalogue has no placement {placement_id!r}; it has {', '.join(known)}.")
+
+
+def logged_choices(config: Path, programme: str = "", placement: str = "") -> pl.DataFrame:
+    """Return the decided candidates of a server's log with what came of them, for an evaluation of policies.
+
+    Args:
+        config: The server's configuration.
+        programme: The programme; the only one if empty.
+        placement: The placement; the only one if empty.
+
+    Raises:
+        AnalysisError: The log cannot be read, or has no decisions of this placement.
+        OptionError: Programme or placement must be named.
+    """
+    found = attributed_log(config, programme=programme).touches
+    placements = found["placement_id"].unique().sort().to_list()
+    if not placement and len(placements) > 1:
+        raise OptionError(f"The log has decisions of {', '.join(placements)}; name one.", "--placement")
+    if placement and placement not in placements:
+        raise AnalysisError(
+            f"The log has no decisions of placement {placement!r}; it has {', '.join(placements)}."
+        )
+    return found if not placement else found.filter(pl.col("placement_id") == placement)

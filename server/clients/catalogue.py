@@ -1,13 +1,10 @@
-"""Asks a server for its catalogue, and sends it one."""
+"""Asks a running server for its catalogue, and sends it one."""
 
-import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-# Before gRPC is loaded: its own complaints would stand beside our sentence.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import grpc
 from grpc_status import rpc_status
 

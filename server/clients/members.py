@@ -1,4 +1,4 @@
-"""Sending a table of members to a running server."""
+"""Sends a running server what a table says of members."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice

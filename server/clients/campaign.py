@@ -1,6 +1,6 @@
-"""Running a campaign: calls of a server, part after part, each kept as soon as it is finished.
+"""A campaign through a running server: the members it is for, and decisions for them, part after part.
 
-The list of members that a campaign decides for.
+Each part is kept as soon as it is finished, so that the same call goes on after a break.
 """
 
 import hashlib
@@ -15,11 +15,13 @@ from typing import Any
 import grpc
 import polars as pl
 
-from cli.campaign_result import GIVEN, NOTHING, PROBLEM, ResultParts, rows_of
-from cli.output import Report
 from experiments.errors import AnalysisError, DomainError
+from server.clients.campaign_result import GIVEN, NOTHING, PROBLEM, ResultParts, rows_of
 from troth.v1 import recommendation_service_pb2 as messages
 from troth.v1 import recommendation_service_pb2_grpc
+
+Report = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
 
 _COLUMN = "member_id"
 
@@ -94,7 +96,7 @@ def _read(path: Path) -> pl.Series:
 
 PART = 5_000
 """So many members are one call and one part."""
-_CONNECT_S = 10.0
+CONNECT_S = 10.0
 _PART_S = 900.0
 _REPORTED_EVERY = 100
 _GONE = {
@@ -285,7 +287,7 @@ def _connected(server: str) -> Iterator[grpc.Channel]:
     """Give a channel to a server that answers."""
     with grpc.insecure_channel(server) as channel:
         try:
-            grpc.channel_ready_future(channel).result(timeout=_CONNECT_S)
+            grpc.channel_ready_future(channel).result(timeout=CONNECT_S)
         except grpc.FutureTimeoutError:
             raise CampaignError(
                 f"No server answers at {server}; start one with `troth serve`, or check --server, and run the same command"
