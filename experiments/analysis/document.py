@@ -13,7 +13,7 @@ from experiments.analysis.decision import ExperimentDecision, TreatmentDecision,
 from experiments.analysis.error_rates import peeking_error_rate
 from experiments.analysis.figures import VariantFigure
 from experiments.definition import AnalysisMethod, ExperimentDefinition, Metric, MetricKind
-from experiments.number_format import confidence, count_of, signed
+from experiments.number_format import confidence, count_of, percentage, signed
 from experiments.stats import Interval, relative_estimate
 from experiments.stats.interval import NOTHING_VARIES
 
@@ -32,7 +32,7 @@ def method_words(definition: ExperimentDefinition, one: MetricComparison) -> str
     metric = one.metric
     figure = _FIGURE_WORDS[metric.kind]
     if metric.kind is MetricKind.QUANTILE:
-        figure = f"{100 * (metric.quantile or 0):g} % quantile over units"
+        figure = f"{percentage(metric.quantile or 0)} quantile over units"
     if definition.cluster_column:
         figure += f", clustered by {definition.cluster_column}"
     adjusted = ", CUPED" if metric.covariates else ""

@@ -4,6 +4,8 @@ from functools import cache
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+from experiments.number_format import sentence_case
+
 
 @cache
 def environment(*packages: str) -> Environment:
@@ -24,11 +26,6 @@ def environment(*packages: str) -> Environment:
     )
     found.filters["sentence_case"] = sentence_case
     return found
-
-
-def sentence_case(text: str) -> str:
-    """Return a text with its first letter capitalised and all others unchanged."""
-    return text[:1].upper() + text[1:]
 
 
 def _keep_together(value: object) -> object:

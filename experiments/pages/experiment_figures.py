@@ -14,7 +14,7 @@ from experiments.analysis import (
     Verdict,
 )
 from experiments.definition import Direction, Margin, Metric, MetricRole
-from experiments.number_format import confidence, percent, within_sentence
+from experiments.number_format import confidence, percent, percent_between, percentage, within_sentence
 from experiments.pages.charts import (
     CONTROL_COLOUR,
     HIGHER_COLOUR,
@@ -25,7 +25,7 @@ from experiments.pages.charts import (
     IntervalRow,
     VariantBar,
 )
-from experiments.pages.experiment_words import FigureFormat, figures_for, figures_of, percent_between
+from experiments.pages.experiment_words import FigureFormat, figures_for, figures_of
 from experiments.stats import relative_estimate
 
 _MOST_VALUES = 15
@@ -301,7 +301,7 @@ def _reading(result: ExperimentResult, one: MetricComparison, figures: FigureFor
 def _margin_reading(one: MetricComparison, margin: Margin, figures: FigureFormat) -> tuple[str, str]:
     rises = one.metric.direction is Direction.DECREASE
     if margin.relative is not None:
-        allowed = f"{100 * margin.relative:.3g} %"
+        allowed = percentage(margin.relative, 3)
     else:
         allowed = figures.change(float(margin.absolute or 0)).lstrip("+")
     reading = f"It may {'rise' if rises else 'fall'} by up to {allowed}; {_worst(one, margin, figures, rises=rises)}."
@@ -327,7 +327,7 @@ def _note(result: ExperimentResult, one: MetricComparison) -> str:
     assert one.decisive is not None
     note = f"Intervals hold with {confidence(one.decisive.level)}"
     if one.correction and one.decisive.level < result.definition.alpha:
-        note += f", because several comparisons share the error of {100 * result.definition.alpha:g} %"
+        note += f", because several comparisons share the error of {percentage(result.definition.alpha)}"
     if one.metric.covariates:
         note += "; figures are adjusted for what was known before"
     return f"{note}."

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 from experiments.analysis import ExperimentResult
-from experiments.number_format import out_of_many
+from experiments.number_format import out_of_many, plural, sentence_case
 from experiments.pages.charts import days_chart, effects_chart, variants_chart
-from experiments.pages.environment import environment, sentence_case
+from experiments.pages.environment import environment
 from experiments.pages.experiment_details import measured_as, technical_facts, technical_tables, variant_rows
 from experiments.pages.experiment_figures import (
     card_groups,
@@ -31,7 +31,7 @@ from experiments.pages.experiment_verdict import (
     progress,
     treatment_verdicts,
 )
-from experiments.pages.experiment_words import many, units
+from experiments.pages.experiment_words import units
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def sample_ratio_light(result: ExperimentResult) -> Light:
 def _chance(result: ExperimentResult) -> str:
     p_value = result.srm.p_value
     if p_value is None:
-        return f"{result.srm.reason[:1].upper()}{result.srm.reason[1:]}. " if result.srm.reason else ""
+        return f"{sentence_case(result.srm.reason)}. " if result.srm.reason else ""
     return f"Of healthy experiments, {out_of_many(p_value)} are at least this far off. "
 
 
@@ -189,7 +189,7 @@ def build_report(result: ExperimentResult, context: ReportContext) -> str:
             novelty=novelty_sentences(result),
             error_rates=result.decision.error_rates,
             variants=variant_rows(result),
-            units=sentence_case(many(result.definition.unit)),
+            units=sentence_case(plural(result.definition.unit)),
             measured=measured_as(result),
             left_out=result.diagnostics.left_out,
             facts=technical_facts(result),

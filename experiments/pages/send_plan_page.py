@@ -6,7 +6,15 @@ from typing import Any
 
 from markupsafe import Markup
 
-from experiments.number_format import confidence, plain, signed
+from experiments.number_format import (
+    confidence,
+    money,
+    money_decimals,
+    plain,
+    rounded_percentage,
+    sentence_case,
+    signed,
+)
 from experiments.pages.charts import (
     HIGHER_COLOUR,
     LOWER_COLOUR,
@@ -18,7 +26,6 @@ from experiments.pages.charts import (
 )
 from experiments.pages.environment import environment
 from experiments.send_plan.plan import VerdictCode
-from experiments.send_plan.sentences import amount, money_decimals
 
 _TONES = {
     VerdictCode.PERSONALISE: "good",
@@ -93,9 +100,9 @@ def _said(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _reached(candidate: Mapping[str, Any]) -> str:
     reach = candidate["reach"]
-    whom = "for all" if reach >= 1 else f"for {plain(100 * reach, 0 if reach >= 0.1 else 1)} % of members"
+    whom = "for all" if reach >= 1 else f"for {rounded_percentage(reach)} of members"
     name = candidate["name"]
-    return f"{name[:1].upper()}{name[1:]}" if name == "the plan" else f"{name} {whom}"
+    return sentence_case(name) if name == "the plan" else f"{name} {whom}"
 
 
 def _compared(label: str, figure: Mapping[str, Any]) -> dict[str, str]:
@@ -158,7 +165,7 @@ def _budget(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not budget:
         return []
     limits = [
-        ("Money", "no limit" if budget["amount"] is None else amount(budget["amount"])),
+        ("Money", "no limit" if budget["amount"] is None else money(budget["amount"])),
         *([("Sends", f"{budget['sends']:,} at most")] if budget["sends"] is not None else []),
         *((f"Sends of {arm}", f"{cap:,} at most") for arm, cap in budget["caps"].items()),
         *(
@@ -168,17 +175,17 @@ def _budget(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
     ]
     price = budget["shadow_price"]
-    worth = f"brings {amount(price)} net" if price else "would bring nothing more"
+    worth = f"brings {money(price)} net" if price else "would bring nothing more"
     return [
         *limits,
-        ("The personalised list costs", amount(budget["personalised_cost"])),
+        ("The personalised list costs", money(budget["personalised_cost"])),
         ("The last 1 of budget", worth),
     ]
 
 
 def _valued(document: Mapping[str, Any]) -> list[tuple[str, str, str, str, str]]:
     return [
-        (amount(one["cost"]), f"{one['sends']:,}", nobody["figure"], best["figure"], best["interval"])
+        (money(one["cost"]), f"{one['sends']:,}", nobody["figure"], best["figure"], best["interval"])
         for one in document["budget"].get("valued", ())
         for nobody, best in [(_compared("", one["nobody"]), _compared("", one["best_arm"]))]
     ]

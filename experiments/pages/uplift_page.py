@@ -10,7 +10,16 @@ from typing import Any
 
 from markupsafe import Markup
 
-from experiments.number_format import confidence, count_of, interval_decimals, percent, plain, signed
+from experiments.number_format import (
+    confidence,
+    count_of,
+    interval_decimals,
+    p_value_text,
+    percent,
+    plain,
+    plain_or_dash,
+    signed,
+)
 from experiments.pages.charts import ChartPoint, DecilePoint, curves_chart, deciles_chart
 from experiments.pages.environment import environment
 from experiments.stats.estimate import Estimate
@@ -62,16 +71,6 @@ def figures_for(unit: Unit, found: Iterable[Estimate]) -> UpliftFormat:
 def tone(one: Estimate) -> str:
     """Return the style of an estimate: good above zero, bad below, open where chance may be all."""
     return "good" if one.above_zero else "bad" if one.below_zero else "open"
-
-
-def p_text(p_value: float) -> str:
-    """Return a p-value: ``0.043``, ``below 0.001``."""
-    return "below 0.001" if p_value < 0.001 else f"{p_value:.3f}"
-
-
-def plain_or_dash(value: float | None, decimals: int = 4) -> str:
-    """Return a figure, or a dash where there is none."""
-    return "–" if value is None or not math.isfinite(value) else plain(value, decimals)
 
 
 def order_sentence(arm: ArmResult, figures: UpliftFormat) -> str:
@@ -213,7 +212,7 @@ def _ranking(figures: UpliftFormat, one: RankingResult) -> dict[str, str]:
         "tone": tone(one.qini),
         "change": figures.change(one.qini.value),
         "interval": figures.between(one.qini),
-        "p": p_text(one.qini.p_value),
+        "p": p_value_text(one.qini.p_value),
         "share": "–" if share is None else percent(share),
         "sklift": plain_or_dash(one.equivalents.sklift_qini),
         "causalml": plain_or_dash(one.equivalents.causalml_qini),
@@ -229,7 +228,7 @@ def _compared(figures: UpliftFormat, name: str, found: Estimate, readings: tuple
         "tone": tone(found),
         "change": figures.change(found.value),
         "interval": figures.between(found),
-        "p": p_text(found.p_value),
+        "p": p_value_text(found.p_value),
         "reading": read[tone(found)],
     }
 

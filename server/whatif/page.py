@@ -11,7 +11,7 @@ from datetime import date
 
 from markupsafe import Markup
 
-from experiments.number_format import percent, plain, signed
+from experiments.number_format import percent, plain, signed, with_unit
 from experiments.pages.charts import BudgetPoint, burn_down_chart
 from experiments.pages.environment import environment
 from server.decide.gates import Gate
@@ -200,7 +200,7 @@ def groups(simulation: Simulation) -> Rows:
             f"{one.members:,}",
             f"{one.reached_today:,}",
             f"{one.reached_new:,}",
-            f"{signed(one.value_new - one.value_today, 2)} {currency}".strip(),
+            with_unit(signed(one.value_new - one.value_today, 2), currency),
             f"{one.losing:,}",
             f"{one.gaining:,}",
         )
@@ -243,7 +243,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _money(amount: float | None, currency: str) -> str:
-    return "–" if amount is None else f"{plain(amount, 2)} {currency}".strip()
+    return "–" if amount is None else with_unit(plain(amount, 2), currency)
 
 
 def _day(day: object) -> str:
