@@ -137,7 +137,7 @@ class PolicyEvaluation:
         positions: By position of a slate; none without positions.
         verdict: What to make of it.
         sentence: The same in words.
-        level: Accepted error of the intervals.
+        alpha: Accepted error of the intervals.
     """
 
     policy: str
@@ -149,7 +149,7 @@ class PolicyEvaluation:
     positions: tuple[PositionValue, ...]
     verdict: PolicyVerdict
     sentence: str
-    level: float
+    alpha: float
 
     @property
     def chosen_value(self) -> Value:
@@ -168,7 +168,7 @@ class PolicyEvaluation:
 
 
 def evaluate_policy(
-    logged: Logged, predicted: Predicted | None, policy: str, *, informed: bool = False, level: float = 0.05
+    logged: Logged, predicted: Predicted | None, policy: str, *, informed: bool = False, alpha: float = 0.05
 ) -> PolicyEvaluation:
     """Evaluate a policy on a log.
 
@@ -180,14 +180,14 @@ def evaluate_policy(
         predicted: What a model of rewards expects; none without one.
         policy: What is evaluated, in words.
         informed: Whether that model saw features; then the verdict rests on it.
-        level: Accepted error of each interval.
+        alpha: Accepted error of each interval.
     """
-    values = estimate_values(logged, predicted, level=level)
+    values = estimate_values(logged, predicted, alpha=alpha)
     chosen = "dr" if predicted is not None and informed else "ips"
     influence = next(one.influence for one in values if one.estimator == chosen)
     assert influence is not None
-    on_policy, overlap = mean_estimate(logged.reward, alpha=level), overlap_of(logged)
-    difference = mean_estimate(influence - logged.reward, alpha=level)
+    on_policy, overlap = mean_estimate(logged.reward, alpha=alpha), overlap_of(logged)
+    difference = mean_estimate(influence - logged.reward, alpha=alpha)
     verdict = _verdict(difference, overlap)
     return PolicyEvaluation(
         policy=policy,
@@ -196,10 +196,10 @@ def evaluate_policy(
         chosen=chosen,
         difference=difference,
         overlap=overlap,
-        positions=_positions(logged, level),
+        positions=_positions(logged, alpha),
         verdict=verdict,
-        sentence=_sentence(policy, difference, overlap, verdict, level),
-        level=level,
+        sentence=_sentence(policy, difference, overlap, verdict, alpha),
+        alpha=alpha,
     )
 
 
@@ -212,18 +212,18 @@ def _verdict(difference: Estimate, overlap: Overlap) -> PolicyVerdict:
 
 
 def _sentence(
-    policy: str, difference: Estimate, overlap: Overlap, verdict: PolicyVerdict, level: float
+    policy: str, difference: Estimate, overlap: Overlap, verdict: PolicyVerdict, alpha: float
 ) -> str:
     if verdict is PolicyVerdict.REFUSED:
         return " ".join(part for part in (overlap.refusal, overlap.warning) if part)
-    between = f"{difference.lower:+.4g} to {difference.upper:+.4g}, {confidence(level)} sure"
+    between = f"{difference.lower:+.4g} to {difference.upper:+.4g}, {confidence(alpha)} sure"
     amount = f"{difference.value:+.4g} a row against what the log did ({between})"
     if verdict is PolicyVerdict.NO_DIFFERENCE_SHOWN:
         return f"{policy} is not shown to earn more or less: {amount}."
     return f"{policy} would earn {'more' if verdict is PolicyVerdict.GAIN else 'less'}: {amount}."
 
 
-def _positions(logged: Logged, level: float) -> tuple[PositionValue, ...]:
+def _positions(logged: Logged, alpha: float) -> tuple[PositionValue, ...]:
     if logged.position is None:
         return ()
     found = []
@@ -233,8 +233,8 @@ def _positions(logged: Logged, level: float) -> tuple[PositionValue, ...]:
             PositionValue(
                 position,
                 len(there),
-                mean_estimate(there.reward, alpha=level),
-                mean_estimate(there.weights * there.reward, alpha=level),
+                mean_estimate(there.reward, alpha=alpha),
+                mean_estimate(there.weights * there.reward, alpha=alpha),
             )
         )
     return tuple(found)
@@ -292,7 +292,7 @@ def policy_document(found: PolicyEvaluation) -> dict[str, Any]:
             }
             for one in found.positions
         ],
-        "level": found.level,
+        "level": found.alpha,
         "definitions": dict(DEFINITIONS),
     }
 

@@ -113,7 +113,7 @@ def effects_section(evaluation: UpliftEvaluation) -> str:
     Args:
         evaluation: With at least one prediction.
     """
-    level = confidence(evaluation.level)
+    sure = confidence(evaluation.alpha)
     return (
         environment()
         .get_template("uplift_section.html.j2")
@@ -121,7 +121,7 @@ def effects_section(evaluation: UpliftEvaluation) -> str:
             unit=evaluation.unit.words,
             per=f"{evaluation.unit.per:,}",
             control=evaluation.control,
-            confidence=level,
+            confidence=sure,
             costs=any(evaluation.costs.values()),
             arms=[_arm(evaluation, arm) for arm in evaluation.arms],
             policies=[_policy(evaluation, one) for one in evaluation.policies],

@@ -75,7 +75,7 @@ def plan_document(
         "list": _list(plan, trusted=trusted),
         "budget": _budget(plan) if trusted else {},
         "needed": _needed(plan) if trusted else {},
-        "level": plan.problem.level,
+        "level": plan.problem.alpha,
         "steps": [
             {"step": name, "sentence": sentence}
             for name, sentence in (*before, *(steps(plan) if trusted else [("verdict", headline(plan))]))
@@ -185,7 +185,7 @@ def _needed(plan: SendPlan) -> dict[str, Any]:
     return {
         "smallest_gain": needed.smallest_gain,
         "power": needed.power,
-        "level": needed.level,
+        "level": needed.alpha,
         "comparisons": needed.comparisons,
         "members_per_arm": needed.per_arm,
         "more_per_arm": needed.more_per_arm,

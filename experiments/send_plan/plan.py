@@ -166,7 +166,7 @@ def _valued(problem: PlanProblem, best_arm: int, budget: float) -> ValuedBudget:
     inflation = 1.0 if problem.differ else PAIRS_MET_TWICE
     none, one = nobody(len(audience), arms), one_arm(best_arm, audience.costs, limits)
     against = [
-        compare(policy, other, problem.scored, level=problem.level, inflation=inflation)
+        compare(policy, other, problem.scored, alpha=problem.alpha, inflation=inflation)
         for other in (none, one)
     ]
     return ValuedBudget(budget, found.cost, found.sends, against[0], against[1])
@@ -223,8 +223,8 @@ def make_plan(
     verdict = decide(findings, trusted=not problem.distrust, differ=problem.differ)
     own = make_list(verdict.list_kind, verdict.arm, problem.audience, findings.rest)
     policy = one_hot(own.arm, len(problem.arms))
-    value = compare(policy, nobody(len(own.arm), len(problem.arms)), problem.scored, level=problem.level)
-    logged = compare_with_trial(policy, problem.net, problem.scored, level=problem.level)
+    value = compare(policy, nobody(len(own.arm), len(problem.arms)), problem.scored, alpha=problem.alpha)
+    logged = compare_with_trial(policy, problem.net, problem.scored, alpha=problem.alpha)
     said = findings.judged and not problem.distrust
     budgets = value_budgets(problem, findings.best_arm) if said else ()
     if audience is None:

@@ -102,7 +102,7 @@ def _simple_rule(plan: SendPlan) -> str:
 def _one_offer(plan: SendPlan) -> str:
     findings = plan.findings
     candidate = findings.arms[plan.verdict.arm - 1]
-    sure = confidence(plan.problem.level / len(plan.problem.arms))
+    sure = confidence(plan.problem.alpha / len(plan.problem.arms))
     whom = (
         "everybody"
         if candidate.reach >= 1

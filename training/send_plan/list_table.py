@@ -191,7 +191,7 @@ def plan_table(plan: SendPlan, learned: LearnedEffects, addressed: Addressed) ->
     """
     listed, audience = plan.list, plan.audience
     gain, lower, upper = gain_band(
-        learned.chosen.calibrations, addressed.raw, audience.expected_gains, listed.arm, plan.problem.level
+        learned.chosen.calibrations, addressed.raw, audience.expected_gains, listed.arm, plan.problem.alpha
     )
     cost = np.zeros(len(audience))
     sent = np.flatnonzero(listed.arm)

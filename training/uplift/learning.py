@@ -200,7 +200,7 @@ def learn_effects(
     learners = {}
     for name in dict.fromkeys((learner, *others)):
         effects = _cross_fitted(name, rows, fold)
-        calibrations = calibrate_arms(scores, effects, level=level)
+        calibrations = calibrate_arms(scores, effects, alpha=level)
         learners[name] = Learned(name, effects, calibrations, apply_all(calibrations, effects))
     differences = _challenge(learners, learner, scores, costs, level)
     winners = [name for name, difference in differences.items() if difference.lower > 0]

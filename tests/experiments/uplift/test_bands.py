@@ -126,7 +126,7 @@ def test_intervals_and_p_values_agree() -> None:
     for seed in range(30):
         x, _, _, contrasts = drawn(seed, 60)
         for level in (0.05, 0.3):
-            areas = contrast_areas({"x": x, "back": -x}, contrasts, level=level)
+            areas = contrast_areas({"x": x, "back": -x}, contrasts, alpha=level)
             for one in (areas.qini("x"), areas.qini("back"), areas.difference("x", "back"), *areas.band("x")):
                 assert (one.above_zero or one.below_zero) == (one.p_value < level)
 
