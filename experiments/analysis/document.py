@@ -64,7 +64,7 @@ def _ingredients(definition: ExperimentDefinition, one: MetricComparison) -> Ite
     yield "relative effect by Fieller"
     yield f"decision: {_decision_words(definition, one)}"
     if one.correction:
-        yield f"{one.correction}: decision at {confidence(one.decisive.level)}"
+        yield f"{one.correction}: decision at {confidence(one.decisive.alpha)}"
     else:
         yield "no correction for several metrics or variants"
 

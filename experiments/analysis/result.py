@@ -261,7 +261,7 @@ def _interval_rows(one: MetricComparison) -> list[tuple[object, ...]]:
             *(*names, method),
             *means,
             *(interval.ci_lower, interval.ci_upper, interval.relative_ci_lower, interval.relative_ci_upper),
-            *(interval.p_value, interval.level, interval.reasons.get("ci_lower", "")),
+            *(interval.p_value, interval.alpha, interval.reasons.get("ci_lower", "")),
         )
         for method, interval in methods.items()
         if interval is not None
@@ -308,7 +308,7 @@ def _effect_sentence(result: ExperimentResult, one: MetricComparison) -> str:
             if lower is not None and upper is not None
             else decimals_for(pair.standard_error)
         )
-        after = f" ({confidence(interval.level)} interval {_ends(lower, upper, digits)})"
+        after = f" ({confidence(interval.alpha)} interval {_ends(lower, upper, digits)})"
         if not (one.improved or one.harmed):
             after += ", which can be chance"
     return (

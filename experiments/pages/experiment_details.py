@@ -175,7 +175,7 @@ def _rows(one: MetricComparison) -> Iterator[TechnicalRow]:
 def _row(name: str, interval: Interval) -> TechnicalRow:
     return TechnicalRow(
         name,
-        f"{100 * (1 - interval.level):.4g} %",
+        f"{100 * (1 - interval.alpha):.4g} %",
         precise(interval.ci_lower),
         precise(interval.ci_upper),
         precise(interval.relative_ci_lower),

@@ -325,8 +325,8 @@ def _worst(one: MetricComparison, margin: Margin, figures: FigureFormat, *, rise
 def _note(result: ExperimentResult, one: MetricComparison) -> str:
     """Return how sure the interval is, and what makes it differ from a plain one."""
     assert one.decisive is not None
-    note = f"Intervals hold with {confidence(one.decisive.level)}"
-    if one.correction and one.decisive.level < result.definition.alpha:
+    note = f"Intervals hold with {confidence(one.decisive.alpha)}"
+    if one.correction and one.decisive.alpha < result.definition.alpha:
         note += f", because several comparisons share the error of {percentage(result.definition.alpha)}"
     if one.metric.covariates:
         note += "; figures are adjusted for what was known before"

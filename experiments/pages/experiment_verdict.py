@@ -83,7 +83,7 @@ def _effect_sentence(result: ExperimentResult, one: MetricComparison) -> str:
         return f"{treatment}: no figure for {name}: {one.refusal}."
     figures = figures_of(result, one.metric)
     where = figures.between(interval.ci_lower, interval.ci_upper)
-    sure = f", {where} ({confidence(interval.level)} sure)" if where else ", without an interval"
+    sure = f", {where} ({confidence(interval.alpha)} sure)" if where else ", without an interval"
     chance = "" if one.improved or one.harmed or not where else ", which can be chance"
     return (
         f"{treatment}: {figures.value_of(pair.treatment_mean, name)} against {figures.value(pair.control_mean)} with"
