@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.evaluation import MetricEstimate, ModelEvaluation, over_members
+from experiments.stats.estimate import Estimate
+from training.evaluation import ModelEvaluation, over_members
 from training.evaluation.ranking import calibration_table
 from training.evaluation.reporting import metric_title
 
@@ -108,7 +109,7 @@ def learning_chart(learning: Sequence[tuple[int, float]], metric: str) -> bytes:
     return chart_png(chart.properties(width=420, height=240, title=f"{title} on validation while learning"))
 
 
-def with_interval(estimate: MetricEstimate) -> dict[str, float | None]:
+def with_interval(estimate: Estimate) -> dict[str, float | None]:
     """Return an estimate as a row of a chart: ``value``, ``low`` and ``high``, which are the value where the error is not known."""
     low, high = estimate.interval
     known = estimate.standard_error == estimate.standard_error  # NaN when it is not known
@@ -119,9 +120,7 @@ def with_interval(estimate: MetricEstimate) -> dict[str, float | None]:
     }
 
 
-def _by_part(
-    evaluation: ModelEvaluation, metric: str, trips: npt.NDArray[np.floating]
-) -> list[MetricEstimate]:
+def _by_part(evaluation: ModelEvaluation, metric: str, trips: npt.NDArray[np.floating]) -> list[Estimate]:
     """Split members into parts of equal size by activity; fewer parts where members are few."""
     values, members = evaluation.cases[metric], evaluation.members
     parts = max(1, min(_PARTS, len(np.unique(members)) // 2))

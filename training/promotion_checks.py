@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from experiments.stats.estimate import Estimate
 from training.bundle import Bundle, BundleError, OfferModel, open_action_bundle, open_bundle
 from training.errors import RegistryError
-from training.evaluation import MetricEstimate
 from training.evaluation.reporting import COUNTING, metric_title, shown_interval
 from training.tracking import ModelRegistry, RegisteredVersion
 from training.tracking.evidence import Parity
@@ -160,7 +160,7 @@ class Rival:
     """
 
     name: str
-    difference: MetricEstimate
+    difference: Estimate
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def judge(
     reached = f"{metric_title(metric)} {value:.4f}"
     if counting is None:
         return _judge_counting(model, reached, champion)
-    if not _low(counting.difference) > 0:
+    if not counting.difference.lower > 0:
         chance = ", which may be chance" if counting.difference.value > 0 else ""
         return _refused(model, f"{reached} is {_apart(counting)}{chance}")
     if champion is None:
@@ -237,8 +237,9 @@ def refusal(model: str, why: str) -> str:
 def _judge_counting(model: str, reached: str, champion: Rival | None) -> PromotionJudgement:
     if champion is None:
         return PromotionJudgement(True, f"{reached}; it is what others must beat, and nothing served before")
-    high = champion.difference.interval[1]
-    if high >= 0 or (math.isnan(high) and champion.difference.value >= 0):
+    difference = champion.difference
+    unknown = math.isnan(difference.standard_error)
+    if (difference.value if unknown else difference.upper) >= 0:
         return PromotionJudgement(
             True, f"{reached} is {_apart(champion)}, no certain loss, and counting is simpler"
         )
@@ -249,10 +250,6 @@ def _refused(model: str, why: str) -> PromotionJudgement:
     return PromotionJudgement(False, refusal(model, why))
 
 
-def _low(difference: MetricEstimate) -> float:
-    return difference.interval[0]
-
-
 def _apart(rival: Rival) -> str:
     value = rival.difference.value
     if value == 0:
@@ -260,7 +257,7 @@ def _apart(rival: Rival) -> str:
     return f"{abs(value):.4f} {'above' if value > 0 else 'below'} {rival.name} ({shown_interval(rival.difference)})"
 
 
-def counting_rival(difference: MetricEstimate) -> Rival:
+def counting_rival(difference: Estimate) -> Rival:
     """Return counting as a rival."""
     return Rival(COUNTING, difference)
 

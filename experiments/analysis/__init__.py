@@ -11,6 +11,7 @@ from experiments.analysis.analyze import (
 from experiments.analysis.comparison import MetricComparison
 from experiments.analysis.decision import ExperimentDecision, TreatmentDecision, Verdict
 from experiments.analysis.diagnostics import Diagnostics
+from experiments.analysis.figures import VariantFigure
 from experiments.analysis.money import MoneyEffect
 from experiments.analysis.result import (
     DailyEffect,
@@ -18,7 +19,6 @@ from experiments.analysis.result import (
     FactorEffect,
     NoveltyResult,
     SegmentResult,
-    VariantFigure,
 )
 
 __all__ = [

@@ -54,14 +54,14 @@ class Arms:
     smooth: bool = True
     resampled: tuple[ResampledArm, ResampledArm] | None = None
 
-    def fixed(self, level: float, alternative: Alternative) -> Interval:
+    def fixed(self, alpha: float, alternative: Alternative) -> Interval:
         """Return the interval for one look."""
         if self.resampled is not None:
             try:
-                return bootstrap_interval(*self.resampled, level, alternative)
+                return bootstrap_interval(*self.resampled, alpha, alternative)
             except AnalysisError as error:
-                return no_interval(level, error.message)
-        return fixed_effect(self.pair, level, alternative)
+                return no_interval(alpha, error.message)
+        return fixed_effect(self.pair, alpha, alternative)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,11 @@ class MetricComparison:
         arms: The figures of control and treatment; ``None`` if nothing can be said.
         fixed: For one look, at the planned end.
         always_valid: For looking at any time.
-        sequential: For the planned looks; ``None`` unless the experiment is group-sequential.
-        adjusted: ``fixed`` at the level that the correction leaves, with the corrected p-value.
-        decisive: What the decision rests on: the experiment's method at the correction's level.
-        margin: Whether a guardrail is proven to be not worse than its margin; ``None`` without a margin.
-        posterior: What is believed of the relative effect after the data; ``None`` without a relative effect.
+        sequential: For the planned looks; none unless the experiment is group-sequential.
+        adjusted: ``fixed`` at the alpha that the correction leaves, with the corrected p-value.
+        decisive: What the decision rests on: the experiment's method at the corrected alpha.
+        margin: Whether a guardrail is proven to be not worse than its margin; none without a margin.
+        posterior: What is believed of the relative effect after the data; none without a relative effect.
         correction: How comparisons are corrected for each other, in words; empty if they are not.
         planned_units: Units of both arms at the planned end; ``None`` without a plan.
         refusal: Why there are no figures, or empty.
@@ -180,7 +180,7 @@ def correct(
     decisive = method([_p(comparisons[i].decisive) for i in family], definition.alpha)
     for place, i in enumerate(family):
         one = comparisons[i]
-        adjusted = _at_level(one, fixed[place])
+        adjusted = _corrected(one, fixed[place])
         deciding = replace(
             _by_method(definition, one, decisive[place].alpha), p_value=decisive[place].p_value
         )
@@ -192,35 +192,35 @@ def _p(interval: Interval | None) -> float | None:
     return None if interval is None else interval.p_value
 
 
-def _at_level(one: MetricComparison, adjusted: Adjusted) -> Interval | None:
+def _corrected(one: MetricComparison, adjusted: Adjusted) -> Interval | None:
     if one.arms is None or one.fixed is None or one.fixed.p_value is None:
         return one.fixed
-    at_level = one.arms.fixed(adjusted.alpha, Alternative(one.metric.alternative))
-    return replace(at_level, p_value=adjusted.p_value)
+    found = one.arms.fixed(adjusted.alpha, Alternative(one.metric.alternative))
+    return replace(found, p_value=adjusted.p_value)
 
 
 def _by_method(
-    definition: ExperimentDefinition, one: MetricComparison, level: float, *, with_p_value: bool = True
+    definition: ExperimentDefinition, one: MetricComparison, alpha: float, *, with_p_value: bool = True
 ) -> Interval:
-    """Return the interval of the experiment's method at a level, with the p-value before correction."""
+    """Return the interval of the experiment's method at alpha, with the p-value before correction."""
     if one.arms is None or one.always_valid is None:
-        return no_interval(level, one.refusal)
+        return no_interval(alpha, one.refusal)
     if definition.analysis.method is AnalysisMethod.FIXED:
-        return one.arms.fixed(level, Alternative(one.metric.alternative))
+        return one.arms.fixed(alpha, Alternative(one.metric.alternative))
     if one.sequential is not None:
-        return _look(definition, one, level, with_p_value=with_p_value).interval
+        return _look(definition, one, alpha, with_p_value=with_p_value).interval
     if one.always_valid.p_value is None:
         return one.always_valid
-    return _always_valid(definition, one, level)
+    return _always_valid(definition, one, alpha)
 
 
 def excludes_zero(definition: ExperimentDefinition, one: MetricComparison) -> Callable[[PairEstimate], bool]:
     """Return whether the decision's interval would prove an effect, as a function of the figures."""
     assert one.decisive is not None
-    level = one.decisive.level
+    alpha = one.decisive.alpha
 
     def excludes(pair: PairEstimate) -> bool:
-        return _by_method(definition, replace(one, arms=Arms(pair)), level, with_p_value=False).excludes_zero
+        return _by_method(definition, replace(one, arms=Arms(pair)), alpha, with_p_value=False).excludes_zero
 
     return excludes
 
@@ -242,11 +242,11 @@ def planned_pair_units(definition: ExperimentDefinition, variant_id: str) -> int
     return max(2, round(definition.planned_units * share))
 
 
-def _always_valid(definition: ExperimentDefinition, one: MetricComparison, level: float) -> Interval:
+def _always_valid(definition: ExperimentDefinition, one: MetricComparison, alpha: float) -> Interval:
     assert one.arms is not None
     return confidence_sequence(
         one.arms.pair,
-        level,
+        alpha,
         one.planned_units,
         Alternative(one.metric.alternative),
         tuned_at=definition.alpha,
@@ -254,7 +254,7 @@ def _always_valid(definition: ExperimentDefinition, one: MetricComparison, level
 
 
 def _look(
-    definition: ExperimentDefinition, one: MetricComparison, level: float, *, with_p_value: bool = True
+    definition: ExperimentDefinition, one: MetricComparison, alpha: float, *, with_p_value: bool = True
 ) -> GroupSequentialLook:
     assert one.arms is not None
     assert one.planned_units is not None
@@ -263,7 +263,7 @@ def _look(
     plan = SequentialPlan(one.planned_units, looks, Spending(settings.spending), settings.phi)
     return group_sequential_interval(
         one.arms.pair,
-        level,
+        alpha,
         plan,
         alternative=Alternative(one.metric.alternative),
         tuned_at=definition.alpha,
@@ -288,8 +288,8 @@ def _margin(
     )
 
 
-def _unknowable(_: PairEstimate, level: float, __: Alternative) -> Interval:
-    return no_interval(level, NO_SEQUENCE)
+def _unknowable(_: PairEstimate, alpha: float, __: Alternative) -> Interval:
+    return no_interval(alpha, NO_SEQUENCE)
 
 
 def _posterior(definition: ExperimentDefinition, pair: PairEstimate) -> Posterior | None:

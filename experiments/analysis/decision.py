@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from experiments.analysis.comparison import MetricComparison, excludes_zero, planned_looks
 from experiments.definition import AnalysisMethod, ExperimentDefinition, MetricRole
-from experiments.number_format import confidence, count_of, within_sentence
+from experiments.number_format import confidence, count_of, percentage, within_sentence
 from experiments.stats.outlook import days_to_go
 
 
@@ -302,7 +302,7 @@ def _names(comparisons: Sequence[MetricComparison]) -> str:
 def error_rates(definition: ExperimentDefinition, comparisons: Sequence[MetricComparison]) -> tuple[str, ...]:
     """Return how often the decision rule errs, in sentences."""
     family = sum(1 for one in comparisons if one.metric.role is MetricRole.SUCCESS)
-    kept = f"{100 * definition.alpha:g} %"
+    kept = percentage(definition.alpha)
     when = {
         AnalysisMethod.ALWAYS_VALID: "however often one looks",
         AnalysisMethod.GROUP_SEQUENTIAL: f"over {count_of(definition.analysis.looks, 'planned look')}",

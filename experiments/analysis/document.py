@@ -1,9 +1,8 @@
-"""The result as one JSON document: what does not exist is null and has its reason, and nothing is NaN.
+"""The parts of a result as JSON objects, with how each figure was computed in words.
 
-Everything that an interval rests on, in words.
+A figure that does not exist is null and has its reason; nothing is NaN or infinite.
 """
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -12,9 +11,9 @@ from typing import Any
 from experiments.analysis.comparison import NO_SEQUENCE, MetricComparison
 from experiments.analysis.decision import ExperimentDecision, TreatmentDecision, Verdict
 from experiments.analysis.error_rates import peeking_error_rate
-from experiments.analysis.result import ExperimentResult, VariantFigure
+from experiments.analysis.figures import VariantFigure
 from experiments.definition import AnalysisMethod, ExperimentDefinition, Metric, MetricKind
-from experiments.number_format import confidence, count_of, signed
+from experiments.number_format import confidence, count_of, percentage, signed
 from experiments.stats import Interval, relative_estimate
 from experiments.stats.interval import NOTHING_VARIES
 
@@ -33,7 +32,7 @@ def method_words(definition: ExperimentDefinition, one: MetricComparison) -> str
     metric = one.metric
     figure = _FIGURE_WORDS[metric.kind]
     if metric.kind is MetricKind.QUANTILE:
-        figure = f"{100 * (metric.quantile or 0):g} % quantile over units"
+        figure = f"{percentage(metric.quantile or 0)} quantile over units"
     if definition.cluster_column:
         figure += f", clustered by {definition.cluster_column}"
     adjusted = ", CUPED" if metric.covariates else ""
@@ -65,7 +64,7 @@ def _ingredients(definition: ExperimentDefinition, one: MetricComparison) -> Ite
     yield "relative effect by Fieller"
     yield f"decision: {_decision_words(definition, one)}"
     if one.correction:
-        yield f"{one.correction}: decision at {confidence(one.decisive.level)}"
+        yield f"{one.correction}: decision at {confidence(one.decisive.alpha)}"
     else:
         yield "no correction for several metrics or variants"
 
@@ -115,60 +114,7 @@ _NO_BASE = "a relative effect needs a control's figure clearly above zero"
 _INTERVAL_FIELDS = ("ci_lower", "ci_upper", "relative_ci_lower", "relative_ci_upper", "p_value")
 
 
-def document(result: ExperimentResult) -> dict[str, Any]:
-    """Return the result as a JSON object."""
-    definition = result.definition
-    return {
-        "experiment_id": definition.experiment_id,
-        "programme": definition.programme,
-        "experiment_revision": definition.revision,
-        "alpha": definition.alpha,
-        "analysis": definition.analysis.method.value,
-        "summary": result.sentence(),
-        "decision": _decision(result.decision),
-        "srm": {
-            "p_value": result.srm.p_value,
-            "always_valid_p": result.srm.always_valid_p,
-            "alarm": result.srm.alarm,
-            "warning": result.srm.warning,
-            "expected": dict(result.srm.expected),
-            "reasons": {
-                name: result.srm.reason
-                for name in ("p_value", "always_valid_p")
-                if result.srm.reason and (name == "p_value" or getattr(result.srm, name) is None)
-            },
-        },
-        "units": dict(result.units),
-        "results": [comparison_json(result, one) for one in result.results],
-        "figures": [_figure(figure) for figure in result.figures],
-        "segments": [
-            {"segment": one.segment, "value": one.value, **comparison_json(result, one.comparison)}
-            for one in result.segments
-        ],
-        "factors": [
-            {"effect": one.effect, "levels": list(one.levels), **comparison_json(result, one.comparison)}
-            for one in result.factors
-        ],
-        "days": [{**asdict(one), "day": one.day.isoformat()} for one in result.days],
-        "novelty": [
-            {"metric_id": one.metric_id, "variant_id": one.variant_id, **_finite(asdict(one.novelty))}
-            for one in result.novelty
-        ],
-        "multiple_exposures": asdict(result.exposures),
-        "imbalance": None if result.imbalance is None else _finite(asdict(result.imbalance)),
-        "money": [_finite(asdict(one)) for one in result.money],
-        "diagnostics": {
-            **result.diagnostics.counts,
-            "left_out": list(result.diagnostics.left_out),
-            "bounds": {name: list(ends) for name, ends in result.diagnostics.bounds.items()},
-        },
-        "statistics": json.loads(result.evidence.statistics.to_json()),
-        "computed": result.evidence.computed.to_json(),
-        "refusals": dict(result.evidence.refusals),
-    }
-
-
-def comparison_json(result: ExperimentResult, one: MetricComparison) -> dict[str, Any]:
+def comparison_json(definition: ExperimentDefinition, one: MetricComparison) -> dict[str, Any]:
     """Return one metric and treatment as a JSON object."""
     pair = one.pair
     reasons: dict[str, str] = {}
@@ -194,10 +140,10 @@ def comparison_json(result: ExperimentResult, one: MetricComparison) -> dict[str
         fields |= _interval(interval, prefix, reasons, one.refusal)
     parts = {
         "group_sequential": _look(one),
-        "non_inferiority": None if one.margin is None else _finite(_with_level(asdict(one.margin))),
-        "posterior": _posterior(result, one),
+        "non_inferiority": None if one.margin is None else finite(_with_level(asdict(one.margin))),
+        "posterior": _posterior(definition, one),
     }
-    reasons |= {name: one.refusal or _no_part(result, one, name) for name in parts if parts[name] is None}
+    reasons |= {name: one.refusal or _no_part(definition, one, name) for name in parts if parts[name] is None}
     return {
         "metric_id": one.metric.metric_id,
         "role": one.metric.role.value,
@@ -205,8 +151,8 @@ def comparison_json(result: ExperimentResult, one: MetricComparison) -> dict[str
         "control_id": one.control_id,
         **fields,
         **parts,
-        "method": method_words(result.definition, one),
-        "ingredients": list(ingredients(result.definition, one)),
+        "method": method_words(definition, one),
+        "ingredients": list(ingredients(definition, one)),
         "reasons": reasons,
     }
 
@@ -234,14 +180,14 @@ def _no_reduction(one: MetricComparison) -> str:
     return "nothing varies" if one.metric.covariates else "the metric has no covariates"
 
 
-def _no_part(result: ExperimentResult, one: MetricComparison, name: str) -> str:
+def _no_part(definition: ExperimentDefinition, one: MetricComparison, name: str) -> str:
     """Return why a comparison that has figures lacks a part."""
     if name == "non_inferiority":
         return "the metric has no margin"
     if name == "posterior":
         constant = one.pair is not None and one.pair.variance == 0
         return NOTHING_VARIES if constant else _NO_BASE
-    if result.definition.analysis.method is not AnalysisMethod.GROUP_SEQUENTIAL:
+    if definition.analysis.method is not AnalysisMethod.GROUP_SEQUENTIAL:
         return "the analysis is not group-sequential"
     smooth = one.arms is not None and one.arms.smooth
     return "the planned looks are at all units, not at a part of them" if smooth else NO_SEQUENCE
@@ -257,13 +203,13 @@ def _look(one: MetricComparison) -> dict[str, Any] | None:
         reasons["bound"] = "so early in the plan no error may be spent"
     elif found["bound"] is None:
         reasons["bound"] = "the planned looks are over" if found["overrun"] else NOTHING_VARIES
-    return _finite({**found, **{name: interval[name] for name in _INTERVAL_FIELDS}, "reasons": reasons})
+    return finite({**found, **{name: interval[name] for name in _INTERVAL_FIELDS}, "reasons": reasons})
 
 
-def _posterior(result: ExperimentResult, one: MetricComparison) -> dict[str, Any] | None:
+def _posterior(definition: ExperimentDefinition, one: MetricComparison) -> dict[str, Any] | None:
     if one.posterior is None:
         return None
-    prior = result.definition.prior
+    prior = definition.prior
     return {
         "prior_mean": prior.prior_mean,
         "prior_sd": prior.prior_sd,
@@ -277,7 +223,8 @@ def _with_level(fields: dict[str, Any]) -> dict[str, Any]:
     return {"level" if name == "alpha" else name: value for name, value in fields.items()}
 
 
-def _decision(decision: ExperimentDecision) -> dict[str, Any]:
+def decision_json(decision: ExperimentDecision) -> dict[str, Any]:
+    """Return the verdict, with those of the treatments, as a JSON object."""
     return {
         "verdict": decision.verdict.value,
         "reason": decision.reason,
@@ -308,7 +255,8 @@ def _waiting_reasons(decided: ExperimentDecision | TreatmentDecision) -> dict[st
     return reasons
 
 
-def _figure(figure: VariantFigure) -> dict[str, Any]:
+def figure_json(figure: VariantFigure) -> dict[str, Any]:
+    """Return a metric in one variant as a JSON object."""
     names = ("numerator_total", "denominator_total", "mean", "standard_error", "ci_lower", "ci_upper")
     figures = {name: getattr(figure, name) for name in names}
     reasons = {name: figure.reason or _NO_TOTAL[name] for name, value in figures.items() if value is None}
@@ -321,14 +269,14 @@ def _figure(figure: VariantFigure) -> dict[str, Any]:
     }
 
 
-def _finite(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields as JSON can hold them: dates as text, no tuple, no infinity."""
+def finite(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields as JSON allows them: dates as ISO text, tuples as lists, null for NaN and infinity."""
     return {name: _value(value) for name, value in fields.items()}
 
 
 def _value(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return _finite(value)
+        return finite(value)
     if isinstance(value, list | tuple):
         return [_value(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):

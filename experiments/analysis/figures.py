@@ -1,5 +1,6 @@
 """Variants' figures in the shapes that the methods read."""
 
+from dataclasses import dataclass
 from datetime import date
 
 from scipy.special import stdtrit
@@ -7,7 +8,6 @@ from scipy.special import stdtrit
 from experiments.analysis.comparison import Arms
 from experiments.analysis.evidence import AnalysisEvidence, is_computed
 from experiments.analysis.measures import covariate_shapes
-from experiments.analysis.result import VariantFigure
 from experiments.definition import Metric
 from experiments.errors import AnalysisError
 from experiments.stats import Moments, PairEstimate, arm_figure, estimate_pair
@@ -17,6 +17,35 @@ from experiments.stats.srm import CovariateDifference, ImbalanceCheck, check_imb
 
 _FEWEST_UNITS_A_DAY = 30
 MOVED = "the allocation moved from day to day"
+
+
+@dataclass(frozen=True, slots=True)
+class VariantFigure:
+    """A metric in one variant, without adjustment.
+
+    Attributes:
+        metric_id: The metric.
+        variant_id: The variant.
+        members: Units that it rests on.
+        numerator_total: Sum of the units' numerators; none for a quantile.
+        denominator_total: Sum of the units' denominators; none for a mean.
+        mean: The metric in this variant.
+        standard_error: Of the mean.
+        ci_lower: Lower end of the mean's own interval, at the experiment's confidence.
+        ci_upper: Upper end.
+        reason: Why there are no figures, or empty.
+    """
+
+    metric_id: str
+    variant_id: str
+    members: int
+    numerator_total: float | None = None
+    denominator_total: float | None = None
+    mean: float | None = None
+    standard_error: float | None = None
+    ci_lower: float | None = None
+    ci_upper: float | None = None
+    reason: str = ""
 
 
 def arms_of(evidence: AnalysisEvidence, metric: Metric, variant_id: str) -> Arms | AnalysisError:

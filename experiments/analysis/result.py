@@ -3,8 +3,9 @@
 One plain sentence for each treatment: what the primary metric says.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
@@ -13,7 +14,9 @@ import polars as pl
 from experiments.analysis.comparison import MetricComparison
 from experiments.analysis.decision import ExperimentDecision, Verdict
 from experiments.analysis.diagnostics import Diagnostics, MultipleExposures
+from experiments.analysis.document import comparison_json, decision_json, figure_json, finite
 from experiments.analysis.evidence import AnalysisEvidence
+from experiments.analysis.figures import VariantFigure
 from experiments.analysis.money import MoneyEffect
 from experiments.definition import ExperimentDefinition, Metric
 from experiments.display import Displayed
@@ -28,35 +31,6 @@ from experiments.number_format import (
 from experiments.stats import SrmCheck
 from experiments.stats.novelty import Novelty
 from experiments.stats.srm import ImbalanceCheck
-
-
-@dataclass(frozen=True, slots=True)
-class VariantFigure:
-    """A metric in one variant, without adjustment.
-
-    Attributes:
-        metric_id: The metric.
-        variant_id: The variant.
-        members: Units that it rests on.
-        numerator_total: Sum of the units' numerators; none for a quantile.
-        denominator_total: Sum of the units' denominators; none for a mean.
-        mean: The metric in this variant.
-        standard_error: Of the mean.
-        ci_lower: Lower end of the mean's own interval, at the experiment's confidence.
-        ci_upper: Upper end.
-        reason: Why there are no figures, or empty.
-    """
-
-    metric_id: str
-    variant_id: str
-    members: int
-    numerator_total: float | None = None
-    denominator_total: float | None = None
-    mean: float | None = None
-    standard_error: float | None = None
-    ci_lower: float | None = None
-    ci_upper: float | None = None
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +169,59 @@ class ExperimentResult(Displayed):
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as a JSON object without NaN or infinity."""
-        from experiments.analysis.document import document
-
-        return document(self)
+        definition = self.definition
+        return {
+            "experiment_id": definition.experiment_id,
+            "programme": definition.programme,
+            "experiment_revision": definition.revision,
+            "alpha": definition.alpha,
+            "analysis": definition.analysis.method.value,
+            "summary": self.sentence(),
+            "decision": decision_json(self.decision),
+            "srm": {
+                "p_value": self.srm.p_value,
+                "always_valid_p": self.srm.always_valid_p,
+                "alarm": self.srm.alarm,
+                "warning": self.srm.warning,
+                "expected": dict(self.srm.expected),
+                "reasons": {
+                    name: self.srm.reason
+                    for name in ("p_value", "always_valid_p")
+                    if self.srm.reason and (name == "p_value" or getattr(self.srm, name) is None)
+                },
+            },
+            "units": dict(self.units),
+            "results": [comparison_json(definition, one) for one in self.results],
+            "figures": [figure_json(figure) for figure in self.figures],
+            "segments": [
+                {"segment": one.segment, "value": one.value, **comparison_json(definition, one.comparison)}
+                for one in self.segments
+            ],
+            "factors": [
+                {
+                    "effect": one.effect,
+                    "levels": list(one.levels),
+                    **comparison_json(definition, one.comparison),
+                }
+                for one in self.factors
+            ],
+            "days": [{**asdict(one), "day": one.day.isoformat()} for one in self.days],
+            "novelty": [
+                {"metric_id": one.metric_id, "variant_id": one.variant_id, **finite(asdict(one.novelty))}
+                for one in self.novelty
+            ],
+            "multiple_exposures": asdict(self.exposures),
+            "imbalance": None if self.imbalance is None else finite(asdict(self.imbalance)),
+            "money": [finite(asdict(one)) for one in self.money],
+            "diagnostics": {
+                **self.diagnostics.counts,
+                "left_out": list(self.diagnostics.left_out),
+                "bounds": {name: list(ends) for name, ends in self.diagnostics.bounds.items()},
+            },
+            "statistics": json.loads(self.evidence.statistics.to_json()),
+            "computed": self.evidence.computed.to_json(),
+            "refusals": dict(self.evidence.refusals),
+        }
 
 
 _INTERVAL_COLUMNS = {
@@ -237,7 +261,7 @@ def _interval_rows(one: MetricComparison) -> list[tuple[object, ...]]:
             *(*names, method),
             *means,
             *(interval.ci_lower, interval.ci_upper, interval.relative_ci_lower, interval.relative_ci_upper),
-            *(interval.p_value, interval.level, interval.reasons.get("ci_lower", "")),
+            *(interval.p_value, interval.alpha, interval.reasons.get("ci_lower", "")),
         )
         for method, interval in methods.items()
         if interval is not None
@@ -284,7 +308,7 @@ def _effect_sentence(result: ExperimentResult, one: MetricComparison) -> str:
             if lower is not None and upper is not None
             else decimals_for(pair.standard_error)
         )
-        after = f" ({confidence(interval.level)} interval {_ends(lower, upper, digits)})"
+        after = f" ({confidence(interval.alpha)} interval {_ends(lower, upper, digits)})"
         if not (one.improved or one.harmed):
             after += ", which can be chance"
     return (

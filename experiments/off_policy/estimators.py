@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.errors import AnalysisError
-from experiments.uplift.estimate import Estimate, estimate_of
+from experiments.stats.estimate import Estimate, estimate_of
 from experiments.uplift.trial import Floats
 
 
@@ -101,36 +101,36 @@ class Value:
     note: str = ""
 
 
-def estimate_values(logged: Logged, predicted: Predicted | None, *, level: float = 0.05) -> tuple[Value, ...]:
+def estimate_values(logged: Logged, predicted: Predicted | None, *, alpha: float = 0.05) -> tuple[Value, ...]:
     """Return all estimators that the log allows; those with a model of rewards only where there is one.
 
     Args:
         logged: The log.
-        predicted: What a model expects; ``None`` without one.
-        level: Accepted error of each interval.
+        predicted: What a model expects; none without one.
+        alpha: Accepted error of each interval.
     """
-    found = [_ips(logged, level), _clipped(logged, level), _snips(logged, level)]
+    found = [_ips(logged, alpha), _clipped(logged, alpha), _snips(logged, alpha)]
     if predicted is not None:
         found += [
             _direct(predicted),
-            _dr(logged, predicted, level),
-            _sndr(logged, predicted, level),
-            _switch(logged, predicted, level),
+            _dr(logged, predicted, alpha),
+            _sndr(logged, predicted, alpha),
+            _switch(logged, predicted, alpha),
         ]
     return tuple(found)
 
 
-def _valued(name: str, influence: Floats, level: float, note: str = "") -> Value:
+def _valued(name: str, influence: Floats, alpha: float, note: str = "") -> Value:
     n = len(influence)
     error = float(influence.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
-    return Value(name, estimate_of(float(influence.mean()), error, level=level), influence, note)
+    return Value(name, estimate_of(float(influence.mean()), error, alpha=alpha), influence, note)
 
 
-def _ips(logged: Logged, level: float) -> Value:
-    return _valued("ips", logged.weights * logged.reward, level)
+def _ips(logged: Logged, alpha: float) -> Value:
+    return _valued("ips", logged.weights * logged.reward, alpha)
 
 
-def _clipped(logged: Logged, level: float) -> Value:
+def _clipped(logged: Logged, alpha: float) -> Value:
     most = math.sqrt(len(logged))
     weights = logged.weights
     cut = weights > most
@@ -141,10 +141,10 @@ def _clipped(logged: Logged, level: float) -> Value:
         if cut.any()
         else f"no weight is above {most:.4g}, so it equals ips"
     )
-    return _valued("clipped_ips", np.minimum(weights, most) * logged.reward, level, note)
+    return _valued("clipped_ips", np.minimum(weights, most) * logged.reward, alpha, note)
 
 
-def _snips(logged: Logged, level: float) -> Value:
+def _snips(logged: Logged, alpha: float) -> Value:
     weights = logged.weights
     mean = float(weights.mean())
     if mean == 0:
@@ -152,7 +152,7 @@ def _snips(logged: Logged, level: float) -> Value:
             "snips", estimate_of(math.nan, math.nan), None, "the policy chooses nothing that was logged"
         )
     value = float(weights @ logged.reward) / weights.sum()
-    return _valued("snips", value + weights * (logged.reward - value) / mean, level)
+    return _valued("snips", value + weights * (logged.reward - value) / mean, alpha)
 
 
 def _direct(predicted: Predicted) -> Value:
@@ -165,11 +165,11 @@ def _direct(predicted: Predicted) -> Value:
     )
 
 
-def _dr(logged: Logged, predicted: Predicted, level: float) -> Value:
-    return _valued("dr", predicted.under_policy + logged.weights * (logged.reward - predicted.logged), level)
+def _dr(logged: Logged, predicted: Predicted, alpha: float) -> Value:
+    return _valued("dr", predicted.under_policy + logged.weights * (logged.reward - predicted.logged), alpha)
 
 
-def _sndr(logged: Logged, predicted: Predicted, level: float) -> Value:
+def _sndr(logged: Logged, predicted: Predicted, alpha: float) -> Value:
     weights, left = logged.weights, logged.reward - predicted.logged
     mean = float(weights.mean())
     if mean == 0:
@@ -177,10 +177,10 @@ def _sndr(logged: Logged, predicted: Predicted, level: float) -> Value:
             "sndr", estimate_of(math.nan, math.nan), None, "the policy chooses nothing that was logged"
         )
     correction = float(weights @ left) / weights.sum()
-    return _valued("sndr", predicted.under_policy + correction + weights * (left - correction) / mean, level)
+    return _valued("sndr", predicted.under_policy + correction + weights * (left - correction) / mean, alpha)
 
 
-def _switch(logged: Logged, predicted: Predicted, level: float) -> Value:
+def _switch(logged: Logged, predicted: Predicted, alpha: float) -> Value:
     """Give up weights above the threshold whose variance, and squared bound on the bias, is least (their section 4.2)."""
     weights, left = logged.weights, logged.reward - predicted.logged
     largest = float(np.abs(logged.reward).max())
@@ -198,4 +198,4 @@ def _switch(logged: Logged, predicted: Predicted, level: float) -> Value:
         if given_up
         else "no weight was left to the model"
     )
-    return _valued("switch_dr", best, level, note)
+    return _valued("switch_dr", best, alpha, note)

@@ -15,7 +15,7 @@ from scipy.special import ndtr
 
 from experiments.number_format import confidence
 from experiments.off_policy.estimators import Logged, Predicted, Value, estimate_values
-from experiments.uplift.estimate import Estimate, mean_estimate
+from experiments.stats.estimate import Estimate, mean_estimate
 from experiments.uplift.result import estimate_json
 
 FEWEST_EFFECTIVE = 100.0
@@ -137,7 +137,7 @@ class PolicyEvaluation:
         positions: By position of a slate; ``None`` without positions.
         verdict: What to make of it.
         sentence: The same in words.
-        level: Accepted error of the intervals.
+        alpha: Accepted error of the intervals.
     """
 
     policy: str
@@ -149,7 +149,7 @@ class PolicyEvaluation:
     positions: tuple[PositionValue, ...]
     verdict: PolicyVerdict
     sentence: str
-    level: float
+    alpha: float
 
     @property
     def chosen_value(self) -> Value:
@@ -162,13 +162,13 @@ class PolicyEvaluation:
         return self.chosen_value.value
 
     def relative_of(self, one: Value) -> float | None:
-        """Return an estimator's value over what the log earned; ``None`` where that is 0, or the value is not known."""
-        mean = self.on_policy.estimate
-        return one.value.estimate / mean if mean and math.isfinite(one.value.estimate) else None
+        """Return an estimator's value over what the log earned; none where that is 0, or the value is not known."""
+        mean = self.on_policy.value
+        return one.value.value / mean if mean and math.isfinite(one.value.value) else None
 
 
 def evaluate_policy(
-    logged: Logged, predicted: Predicted | None, policy: str, *, informed: bool = False, level: float = 0.05
+    logged: Logged, predicted: Predicted | None, policy: str, *, informed: bool = False, alpha: float = 0.05
 ) -> PolicyEvaluation:
     """Evaluate a policy on a log.
 
@@ -180,14 +180,14 @@ def evaluate_policy(
         predicted: What a model of rewards expects; ``None`` without one.
         policy: What is evaluated, in words.
         informed: Whether that model saw features; then the verdict rests on it.
-        level: Accepted error of each interval.
+        alpha: Accepted error of each interval.
     """
-    values = estimate_values(logged, predicted, level=level)
+    values = estimate_values(logged, predicted, alpha=alpha)
     chosen = "dr" if predicted is not None and informed else "ips"
     influence = next(one.influence for one in values if one.estimator == chosen)
     assert influence is not None
-    on_policy, overlap = mean_estimate(logged.reward, level=level), overlap_of(logged)
-    difference = mean_estimate(influence - logged.reward, level=level)
+    on_policy, overlap = mean_estimate(logged.reward, alpha=alpha), overlap_of(logged)
+    difference = mean_estimate(influence - logged.reward, alpha=alpha)
     verdict = _verdict(difference, overlap)
     return PolicyEvaluation(
         policy=policy,
@@ -196,10 +196,10 @@ def evaluate_policy(
         chosen=chosen,
         difference=difference,
         overlap=overlap,
-        positions=_positions(logged, level),
+        positions=_positions(logged, alpha),
         verdict=verdict,
-        sentence=_sentence(policy, difference, overlap, verdict, level),
-        level=level,
+        sentence=_sentence(policy, difference, overlap, verdict, alpha),
+        alpha=alpha,
     )
 
 
@@ -212,18 +212,18 @@ def _verdict(difference: Estimate, overlap: Overlap) -> PolicyVerdict:
 
 
 def _sentence(
-    policy: str, difference: Estimate, overlap: Overlap, verdict: PolicyVerdict, level: float
+    policy: str, difference: Estimate, overlap: Overlap, verdict: PolicyVerdict, alpha: float
 ) -> str:
     if verdict is PolicyVerdict.REFUSED:
         return " ".join(part for part in (overlap.refusal, overlap.warning) if part)
-    between = f"{difference.lower:+.4g} to {difference.upper:+.4g}, {confidence(level)} sure"
-    amount = f"{difference.estimate:+.4g} a row against what the log did ({between})"
+    between = f"{difference.lower:+.4g} to {difference.upper:+.4g}, {confidence(alpha)} sure"
+    amount = f"{difference.value:+.4g} a row against what the log did ({between})"
     if verdict is PolicyVerdict.NO_DIFFERENCE_SHOWN:
         return f"{policy} is not shown to earn more or less: {amount}."
     return f"{policy} would earn {'more' if verdict is PolicyVerdict.GAIN else 'less'}: {amount}."
 
 
-def _positions(logged: Logged, level: float) -> tuple[PositionValue, ...]:
+def _positions(logged: Logged, alpha: float) -> tuple[PositionValue, ...]:
     if logged.position is None:
         return ()
     found = []
@@ -233,8 +233,8 @@ def _positions(logged: Logged, level: float) -> tuple[PositionValue, ...]:
             PositionValue(
                 position,
                 len(there),
-                mean_estimate(there.reward, level=level),
-                mean_estimate(there.weights * there.reward, level=level),
+                mean_estimate(there.reward, alpha=alpha),
+                mean_estimate(there.weights * there.reward, alpha=alpha),
             )
         )
     return tuple(found)
@@ -268,7 +268,7 @@ def policy_document(found: PolicyEvaluation) -> dict[str, Any]:
         "difference": estimate_json(found.difference),
         "estimators": {
             one.estimator: (
-                {"estimate": one.value.estimate, "note": one.note}
+                {"estimate": one.value.value, "note": one.note}
                 if one.influence is None
                 else {**estimate_json(one.value), "relative_value": found.relative_of(one), "note": one.note}
             )
@@ -292,7 +292,7 @@ def policy_document(found: PolicyEvaluation) -> dict[str, Any]:
             }
             for one in found.positions
         ],
-        "level": found.level,
+        "level": found.alpha,
         "definitions": dict(DEFINITIONS),
     }
 
@@ -302,7 +302,7 @@ def policy_lines(found: PolicyEvaluation) -> str:
     overlap = found.overlap
     lines = [f"{found.verdict.value.replace('_', ' ')}: {found.sentence}"]
     lines.append(
-        f"The log earned {found.on_policy.estimate:.4g} a row ({found.on_policy.lower:.4g} to {found.on_policy.upper:.4g});"
+        f"The log earned {found.on_policy.value:.4g} a row ({found.on_policy.lower:.4g} to {found.on_policy.upper:.4g});"
         f" {overlap.rows:,} rows count as {overlap.effective_rows:,.0f}, mean weight {overlap.mean_weight:.3f}, largest"
         f" {overlap.largest_weight:.3g}, {100 * overlap.agreeing_share:.3g} % could have been the policy's own."
     )
@@ -310,10 +310,10 @@ def policy_lines(found: PolicyEvaluation) -> str:
         interval = "" if one.influence is None else f" ({one.value.lower:.4g} to {one.value.upper:.4g})"
         mark = "*" if one is found.chosen_value else " "
         lines.append(
-            f" {mark}{one.estimator:<12}{one.value.estimate:.5g}{interval}{f'; {one.note}' if one.note else ''}"
+            f" {mark}{one.estimator:<12}{one.value.value:.5g}{interval}{f'; {one.note}' if one.note else ''}"
         )
     lines += [
-        f"  position {one.position}: log {one.on_policy.estimate:.4g}, policy {one.value.estimate:.4g}"
+        f"  position {one.position}: log {one.on_policy.value:.4g}, policy {one.value.value:.4g}"
         f" ({one.value.lower:.4g} to {one.value.upper:.4g})"
         for one in found.positions
     ]

@@ -91,22 +91,22 @@ def promise_of(
         policy=found.policy,
         evaluate_time=time,
         estimator=found.chosen,
-        difference=found.difference.estimate,
-        standard_error=found.difference.error,
-        value=found.value.estimate,
+        difference=found.difference.value,
+        standard_error=found.difference.standard_error,
+        value=found.value.value,
         verdict=found.verdict.value,
         fingerprint=fingerprint,
     )
 
 
-def compare(promise: Promise, measured: MeasuredValue, *, level: float = 0.05) -> Kept:
+def compare(promise: Promise, measured: MeasuredValue, *, alpha: float = 0.05) -> Kept:
     """Return a promise beside what was measured; both must be about the same unit, such as a decision."""
     spread = math.hypot(promise.standard_error, measured.standard_error)
     distance = measured.difference - promise.difference
     z = distance / spread if spread > 0 else math.copysign(math.inf, distance) if distance else 0.0
     p = 2 * float(ndtr(-abs(z)))
     agrees = (
-        "agree within chance" if p >= level else "do not agree: the prediction was off by more than chance"
+        "agree within chance" if p >= alpha else "do not agree: the prediction was off by more than chance"
     )
     sentence = (
         f"Promised {promise.difference:+.4g} ± {promise.standard_error:.2g} by {promise.estimator}, measured {measured.difference:+.4g}"

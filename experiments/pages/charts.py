@@ -1,54 +1,56 @@
-"""The report's charts, as SVG text.
+"""The charts of all pages.
 
-Marks have colours that stand out on light and dark paper; texts, axes and grids take theirs from the page's style
-sheet, by the classes that Vega gives them.
-
-The charts of an evaluation, as SVG text: what a ranking brings by depth, and predicted beside actual effects.
-
-Marks have colours that stand out on light and dark paper; texts, axes and grids take theirs from the page's style sheet.
-
-The charts of a plan, as SVG text: what it earns more than what is simpler, and what each budget buys.
-
-Marks have colours that stand out on light and dark paper; texts, axes and grids take theirs from the page's style sheet.
-
-What the charts show: the effects that have an interval, and the variants' own figures.
+Marks have colours that stand out on light and dark paper; texts, axes and grids take theirs from the page's style sheet, by the classes
+that Vega gives them.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 import altair as alt
 import vl_convert
-
-from experiments.analysis import ExperimentResult, MetricComparison, Verdict
-from experiments.number_format import percent
-from experiments.pages.experiment_words import figures_of
-from experiments.stats import relative_estimate
+from markupsafe import Markup
 
 CONTROL_COLOUR = "#8b95a5"
 HIGHER_COLOUR = "#0d9488"
 LOWER_COLOUR = "#dc5f2e"
 UNDECIDED_COLOUR = "#b08a1e"
-TREATMENT_COLOURS = ("#0d9488", "#6366f1", "#c026d3", "#d97706")
-_FONT = "sans-serif"
-_WIDTH = 340
-_LABEL_WIDTH = 240
-_EFFECT_WIDTH = 460
-_DAY_WIDTH = 680
-_ROW_HEIGHT = 58
+TREATMENT_COLOURS = (HIGHER_COLOUR, "#6366f1", "#c026d3", "#d97706")
+_RANKING_COLOURS = (*TREATMENT_COLOURS, "#0284c7", CONTROL_COLOUR)
+_PREDICTED_COLOUR = "#d97706"
+_VALUED_COLOUR = "#6366f1"
+_RUN_COLOURS = {"today": CONTROL_COLOUR, "new": HIGHER_COLOUR}
+_PAGE_WIDTH = 680
+_INTERVAL_WIDTH = 460
+_BAR_WIDTH, _BAR_LABEL = 340, 240
+_CURVE = (560, 320)
+_DECILES = (440, 260)
+_MAX_DAY_LABELS = 10
+
+
+def svg(chart: alt.LayerChart | alt.FacetChart) -> Markup:
+    """Return a chart in the pages' style, drawn."""
+    styled = chart.configure(background="transparent", font="sans-serif", padding=4).configure_view(
+        stroke=None
+    )
+    styled = styled.configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal")
+    spec: dict[str, Any] = styled.configure_legend(labelFontSize=12).to_dict()
+    # Vega escapes texts on its way to SVG; what comes back is markup.
+    return Markup(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]))  # noqa: S704 see above
 
 
 @dataclass(frozen=True, slots=True)
-class EffectRow:
-    """One line of the plot of effects.
+class IntervalRow:
+    """One line of a plot of intervals.
 
     Attributes:
         label: What is compared.
-        estimate: Relative effect, as a share.
-        lower: Lower end of its interval; ``None`` if it is open.
-        upper: Upper end; ``None`` if it is open.
+        estimate: The effect, as a share or in money.
+        lower: Lower end of its interval; none if it is open.
+        upper: Upper end; none if it is open.
         text: The effect in words, written beside the label.
         colour: Colour of the interval.
     """
@@ -59,6 +61,67 @@ class EffectRow:
     upper: float | None
     text: str
     colour: str
+
+
+def effects_chart(rows: Sequence[IntervalRow]) -> Markup:
+    """Return relative effects with their intervals around a line at zero."""
+    axis = alt.Axis(
+        format="+.0%",
+        labelExpr="datum.value === 0 ? 'no change' : datum.label",
+        title=None,
+        tickCount=4,
+        domain=False,
+        ticks=False,
+    )
+    return _intervals(rows, axis, row_height=58, point_size=130, figure_width=80)
+
+
+def differences_chart(rows: Sequence[IntervalRow]) -> Markup:
+    """Return differences in money with their intervals around a line at zero."""
+    axis = alt.Axis(format="+,.4~r", title=None, tickCount=4, domain=False, ticks=False)
+    return _intervals(rows, axis, row_height=54, point_size=120, figure_width=90)
+
+
+def _intervals(
+    rows: Sequence[IntervalRow], axis: alt.Axis, *, row_height: int, point_size: int, figure_width: int
+) -> Markup:
+    ends = [0.0, *(end for row in rows for end in (row.lower, row.estimate, row.upper) if end is not None)]
+    margin = (max(ends) - min(ends)) * 0.06 or 0.01
+    domain = [min(ends) - margin, max(ends) + margin]
+    # An open interval reaches to the edge of the plot.
+    lines = [
+        {
+            **asdict(row),
+            "lower": domain[0] if row.lower is None else row.lower,
+            "upper": domain[1] if row.upper is None else row.upper,
+        }
+        for row in rows
+    ]
+    below = round(row_height / 5)
+    scale = alt.Scale(domain=domain, nice=False, zero=False)
+    y = alt.Y("row:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
+    colour = alt.Color("colour:N", scale=None, legend=None)
+    base = alt.Chart(
+        alt.InlineData(values=[{"row": row, "zero": 0, **line} for row, line in enumerate(lines)])
+    )
+    chart = alt.layer(
+        base.mark_tick(thickness=1.5, size=30, orient="vertical", yOffset=below, color="black").encode(
+            x=alt.X("zero:Q", scale=scale, axis=axis), y=y
+        ),
+        base.mark_rule(strokeWidth=4, strokeCap="round", yOffset=below).encode(
+            x="lower:Q", x2="upper:Q", y=y, color=colour
+        ),
+        base.mark_point(size=point_size, filled=True, opacity=1, yOffset=below).encode(
+            x="estimate:Q", y=y, color=colour
+        ),
+        base.mark_text(align="left", fontSize=13, yOffset=-10, limit=_INTERVAL_WIDTH - figure_width).encode(
+            x=alt.value(0), y=y, text="label:N"
+        ),
+        base.mark_text(align="right", fontSize=13, fontWeight="bold", yOffset=-10).encode(
+            x=alt.value(_INTERVAL_WIDTH), y=y, text="text:N"
+        ),
+    ).properties(width=_INTERVAL_WIDTH, height=row_height * len(rows))
+    return svg(chart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,55 +156,8 @@ class DayPoint:
     colour: str
 
 
-def effects_chart(rows: Sequence[EffectRow]) -> str:
-    """Return a plot of relative effects with their intervals around a line at zero, as SVG."""
-    ends = [0.0, *(end for row in rows for end in (row.lower, row.estimate, row.upper) if end is not None)]
-    margin = (max(ends) - min(ends)) * 0.06 or 0.01
-    domain = [min(ends) - margin, max(ends) + margin]
-    scale = alt.Scale(domain=domain, nice=False, zero=False)
-    # An open interval reaches to the edge of the plot.
-    lines = [
-        {
-            **asdict(row),
-            "lower": domain[0] if row.lower is None else row.lower,
-            "upper": domain[1] if row.upper is None else row.upper,
-        }
-        for row in rows
-    ]
-    data = alt.InlineData(values=[{"row": index, "zero": 0, **line} for index, line in enumerate(lines)])
-    axis = alt.Axis(
-        format="+.0%",
-        labelExpr="datum.value === 0 ? 'no change' : datum.label",
-        title=None,
-        tickCount=4,
-        domain=False,
-        ticks=False,
-    )
-    y = alt.Y("row:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
-    colour = alt.Color("colour:N", scale=None, legend=None)
-    base = alt.Chart(data)
-    chart = alt.layer(
-        base.mark_tick(thickness=1.5, size=30, orient="vertical", yOffset=12, color="black").encode(
-            x=alt.X("zero:Q", scale=scale, axis=axis), y=y
-        ),
-        base.mark_rule(strokeWidth=4, strokeCap="round", yOffset=12).encode(
-            x="lower:Q", x2="upper:Q", y=y, color=colour
-        ),
-        base.mark_point(size=130, filled=True, opacity=1, yOffset=12).encode(
-            x="estimate:Q", y=y, color=colour
-        ),
-        base.mark_text(align="left", fontSize=13, yOffset=-10, limit=_EFFECT_WIDTH - 80).encode(
-            x=alt.value(0), y=y, text="label:N"
-        ),
-        base.mark_text(align="right", fontSize=13, fontWeight="bold", yOffset=-10).encode(
-            x=alt.value(_EFFECT_WIDTH), y=y, text="text:N"
-        ),
-    ).properties(width=_EFFECT_WIDTH, height=_ROW_HEIGHT * len(rows))
-    return _svg(chart)
-
-
-def variants_chart(bars: Sequence[VariantBar]) -> str:
-    """Return bars of one metric with the intervals of the variants' own figures, as SVG."""
+def variants_chart(bars: Sequence[VariantBar]) -> Markup:
+    """Return bars of one metric with the intervals of the variants' own figures."""
     data = alt.InlineData(values=[asdict(bar) for bar in bars])
     order = [bar.label for bar in bars]
     lowest, highest = min(0.0, *(bar.lower for bar in bars)), max(0.0, *(bar.upper for bar in bars))
@@ -155,18 +171,18 @@ def variants_chart(bars: Sequence[VariantBar]) -> str:
             color=alt.Color("colour:N", scale=None, legend=None),
         ),
         base.mark_rule(strokeWidth=2, yOffset=8).encode(x="lower:Q", x2="upper:Q", y=y),
-        base.mark_text(align="left", fontSize=13, yOffset=-11, limit=_LABEL_WIDTH).encode(
+        base.mark_text(align="left", fontSize=13, yOffset=-11, limit=_BAR_LABEL).encode(
             x=alt.value(0), y=y, text="label:N"
         ),
         base.mark_text(align="right", fontSize=13, fontWeight="bold", yOffset=-11).encode(
-            x=alt.value(_WIDTH), y=y, text="text:N"
+            x=alt.value(_BAR_WIDTH), y=y, text="text:N"
         ),
-    ).properties(width=_WIDTH, height=54 * len(bars))
-    return _svg(chart)
+    ).properties(width=_BAR_WIDTH, height=54 * len(bars))
+    return svg(chart)
 
 
-def days_chart(points: Sequence[DayPoint]) -> str:
-    """Return the effect over the days of first exposure, around a line at zero, as SVG."""
+def days_chart(points: Sequence[DayPoint]) -> Markup:
+    """Return the effect over the days of first exposure, around a line at zero."""
     data = alt.InlineData(values=[{"zero": 0, **asdict(point)} for point in points])
     x = alt.X(
         "day:T",
@@ -180,23 +196,8 @@ def days_chart(points: Sequence[DayPoint]) -> str:
         base.mark_rule(strokeWidth=1.5, color="black").encode(y=alt.Y("zero:Q", axis=axis)),
         base.mark_rule(strokeWidth=2, opacity=0.45).encode(x=x, y="lower:Q", y2="upper:Q", color=colour),
         base.mark_point(size=45, filled=True, opacity=1).encode(x=x, y="estimate:Q", color=colour),
-    ).properties(width=_DAY_WIDTH, height=220)
-    return _svg(chart)
-
-
-def _svg(chart: alt.LayerChart | alt.FacetChart) -> str:
-    styled = chart.configure(background="transparent", font=_FONT, padding=4)
-    styled = styled.configure_view(stroke=None).configure_axis(labelFontSize=12)
-    spec: dict[str, Any] = styled.to_dict()
-    svg: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    return svg
-
-
-LINE_COLOURS = ("#0d9488", "#6366f1", "#c026d3", "#d97706", "#0284c7", "#8b95a5")
-PREDICTED_COLOUR = "#d97706"
-ACTUAL_COLOUR = "#0d9488"
-_EFFECT_CURVE = (560, 320)
-_DECILES = (440, 260)
+    ).properties(width=_PAGE_WIDTH, height=220)
+    return svg(chart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +222,8 @@ class DecilePoint:
     upper: float
 
 
-def curves_chart(points: Sequence[ChartPoint], banded: str, treated: str, unit: str) -> str:
-    """Return the gains of rankings over the share of members treated, against a random order, as SVG.
+def curves_chart(points: Sequence[ChartPoint], banded: str, treated: str, unit: str) -> Markup:
+    """Return the gains of rankings over the share of members treated, against a random order.
 
     Args:
         points: Of all rankings, each from depth 0 to depth 1.
@@ -231,7 +232,7 @@ def curves_chart(points: Sequence[ChartPoint], banded: str, treated: str, unit: 
         unit: Title of the vertical axis.
     """
     names = list(dict.fromkeys(point.ranking for point in points))
-    colours = [LINE_COLOURS[place % len(LINE_COLOURS)] for place in range(len(names))]
+    colours = [_RANKING_COLOURS[place % len(_RANKING_COLOURS)] for place in range(len(names))]
     last = next(point for point in points if point.ranking == banded and point.depth == 1)
     ends = alt.InlineData(values=[{"depth": depth, "gain": depth * last.gain} for depth in (0.0, 1.0)])
     colour = alt.Color(
@@ -256,12 +257,12 @@ def curves_chart(points: Sequence[ChartPoint], banded: str, treated: str, unit: 
         ),
         alt.Chart(ends).mark_line(strokeDash=[5, 4], strokeWidth=1.5, color="black").encode(x=x, y=y),
         lines.mark_line(strokeWidth=2.5).encode(x=x, y=y, color=colour),
-    ).properties(width=_EFFECT_CURVE[0], height=_EFFECT_CURVE[1])
-    return _effect_svg(chart)
+    ).properties(width=_CURVE[0], height=_CURVE[1])
+    return svg(chart)
 
 
-def deciles_chart(points: Sequence[DecilePoint], unit: str) -> str:
-    """Return predicted and actual effects by decile, the highest predictions first, as SVG.
+def deciles_chart(points: Sequence[DecilePoint], unit: str) -> Markup:
+    """Return predicted and actual effects by decile, the highest predictions first.
 
     Args:
         points: One per decile.
@@ -285,71 +286,13 @@ def deciles_chart(points: Sequence[DecilePoint], unit: str) -> str:
     base = alt.Chart(data)
     chart = alt.layer(
         base.mark_rule(strokeWidth=1.5, color="black").encode(y=height("zero")),
-        base.mark_rule(strokeWidth=2.5, opacity=0.6, color=ACTUAL_COLOUR).encode(
+        base.mark_rule(strokeWidth=2.5, opacity=0.6, color=HIGHER_COLOUR).encode(
             x=x, y=height("lower"), y2="upper:Q"
         ),
-        base.mark_point(size=60, filled=True, opacity=1, color=ACTUAL_COLOUR).encode(x=x, y=height("actual")),
-        base.mark_tick(thickness=3.5, size=24, color=PREDICTED_COLOUR).encode(x=x, y=height("predicted")),
+        base.mark_point(size=60, filled=True, opacity=1, color=HIGHER_COLOUR).encode(x=x, y=height("actual")),
+        base.mark_tick(thickness=3.5, size=24, color=_PREDICTED_COLOUR).encode(x=x, y=height("predicted")),
     ).properties(width=_DECILES[0], height=_DECILES[1])
-    return _effect_svg(chart)
-
-
-def _effect_svg(chart: alt.LayerChart | alt.FacetChart) -> str:
-    styled = chart.configure(background="transparent", font="sans-serif", padding=4)
-    styled = styled.configure_view(stroke=None).configure_axis(
-        labelFontSize=12, titleFontSize=12, titleFontWeight="normal"
-    )
-    spec: dict[str, Any] = styled.configure_legend(labelFontSize=12).to_dict()
-    svg: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    return svg
-
-
-VALUED_COLOUR = "#6366f1"
-_PLAN_WIDTH = 460
-_PLAN_ROW_HEIGHT = 54
-_PLAN_CURVE = (680, 240)
-
-
-@dataclass(frozen=True, slots=True)
-class DifferenceRow:
-    """A difference with its interval, its figure in words, and its colour."""
-
-    label: str
-    estimate: float
-    lower: float
-    upper: float
-    text: str
-    colour: str
-
-
-def differences_chart(rows: Sequence[DifferenceRow]) -> str:
-    """Return differences with their intervals around a line at zero, as SVG."""
-    ends = [0.0, *(end for row in rows for end in (row.lower, row.estimate, row.upper))]
-    margin = (max(ends) - min(ends)) * 0.06 or 0.01
-    scale = alt.Scale(domain=[min(ends) - margin, max(ends) + margin], nice=False, zero=False)
-    data = alt.InlineData(values=[{"row": place, "zero": 0, **asdict(row)} for place, row in enumerate(rows)])
-    axis = alt.Axis(format="+,.4~r", title=None, tickCount=4, domain=False, ticks=False)
-    y = alt.Y("row:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
-    colour = alt.Color("colour:N", scale=None, legend=None)
-    base = alt.Chart(data)
-    chart = alt.layer(
-        base.mark_tick(thickness=1.5, size=30, orient="vertical", yOffset=11, color="black").encode(
-            x=alt.X("zero:Q", scale=scale, axis=axis), y=y
-        ),
-        base.mark_rule(strokeWidth=4, strokeCap="round", yOffset=11).encode(
-            x="lower:Q", x2="upper:Q", y=y, color=colour
-        ),
-        base.mark_point(size=120, filled=True, opacity=1, yOffset=11).encode(
-            x="estimate:Q", y=y, color=colour
-        ),
-        base.mark_text(align="left", fontSize=13, yOffset=-10, limit=_PLAN_WIDTH - 90).encode(
-            x=alt.value(0), y=y, text="label:N"
-        ),
-        base.mark_text(align="right", fontSize=13, fontWeight="bold", yOffset=-10).encode(
-            x=alt.value(_PLAN_WIDTH), y=y, text="text:N"
-        ),
-    ).properties(width=_PLAN_WIDTH, height=_PLAN_ROW_HEIGHT * len(rows))
-    return _plan_svg(chart)
+    return svg(chart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,8 +307,8 @@ class ValuedPoint:
 
 def budget_chart(
     curve: Sequence[tuple[float, float]], here: tuple[float, float], valued: Sequence[ValuedPoint] = ()
-) -> str:
-    """Return net gain over the money spent, with the plan's own point and what some budgets earn, as SVG.
+) -> Markup:
+    """Return net gain over the money spent, with the plan's own point and what some budgets earn.
 
     Args:
         curve: Money and predicted net gain, rising.
@@ -386,10 +329,10 @@ def budget_chart(
     own = [{"cost": here[0], "gain": here[1], "text": "this plan"}]
     measured = alt.Chart(alt.InlineData(values=[asdict(point) for point in valued]))
     chart = alt.layer(
-        measured.mark_rule(strokeWidth=2.5, opacity=0.6, color=VALUED_COLOUR).encode(
+        measured.mark_rule(strokeWidth=2.5, opacity=0.6, color=_VALUED_COLOUR).encode(
             x=x, y=alt.Y("lower:Q", title="net gain"), y2="upper:Q"
         ),
-        measured.mark_point(size=60, filled=True, opacity=1, color=VALUED_COLOUR).encode(x=x, y=y),
+        measured.mark_point(size=60, filled=True, opacity=1, color=_VALUED_COLOUR).encode(x=x, y=y),
         alt.Chart(alt.InlineData(values=points))
         .mark_line(strokeWidth=2.5, color=HIGHER_COLOUR)
         .encode(x=x, y=y),
@@ -399,75 +342,34 @@ def budget_chart(
         alt.Chart(alt.InlineData(values=own))
         .mark_text(align="right", fontSize=13, dx=-10, dy=-10)
         .encode(x=x, y=y, text="text:N"),
-    ).properties(width=_PLAN_CURVE[0], height=_PLAN_CURVE[1])
-    return _plan_svg(chart)
+    ).properties(width=_PAGE_WIDTH, height=240)
+    return svg(chart)
 
 
-def _plan_svg(chart: alt.LayerChart | alt.FacetChart) -> str:
-    styled = chart.configure(background="transparent", font="sans-serif", padding=4)
-    styled = styled.configure_view(stroke=None).configure_axis(
-        labelFontSize=12, titleFontSize=12, titleFontWeight="normal"
+@dataclass(frozen=True, slots=True)
+class BudgetPoint:
+    """What is left of a budget at the end of a day, in money or units; ``run`` is ``today`` or ``new``."""
+
+    run: str
+    day: date
+    left: float | None
+
+
+def burn_down_chart(points: Sequence[BudgetPoint]) -> Markup:
+    """Return what is left of one budget over the days, today and with the revision."""
+    days = len({point.day for point in points})
+    # Left alone, Vega labels the hours between few days with the same day again and again.
+    step = alt.TimeIntervalStep(interval="day", step=-(-days // _MAX_DAY_LABELS))
+    x = alt.X(
+        "day:T",
+        title=None,
+        axis=alt.Axis(format="%-d %b", tickCount=step, domain=False, ticks=False, grid=False),
     )
-    spec: dict[str, Any] = styled.to_dict()
-    svg: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    return svg
-
-
-def effect_rows(result: ExperimentResult) -> list[EffectRow]:
-    """Return the lines of the plot of relative effects: those that have an interval."""
-    rows = []
-    for one in result.results:
-        pair, interval = one.pair, one.decisive
-        relative = None if pair is None else relative_estimate(pair)
-        if relative is None or interval is None:
-            continue
-        if interval.relative_ci_lower is None and interval.relative_ci_upper is None:
-            continue
-        label = one.metric.name
-        if len(result.definition.variants) > 2:
-            label += f" · {result.definition.variant(one.variant_id).label}"
-        rows.append(
-            EffectRow(
-                label=label,
-                estimate=relative,
-                lower=interval.relative_ci_lower,
-                upper=interval.relative_ci_upper,
-                text=percent(relative),
-                colour=_colour(result, one),
-            )
-        )
-    return rows
-
-
-def _colour(result: ExperimentResult, one: MetricComparison) -> str:
-    if result.decision.verdict is Verdict.INVALID:
-        return CONTROL_COLOUR
-    return HIGHER_COLOUR if one.improved else LOWER_COLOUR if one.harmed else UNDECIDED_COLOUR
-
-
-def variant_bars(result: ExperimentResult) -> list[tuple[str, list[VariantBar]]]:
-    """Return, for each metric with figures, its name and the bars of the variants."""
-    treatments = [variant.variant_id for variant in result.definition.treatments]
-    charts = []
-    for metric in result.definition.metrics:
-        words = figures_of(result, metric)
-        bars = []
-        for figure in result.figures_of(metric):
-            if figure.mean is None or figure.ci_lower is None or figure.ci_upper is None:
-                continue
-            colour = CONTROL_COLOUR
-            if figure.variant_id != result.definition.control:
-                colour = TREATMENT_COLOURS[treatments.index(figure.variant_id) % len(TREATMENT_COLOURS)]
-            bars.append(
-                VariantBar(
-                    label=result.definition.variant(figure.variant_id).label,
-                    mean=figure.mean,
-                    lower=figure.ci_lower,
-                    upper=figure.ci_upper,
-                    text=words.value(figure.mean),
-                    colour=colour,
-                )
-            )
-        if bars:
-            charts.append((metric.name, bars))
-    return charts
+    y = alt.Y("left:Q", title="left", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=4, domain=False))
+    scale = alt.Scale(domain=list(_RUN_COLOURS), range=list(_RUN_COLOURS.values()))
+    values = [{**asdict(point), "day": point.day.isoformat()} for point in points]
+    base = alt.Chart(alt.InlineData(values=values)).encode(
+        x=x, y=y, color=alt.Color("run:N", title=None, scale=scale)
+    )
+    chart = alt.layer(base.mark_line(strokeWidth=2), base.mark_point(size=30, filled=True, opacity=1))
+    return svg(chart.properties(width=_PAGE_WIDTH, height=200))

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from experiments.analysis import ExperimentResult, MetricComparison
 from experiments.analysis.document import ingredients, method_words
 from experiments.definition import Metric, MetricKind, Source
+from experiments.number_format import percentage, plural, precise
 from experiments.pages.experiment_verdict import BAYES_PEEKING, measured_rate
-from experiments.pages.experiment_words import many
 from experiments.stats import Interval
-
-_NONE = "—"
 
 
 def variant_rows(result: ExperimentResult) -> list[dict[str, str]]:
@@ -21,7 +19,7 @@ def variant_rows(result: ExperimentResult) -> list[dict[str, str]]:
             "name": variant.label,
             "role": "control" if variant.variant_id == result.definition.control else "treatment",
             "description": variant.description,
-            "share": f"{100 * variant.weight / total:.3g} %",
+            "share": percentage(variant.weight / total, 3),
             "units": f"{result.units[variant.variant_id]:,}",
         }
         for variant in result.definition.variants
@@ -43,18 +41,18 @@ def _definition_in_words(metric: Metric, unit: str) -> str:
             words = f"{what}, added up per {unit}, divided by {_lower(below)}, added up likewise."
         case MetricKind.QUANTILE:
             words = (
-                f"{what}: the value that {100 * (metric.quantile or 0):g} % of the {many(unit)} stay below."
+                f"{what}: the value that {percentage(metric.quantile or 0)} of the {plural(unit)} stay below."
             )
         case MetricKind.RETENTION if metric.retention is not None:
             kept = metric.retention
             words = (
-                f"Share of the {many(unit)} with the outcome “{kept.outcome_type}” on day {kept.first_day} to {kept.last_day} after the first"
+                f"Share of the {plural(unit)} with the outcome “{kept.outcome_type}” on day {kept.first_day} to {kept.last_day} after the first"
                 " exposure."
             )
         case MetricKind.RETENTION | MetricKind.PROPORTION:
-            words = f"Share of the {many(unit)} with yes in {_lower(what)}."
+            words = f"Share of the {plural(unit)} with yes in {_lower(what)}."
         case _:
-            words = f"{what}, on average over the {many(unit)}."
+            words = f"{what}, on average over the {plural(unit)}."
     return " ".join((words, *_small_print(metric)))
 
 
@@ -86,7 +84,7 @@ def _small_print(metric: Metric) -> Iterator[str]:
 
 
 def _quantile_words(share: float | None) -> str:
-    return "" if share is None else f"the {100 * share:g} % quantile"
+    return "" if share is None else f"the {percentage(share)} quantile"
 
 
 def _lower(text: str) -> str:
@@ -103,15 +101,15 @@ def technical_facts(result: ExperimentResult) -> list[tuple[str, str]]:
         ),
         (
             "Sample ratio",
-            f"chi-squared p {_number(srm.p_value)}, always-valid p {_number(srm.always_valid_p)}",
+            f"chi-squared p {precise(srm.p_value)}, always-valid p {precise(srm.always_valid_p)}",
         ),
     ]
     if result.imbalance is not None:
         facts.append(
-            ("Imbalance before", f"smallest p, Bonferroni-corrected: {_number(result.imbalance.p_value)}")
+            ("Imbalance before", f"smallest p, Bonferroni-corrected: {precise(result.imbalance.p_value)}")
         )
     for metric_id, (lower, upper) in result.diagnostics.bounds.items():
-        facts.append((f"Bounds of {metric_id}", f"{_number(lower)} to {_number(upper)}"))
+        facts.append((f"Bounds of {metric_id}", f"{precise(lower)} to {precise(upper)}"))
     return facts
 
 
@@ -149,8 +147,8 @@ def _technical_table(result: ExperimentResult, one: MetricComparison) -> Technic
     if pair is None:
         return TechnicalTable(title, f"No figure: {one.refusal}.", [], [])
     figures = (
-        f"{_number(pair.control_mean)} under control, {_number(pair.treatment_mean)} under treatment, difference"
-        f" {_number(pair.estimate)}, standard error {_number(pair.standard_error)}"
+        f"{precise(pair.control_mean)} under control, {precise(pair.treatment_mean)} under treatment, difference"
+        f" {precise(pair.estimate)}, standard error {precise(pair.standard_error)}"
     )
     notes = [
         method_words(result.definition, one),
@@ -177,12 +175,12 @@ def _rows(one: MetricComparison) -> Iterator[TechnicalRow]:
 def _row(name: str, interval: Interval) -> TechnicalRow:
     return TechnicalRow(
         name,
-        f"{100 * (1 - interval.level):.4g} %",
-        _number(interval.ci_lower),
-        _number(interval.ci_upper),
-        _number(interval.relative_ci_lower),
-        _number(interval.relative_ci_upper),
-        _number(interval.p_value),
+        f"{100 * (1 - interval.alpha):.4g} %",
+        precise(interval.ci_lower),
+        precise(interval.ci_upper),
+        precise(interval.relative_ci_lower),
+        precise(interval.relative_ci_upper),
+        precise(interval.p_value),
     )
 
 
@@ -191,8 +189,8 @@ def _margin(one: MetricComparison) -> Iterator[str]:
     if found is not None:
         kind = "relative" if found.relative else "absolute"
         yield (
-            f"Non-inferiority at {_number(found.limit)} ({kind}): bound {_number(found.bound)} with"
-            f" {100 * (1 - found.alpha):.4g} %, one-sided p {_number(found.p_value)}"
+            f"Non-inferiority at {precise(found.limit)} ({kind}): bound {precise(found.bound)} with"
+            f" {percentage(1 - found.alpha, 4)}, one-sided p {precise(found.p_value)}"
         )
 
 
@@ -204,8 +202,8 @@ def _posterior(result: ExperimentResult, one: MetricComparison) -> Iterator[str]
     warning = "" if rate is None else f". Read at every look it misleads. {rate.words()}"
     yield (
         f"Posterior of the relative effect, prior normal({prior.prior_mean:g}, {prior.prior_sd:g}): mean"
-        f" {_number(found.mean)}, {100 * (1 - found.alpha):.4g} % between {_number(found.ci_lower)} and"
-        f" {_number(found.ci_upper)}, chance to be above the control {_number(found.probability_positive)}{warning}".removesuffix(
+        f" {precise(found.mean)}, {percentage(1 - found.alpha, 4)} between {precise(found.ci_lower)} and"
+        f" {precise(found.ci_upper)}, chance to be above the control {precise(found.probability_positive)}{warning}".removesuffix(
             "."
         )
     )
@@ -217,7 +215,3 @@ def _reasons(one: MetricComparison) -> Iterator[str]:
         found |= dict.fromkeys(interval.reasons.values() if interval is not None else ())
     if found:
         yield f"Missing because: {'; '.join(found)}"
-
-
-def _number(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.6g}"

@@ -14,9 +14,18 @@ from experiments.analysis import (
     Verdict,
 )
 from experiments.definition import Direction, Margin, Metric, MetricRole
-from experiments.number_format import confidence, percent, within_sentence
-from experiments.pages.charts import CONTROL_COLOUR, TREATMENT_COLOURS, DayPoint
-from experiments.pages.experiment_words import FigureFormat, figures_for, figures_of, percent_between
+from experiments.number_format import confidence, percent, percent_between, percentage, within_sentence
+from experiments.pages.charts import (
+    CONTROL_COLOUR,
+    HIGHER_COLOUR,
+    LOWER_COLOUR,
+    TREATMENT_COLOURS,
+    UNDECIDED_COLOUR,
+    DayPoint,
+    IntervalRow,
+    VariantBar,
+)
+from experiments.pages.experiment_words import FigureFormat, figures_for, figures_of
 from experiments.stats import relative_estimate
 
 _MAX_VALUES = 15
@@ -292,7 +301,7 @@ def _reading(result: ExperimentResult, one: MetricComparison, figures: FigureFor
 def _margin_reading(one: MetricComparison, margin: Margin, figures: FigureFormat) -> tuple[str, str]:
     rises = one.metric.direction is Direction.DECREASE
     if margin.relative is not None:
-        allowed = f"{100 * margin.relative:.3g} %"
+        allowed = percentage(margin.relative, 3)
     else:
         allowed = figures.change(float(margin.absolute or 0)).lstrip("+")
     reading = f"It may {'rise' if rises else 'fall'} by up to {allowed}; {_worst(one, margin, figures, rises=rises)}."
@@ -316,9 +325,69 @@ def _worst(one: MetricComparison, margin: Margin, figures: FigureFormat, *, rise
 def _note(result: ExperimentResult, one: MetricComparison) -> str:
     """Return how sure the interval is, and what makes it differ from a plain one."""
     assert one.decisive is not None
-    note = f"Intervals hold with {confidence(one.decisive.level)}"
-    if one.correction and one.decisive.level < result.definition.alpha:
-        note += f", because several comparisons share the error of {100 * result.definition.alpha:g} %"
+    note = f"Intervals hold with {confidence(one.decisive.alpha)}"
+    if one.correction and one.decisive.alpha < result.definition.alpha:
+        note += f", because several comparisons share the error of {percentage(result.definition.alpha)}"
     if one.metric.covariates:
         note += "; figures are adjusted for what was known before"
     return f"{note}."
+
+
+def effect_rows(result: ExperimentResult) -> list[IntervalRow]:
+    """Return the lines of the plot of relative effects: those that have an interval."""
+    rows = []
+    for one in result.results:
+        pair, interval = one.pair, one.decisive
+        relative = None if pair is None else relative_estimate(pair)
+        if relative is None or interval is None:
+            continue
+        if interval.relative_ci_lower is None and interval.relative_ci_upper is None:
+            continue
+        label = one.metric.name
+        if len(result.definition.variants) > 2:
+            label += f" · {result.definition.variant(one.variant_id).label}"
+        rows.append(
+            IntervalRow(
+                label=label,
+                estimate=relative,
+                lower=interval.relative_ci_lower,
+                upper=interval.relative_ci_upper,
+                text=percent(relative),
+                colour=_interval_colour(result, one),
+            )
+        )
+    return rows
+
+
+def _interval_colour(result: ExperimentResult, one: MetricComparison) -> str:
+    if result.decision.verdict is Verdict.INVALID:
+        return CONTROL_COLOUR
+    return HIGHER_COLOUR if one.improved else LOWER_COLOUR if one.harmed else UNDECIDED_COLOUR
+
+
+def variant_bars(result: ExperimentResult) -> list[tuple[str, list[VariantBar]]]:
+    """Return, for each metric with figures, its name and the bars of the variants."""
+    treatments = [variant.variant_id for variant in result.definition.treatments]
+    charts = []
+    for metric in result.definition.metrics:
+        words = figures_of(result, metric)
+        bars = []
+        for figure in result.figures_of(metric):
+            if figure.mean is None or figure.ci_lower is None or figure.ci_upper is None:
+                continue
+            colour = CONTROL_COLOUR
+            if figure.variant_id != result.definition.control:
+                colour = TREATMENT_COLOURS[treatments.index(figure.variant_id) % len(TREATMENT_COLOURS)]
+            bars.append(
+                VariantBar(
+                    label=result.definition.variant(figure.variant_id).label,
+                    mean=figure.mean,
+                    lower=figure.ci_lower,
+                    upper=figure.ci_upper,
+                    text=words.value(figure.mean),
+                    colour=colour,
+                )
+            )
+        if bars:
+            charts.append((metric.name, bars))
+    return charts

@@ -6,22 +6,23 @@ Can the groups be compared? Traffic lights for the planned proportions and for w
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from experiments.analysis import ExperimentResult
-from experiments.number_format import out_of_many
-from experiments.pages.charts import days_chart, effect_rows, effects_chart, variant_bars, variants_chart
+from experiments.number_format import out_of_many, plural, sentence_case
+from experiments.pages.charts import days_chart, effects_chart, variants_chart
+from experiments.pages.environment import environment
 from experiments.pages.experiment_details import measured_as, technical_facts, technical_tables, variant_rows
 from experiments.pages.experiment_figures import (
     card_groups,
     day_charts,
     day_unit,
+    effect_rows,
     factor_tables,
     novelty_sentences,
     segment_tables,
+    variant_bars,
 )
 from experiments.pages.experiment_verdict import (
     headline,
@@ -30,7 +31,7 @@ from experiments.pages.experiment_verdict import (
     progress,
     treatment_verdicts,
 )
-from experiments.pages.experiment_words import many, units
+from experiments.pages.experiment_words import units
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def sample_ratio_light(result: ExperimentResult) -> Light:
 def _chance(result: ExperimentResult) -> str:
     p_value = result.srm.p_value
     if p_value is None:
-        return f"{result.srm.reason[:1].upper()}{result.srm.reason[1:]}. " if result.srm.reason else ""
+        return f"{sentence_case(result.srm.reason)}. " if result.srm.reason else ""
     return f"Of healthy experiments, {out_of_many(p_value)} are at least this far off. "
 
 
@@ -165,7 +166,7 @@ def build_report(result: ExperimentResult, context: ReportContext) -> str:
     """
     rows = effect_rows(result)
     page = (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             context=context,
@@ -177,18 +178,18 @@ def build_report(result: ExperimentResult, context: ReportContext) -> str:
             progress=progress(result),
             peeking=peeking_answer(result),
             lights=lights(result),
-            effects_svg=_svg(effects_chart(rows)) if rows else None,
-            variant_charts=[(name, _svg(variants_chart(bars))) for name, bars in variant_bars(result)],
+            effects_svg=effects_chart(rows) if rows else None,
+            variant_charts=[(name, variants_chart(bars)) for name, bars in variant_bars(result)],
             segments=segment_tables(result),
             factors=factor_tables(result),
             who_responded=Markup(context.who_responded),  # noqa: S704 rendered with autoescape
             primary=result.definition.primary_metric.name,
-            day_charts=[(name, _svg(days_chart(points))) for name, points in day_charts(result)],
+            day_charts=[(name, days_chart(points)) for name, points in day_charts(result)],
             day_unit=day_unit(result),
             novelty=novelty_sentences(result),
             error_rates=result.decision.error_rates,
             variants=variant_rows(result),
-            units=_sentence_case(many(result.definition.unit)),
+            units=sentence_case(plural(result.definition.unit)),
             measured=measured_as(result),
             left_out=result.diagnostics.left_out,
             facts=technical_facts(result),
@@ -197,31 +198,3 @@ def build_report(result: ExperimentResult, context: ReportContext) -> str:
         )
     )
     return page.lstrip()
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("experiments.pages", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_keep_together,
-    )
-    environment.filters["sentence_case"] = _sentence_case
-    return environment
-
-
-def _sentence_case(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _svg(chart: str) -> Markup:
-    # Vega escapes texts on its way to SVG; what comes back is markup.
-    return Markup(chart)  # noqa: S704 see above
-
-
-def _keep_together(value: object) -> object:
-    """Keep a number and its per-cent sign on one line; markup stays as it is."""
-    return value.replace(" %", "\u00a0%") if type(value) is str else value

@@ -9,8 +9,18 @@ from dataclasses import dataclass
 from experiments.analysis import ExperimentResult, MetricComparison, MoneyEffect, TreatmentDecision, Verdict
 from experiments.analysis.error_rates import measured
 from experiments.definition import AnalysisMethod
-from experiments.number_format import confidence, count_of, within_sentence
-from experiments.pages.experiment_words import amount, between, figures_of, many, money_step, roughly, units
+from experiments.number_format import (
+    between,
+    confidence,
+    count_of,
+    money_change,
+    money_step,
+    percentage,
+    plural,
+    roughly,
+    within_sentence,
+)
+from experiments.pages.experiment_words import figures_of, units
 
 _TONES = {
     Verdict.SHIP: "good",
@@ -73,7 +83,7 @@ def _effect_sentence(result: ExperimentResult, one: MetricComparison) -> str:
         return f"{treatment}: no figure for {name}: {one.refusal}."
     figures = figures_of(result, one.metric)
     where = figures.between(interval.ci_lower, interval.ci_upper)
-    sure = f", {where} ({confidence(interval.level)} sure)" if where else ", without an interval"
+    sure = f", {where} ({confidence(interval.alpha)} sure)" if where else ", without an interval"
     chance = "" if one.improved or one.harmed or not where else ", which can be chance"
     return (
         f"{treatment}: {figures.value_of(pair.treatment_mean, name)} against {figures.value(pair.control_mean)} with"
@@ -94,7 +104,7 @@ def _words(result: ExperimentResult) -> str:
         return f"Keep running: about {count_of(roughly(decision.days_to_go), 'more day', 'more days')}"
     if decision.units_to_go is not None:
         noun = result.definition.unit
-        more = count_of(roughly(decision.units_to_go), f"more {noun}", f"more {many(noun)}")
+        more = count_of(roughly(decision.units_to_go), f"more {noun}", f"more {plural(noun)}")
         return f"Keep running: about {more}"
     return "Keep running"
 
@@ -154,17 +164,21 @@ def money_sentence(result: ExperimentResult, one: MoneyEffect) -> str:
     reached = (
         ""
         if plan is None or plan.units_per_month is None
-        else f", with {plan.units_per_month:,.0f} {many(noun)}"
+        else f", with {plan.units_per_month:,.0f} {plural(noun)}"
     )
     return f"{sentence} A month{reached}: {per_month}."
 
 
 def _sum(value: float, lower: float | None, upper: float | None, step: float, unit: str) -> str:
     where = between(
-        None if lower is None else amount(lower, step, ""),
-        None if upper is None else amount(upper, step, ""),
+        None if lower is None else money_change(lower, step, ""),
+        None if upper is None else money_change(upper, step, ""),
     )
-    return f"{amount(value, step, unit)}, {where}" if where else f"{amount(value, step, unit)}, no interval"
+    return (
+        f"{money_change(value, step, unit)}, {where}"
+        if where
+        else f"{money_change(value, step, unit)}, no interval"
+    )
 
 
 def progress(result: ExperimentResult) -> ProgressBar | None:
@@ -236,7 +250,7 @@ class Rate:
 def peeking_answer(result: ExperimentResult) -> list[str]:
     """Return whether one may look every day, in sentences, with the measured rate of the method where there is one."""
     definition = result.definition
-    kept = f"{100 * definition.alpha:g} %"
+    kept = percentage(definition.alpha)
     rate = measured_rate(*_SIMULATIONS[definition.analysis.method])
     found = "" if rate is None else f" {rate.words()}"
     match definition.analysis.method:

@@ -2,24 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from experiments.number_format import confidence, plain, signed
+from experiments.number_format import (
+    confidence,
+    money,
+    money_decimals,
+    plain,
+    rounded_percentage,
+    sentence_case,
+    signed,
+)
 from experiments.pages.charts import (
     HIGHER_COLOUR,
     LOWER_COLOUR,
     UNDECIDED_COLOUR,
-    DifferenceRow,
+    IntervalRow,
     ValuedPoint,
     budget_chart,
     differences_chart,
 )
+from experiments.pages.environment import environment
 from experiments.send_plan.plan import VerdictCode
-from experiments.send_plan.sentences import amount, money_decimals
 
 _TONES = {
     VerdictCode.PERSONALISE: "good",
@@ -65,7 +71,7 @@ def build_page(
         fragments: Further sections: heading, and HTML that was rendered with escaping.
     """
     page = (
-        _environment()
+        environment()
         .get_template("send_plan.html.j2")
         .render(
             title=title,
@@ -88,33 +94,15 @@ def build_page(
     return page.lstrip()
 
 
-@cache
-def _environment() -> Environment:
-    own, report = PackageLoader("experiments.pages"), PackageLoader("experiments.pages", "templates")
-    return Environment(
-        loader=ChoiceLoader([own, report]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_keep_together,
-    )
-
-
-def _keep_together(value: object) -> object:
-    """Keep a number and its per-cent sign on one line; markup stays as it is."""
-    return value.replace(" %", "\u00a0%") if type(value) is str else value
-
-
 def _said(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [one for one in document["value"].values() if not one["refused"]]
 
 
 def _reached(candidate: Mapping[str, Any]) -> str:
     reach = candidate["reach"]
-    whom = "for all" if reach >= 1 else f"for {plain(100 * reach, 0 if reach >= 0.1 else 1)} % of members"
+    whom = "for all" if reach >= 1 else f"for {rounded_percentage(reach)} of members"
     name = candidate["name"]
-    return f"{name[:1].upper()}{name[1:]}" if name == "the plan" else f"{name} {whom}"
+    return sentence_case(name) if name == "the plan" else f"{name} {whom}"
 
 
 def _compared(label: str, figure: Mapping[str, Any]) -> dict[str, str]:
@@ -150,12 +138,9 @@ def _differences(document: Mapping[str, Any]) -> Markup | None:
         if words["interval"]:
             label = f"against {words['label']}"
             rows.append(
-                DifferenceRow(
-                    label, one["estimate"], one["ci_lower"], one["ci_upper"], words["figure"], colour
-                )
+                IntervalRow(label, one["estimate"], one["ci_lower"], one["ci_upper"], words["figure"], colour)
             )
-    # Vega escapes texts on its way to SVG; what comes back is markup.
-    return Markup(differences_chart(rows)) if rows else None  # noqa: S704 see above
+    return differences_chart(rows) if rows else None
 
 
 def _curve(document: Mapping[str, Any]) -> Markup | None:
@@ -172,7 +157,7 @@ def _curve(document: Mapping[str, Any]) -> Markup | None:
         for one in budget["valued"]
         if one["nobody"]["ci_lower"] is not None
     ]
-    return Markup(budget_chart(points, (here["cost"], here["net_gain"]), valued))  # noqa: S704 as above
+    return budget_chart(points, (here["cost"], here["net_gain"]), valued)
 
 
 def _budget(document: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -180,7 +165,7 @@ def _budget(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not budget:
         return []
     limits = [
-        ("Money", "no limit" if budget["amount"] is None else amount(budget["amount"])),
+        ("Money", "no limit" if budget["amount"] is None else money(budget["amount"])),
         *([("Sends", f"{budget['sends']:,} at most")] if budget["sends"] is not None else []),
         *((f"Sends of {arm}", f"{cap:,} at most") for arm, cap in budget["caps"].items()),
         *(
@@ -190,17 +175,17 @@ def _budget(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
     ]
     price = budget["shadow_price"]
-    worth = f"brings {amount(price)} net" if price else "would bring nothing more"
+    worth = f"brings {money(price)} net" if price else "would bring nothing more"
     return [
         *limits,
-        ("The personalised list costs", amount(budget["personalised_cost"])),
+        ("The personalised list costs", money(budget["personalised_cost"])),
         ("The last 1 of budget", worth),
     ]
 
 
 def _valued(document: Mapping[str, Any]) -> list[tuple[str, str, str, str, str]]:
     return [
-        (amount(one["cost"]), f"{one['sends']:,}", nobody["figure"], best["figure"], best["interval"])
+        (money(one["cost"]), f"{one['sends']:,}", nobody["figure"], best["figure"], best["interval"])
         for one in document["budget"].get("valued", ())
         for nobody, best in [(_compared("", one["nobody"]), _compared("", one["best_arm"]))]
     ]

@@ -6,17 +6,25 @@ How an evaluation's figures are written for people: in the unit's thousands, one
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from experiments.number_format import confidence, count_of, interval_decimals, percent, plain, signed
+from experiments.number_format import (
+    confidence,
+    count_of,
+    interval_decimals,
+    p_value_text,
+    percent,
+    plain,
+    plain_or_dash,
+    signed,
+)
 from experiments.pages.charts import ChartPoint, DecilePoint, curves_chart, deciles_chart
+from experiments.pages.environment import environment
+from experiments.stats.estimate import Estimate
 from experiments.uplift.bands import GRID
 from experiments.uplift.calibration import UpliftCalibration
-from experiments.uplift.estimate import Estimate
 from experiments.uplift.policies import PolicyValue
 from experiments.uplift.result import ArmResult, PredictionResult, RankingResult, Unit, UpliftEvaluation
 
@@ -65,20 +73,10 @@ def tone(one: Estimate) -> str:
     return "good" if one.above_zero else "bad" if one.below_zero else "open"
 
 
-def p_text(p_value: float) -> str:
-    """Return a p-value: ``0.043``, ``below 0.001``."""
-    return "below 0.001" if p_value < 0.001 else f"{p_value:.3f}"
-
-
-def plain_or_dash(value: float | None, decimals: int = 4) -> str:
-    """Return a figure, or a dash where there is none."""
-    return "–" if value is None or not math.isfinite(value) else plain(value, decimals)
-
-
 def order_sentence(arm: ArmResult, figures: UpliftFormat) -> str:
     """Return what the first prediction's order adds, and whether a simpler order is as good."""
     first = arm.rankings[0]
-    gained = f"{figures.change(first.qini.estimate)} {figures.unit.words} ({figures.between(first.qini)})"
+    gained = f"{figures.change(first.qini.value)} {figures.unit.words} ({figures.between(first.qini)})"
     text = f"Averaged over all depths, the order of {first.name} brings {gained} beyond a random order."
     simpler = {one.name for one in arm.rankings if not one.learned}
     against = [one for one in arm.differences if one.name == first.name and one.other in simpler]
@@ -94,9 +92,9 @@ def order_sentence(arm: ArmResult, figures: UpliftFormat) -> str:
 def slope_sentence(one: UpliftCalibration) -> str:
     """Return what the calibration slope says of the predictions' size."""
     slope = one.slope
-    if math.isnan(slope.estimate):
+    if math.isnan(slope.value):
         return one.warning or ""
-    tens = [plain(10 * value, 1) for value in (slope.estimate, slope.lower, slope.upper)]
+    tens = [plain(10 * value, 1) for value in (slope.value, slope.lower, slope.upper)]
     text = f"Where predictions differ by 10, effects differ by about {tens[0]} ({tens[1]} to {tens[2]})."
     return f"{text} {one.warning or _size(slope)}"
 
@@ -115,15 +113,15 @@ def effects_section(evaluation: UpliftEvaluation) -> str:
     Args:
         evaluation: With at least one prediction.
     """
-    level = confidence(evaluation.level)
+    sure = confidence(evaluation.alpha)
     return (
-        _environment()
+        environment()
         .get_template("uplift_section.html.j2")
         .render(
             unit=evaluation.unit.words,
             per=f"{evaluation.unit.per:,}",
             control=evaluation.control,
-            confidence=level,
+            confidence=sure,
             costs=any(evaluation.costs.values()),
             arms=[_arm(evaluation, arm) for arm in evaluation.arms],
             policies=[_policy(evaluation, one) for one in evaluation.policies],
@@ -142,7 +140,7 @@ def effects_page(evaluation: UpliftEvaluation, title: str, subtitle: str = "") -
     """
     section = Markup(effects_section(evaluation))  # noqa: S704 rendered with autoescape
     return (
-        _environment().get_template("uplift.html.j2").render(title=title, subtitle=subtitle, section=section)
+        environment().get_template("uplift.html.j2").render(title=title, subtitle=subtitle, section=section)
     )
 
 
@@ -152,14 +150,14 @@ def evaluation_charts(evaluation: UpliftEvaluation) -> dict[str, str]:
     Args:
         evaluation: With at least one prediction.
     """
-    charts = {}
+    charts: dict[str, str] = {}
     for arm in evaluation.arms:
         charts[f"curves of {arm.arm}"] = _curves(evaluation, arm)
         charts[f"deciles of {arm.arm}"] = _deciles(evaluation, arm.predictions[0])
     return charts
 
 
-def _curves(evaluation: UpliftEvaluation, arm: ArmResult) -> str:
+def _curves(evaluation: UpliftEvaluation, arm: ArmResult) -> Markup:
     banded = arm.rankings[0].name
     return curves_chart(_curve_points(evaluation, arm), banded, evaluation.unit.treated, _axis(evaluation))
 
@@ -170,7 +168,7 @@ def _arm(evaluation: UpliftEvaluation, arm: ArmResult) -> dict[str, Any]:
     banded = arm.rankings[0].name
     return {
         "name": arm.arm,
-        "average": average.change(arm.average.estimate),
+        "average": average.change(arm.average.value),
         "average_between": average.between(arm.average),
         "treated": count_of(arm.treated, "member"),
         "untreated": f"{arm.untreated:,}",
@@ -179,7 +177,7 @@ def _arm(evaluation: UpliftEvaluation, arm: ArmResult) -> dict[str, Any]:
             (one.name, one.calibration.warning) for one in arm.predictions if one.calibration.warning
         ],
         "banded": banded,
-        "curves": _svg(_curves(evaluation, arm)),
+        "curves": _curves(evaluation, arm),
         "rankings": [_ranking(areas, one) for one in arm.rankings],
         "differences": [
             _compared(
@@ -201,7 +199,7 @@ def _axis(evaluation: UpliftEvaluation) -> str:
 def _curve_points(evaluation: UpliftEvaluation, arm: ArmResult) -> list[ChartPoint]:
     per = evaluation.unit.per
     return [
-        ChartPoint(one.name, float(depth), per * height.estimate, per * height.lower, per * height.upper)
+        ChartPoint(one.name, float(depth), per * height.value, per * height.lower, per * height.upper)
         for one in arm.rankings
         for depth, height in zip(GRID, one.curve, strict=True)
     ]
@@ -212,9 +210,9 @@ def _ranking(figures: UpliftFormat, one: RankingResult) -> dict[str, str]:
     return {
         "name": one.name,
         "tone": tone(one.qini),
-        "change": figures.change(one.qini.estimate),
+        "change": figures.change(one.qini.value),
         "interval": figures.between(one.qini),
-        "p": p_text(one.qini.p_value),
+        "p": p_value_text(one.qini.p_value),
         "share": "–" if share is None else percent(share),
         "sklift": plain_or_dash(one.equivalents.sklift_qini),
         "causalml": plain_or_dash(one.equivalents.causalml_qini),
@@ -223,25 +221,25 @@ def _ranking(figures: UpliftFormat, one: RankingResult) -> dict[str, str]:
 
 def _compared(figures: UpliftFormat, name: str, found: Estimate, readings: tuple[str, str]) -> dict[str, str]:
     """Return a row of a difference; the readings are for one above and one below zero."""
-    chance = "the same" if found.estimate == 0 == found.error else "may be chance"
+    chance = "the same" if found.value == 0 == found.standard_error else "may be chance"
     read = {"good": readings[0], "bad": readings[1], "open": chance}
     return {
         "name": name,
         "tone": tone(found),
-        "change": figures.change(found.estimate),
+        "change": figures.change(found.value),
         "interval": figures.between(found),
-        "p": p_text(found.p_value),
+        "p": p_value_text(found.p_value),
         "reading": read[tone(found)],
     }
 
 
-def _deciles(evaluation: UpliftEvaluation, one: PredictionResult) -> str:
+def _deciles(evaluation: UpliftEvaluation, one: PredictionResult) -> Markup:
     per = evaluation.unit.per
     points = [
         DecilePoint(
             row.number,
             per * row.predicted,
-            per * row.actual.estimate,
+            per * row.actual.value,
             per * row.actual.lower,
             per * row.actual.upper,
         )
@@ -254,7 +252,7 @@ def _prediction(evaluation: UpliftEvaluation, one: PredictionResult) -> dict[str
     figures = figures_for(evaluation.unit, [group.effect for group in one.groups])
     return {
         "name": one.name,
-        "deciles": _svg(_deciles(evaluation, one)),
+        "deciles": _deciles(evaluation, one),
         "slope": slope_sentence(one.calibration),
         "groups": [
             {
@@ -262,7 +260,7 @@ def _prediction(evaluation: UpliftEvaluation, one: PredictionResult) -> dict[str
                 "tone": ("bad" if group.harmed else "good") if group.claimed else "open",
                 "size": f"{group.size:,} ({plain(100 * group.share)} %)",
                 "predicted": figures.change(group.predicted),
-                "actual": figures.change(group.effect.estimate),
+                "actual": figures.change(group.effect.value),
                 "interval": figures.between(group.effect),
                 "verdict": group.verdict,
                 "description": group.description if group.size else "–",
@@ -277,7 +275,7 @@ def _policy(evaluation: UpliftEvaluation, one: PolicyValue) -> dict[str, Any]:
     arms = (evaluation.control, *evaluation.costs)
     return {
         "name": one.name,
-        "curve": _svg(_policy_curve(evaluation, one)),
+        "curve": _policy_curve(evaluation, one),
         "shares": ", ".join(
             f"{arm} for {plain(100 * share, 1)} %"
             for arm, share in zip(arms, one.shares, strict=True)
@@ -290,13 +288,13 @@ def _policy(evaluation: UpliftEvaluation, one: PolicyValue) -> dict[str, Any]:
     }
 
 
-def _policy_curve(evaluation: UpliftEvaluation, one: PolicyValue) -> str:
+def _policy_curve(evaluation: UpliftEvaluation, one: PolicyValue) -> Markup:
     per, unit = evaluation.unit.per, evaluation.unit
     points = [
         ChartPoint(
             f"best arms by {one.name}",
             float(depth),
-            per * height.estimate,
+            per * height.value,
             per * height.lower,
             per * height.upper,
         )
@@ -313,30 +311,3 @@ def _gains(one: PolicyValue) -> Mapping[str, Estimate]:
 
 def _named(name: str, one: PolicyValue) -> str:
     return f"{name} ({one.best_arm})" if name == "the best arm for all" else name
-
-
-def _svg(chart: str) -> Markup:
-    # Vega escapes texts on its way to SVG; what comes back is markup.
-    return Markup(chart)  # noqa: S704 see above
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=ChoiceLoader(
-            [
-                PackageLoader("experiments.pages", "templates"),
-                PackageLoader("experiments.pages", "templates"),
-            ]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_keep_together,
-    )
-
-
-def _keep_together(value: object) -> object:
-    """Keep a number and its per-cent sign on one line; markup stays as it is."""
-    return value.replace(" %", "\u00a0%") if type(value) is str else value

@@ -16,7 +16,7 @@ from experiments.send_plan.sentences import (
     refused,
     steps,
 )
-from experiments.uplift.estimate import Estimate
+from experiments.stats.estimate import Estimate
 
 DEFINITIONS = {
     "value": (
@@ -75,7 +75,7 @@ def plan_document(
         "list": _list(plan, trusted=trusted),
         "budget": _budget(plan) if trusted else {},
         "needed": _needed(plan) if trusted else {},
-        "level": plan.problem.level,
+        "level": plan.problem.alpha,
         "steps": [
             {"step": name, "sentence": sentence}
             for name, sentence in (*before, *(steps(plan) if trusted else [("verdict", headline(plan))]))
@@ -87,10 +87,10 @@ def plan_document(
 def estimate_document(figure: Estimate) -> dict[str, float | None]:
     """Return an estimate with its interval; null where there is none."""
     return {
-        "estimate": _number(figure.estimate),
+        "estimate": _number(figure.value),
         "ci_lower": _number(figure.lower),
         "ci_upper": _number(figure.upper),
-        "standard_error": _number(figure.error),
+        "standard_error": _number(figure.standard_error),
         "p_value": _number(figure.p_value),
     }
 
@@ -185,7 +185,7 @@ def _needed(plan: SendPlan) -> dict[str, Any]:
     return {
         "smallest_gain": needed.smallest_gain,
         "power": needed.power,
-        "level": needed.level,
+        "level": needed.alpha,
         "comparisons": needed.comparisons,
         "members_per_arm": needed.per_arm,
         "more_per_arm": needed.more_per_arm,

@@ -36,7 +36,7 @@ from experiments.send_plan.problem import (
     effective_members,
     inflated_mean,
 )
-from experiments.uplift.estimate import Estimate, mean_estimate
+from experiments.stats.estimate import Estimate, mean_estimate
 from experiments.uplift.trial import Floats, Ints
 
 POWER = 0.8
@@ -49,7 +49,7 @@ class Needed:
     Attributes:
         smallest_gain: The gain to be seen, money per member.
         power: How likely a trial of that size is to show it.
-        level: The accepted error of all statements together.
+        alpha: The accepted error of all statements together.
         comparisons: How many statements share it.
         per_arm: Members of each arm, the control included, arms of equal size.
         more: Members that each arm lacks, the control first; 0 where it has enough.
@@ -58,7 +58,7 @@ class Needed:
 
     smallest_gain: float
     power: float
-    level: float
+    alpha: float
     comparisons: int
     per_arm: int
     more: tuple[int, ...]
@@ -97,7 +97,7 @@ def members_needed(
     counts: Ints,
     smallest_gain: float,
     *,
-    level: float = 0.05,
+    alpha: float = 0.05,
 ) -> Needed:
     """Return what it takes to see the smallest gain of any arm over the control, at the level shared by all candidates.
 
@@ -111,10 +111,10 @@ def members_needed(
         inverse_propensities: float64[K + 1], mean of 1 over the arm's probability.
         counts: int64[K + 1], members by arm.
         smallest_gain: Money per member, above 0.
-        level: The accepted error of all candidates (the arms and the plan) together.
+        alpha: The accepted error of all candidates (the arms and the plan) together.
     """
     arms, n = len(counts), int(counts.sum())
-    z = _reach(level / arms)
+    z = _reach(alpha / arms)
     noise = residual_variances * inverse_propensities
     equal = residual_variances * arms
     whole = noise[0] + noise[1:]
@@ -124,7 +124,7 @@ def members_needed(
     return Needed(
         smallest_gain=smallest_gain,
         power=POWER,
-        level=level,
+        alpha=alpha,
         comparisons=arms,
         per_arm=per_arm,
         more=tuple(max(per_arm - int(count), 0) for count in counts),
@@ -133,7 +133,7 @@ def members_needed(
 
 
 def members_to_personalise(
-    error: float, members: int, gain: float, *, level: float = 0.05
+    error: float, members: int, gain: float, *, alpha: float = 0.05
 ) -> NeededToPersonalise:
     """Return what it takes to show that a plan earns so much more than one arm for all.
 
@@ -141,15 +141,15 @@ def members_to_personalise(
         error: Standard error of the difference in this trial.
         members: Of this trial.
         gain: Money per member, above 0.
-        level: The accepted error, two-sided.
+        alpha: The accepted error, two-sided.
     """
-    needed = int(np.ceil(members * (error * _reach(level) / gain) ** 2))
+    needed = int(np.ceil(members * (error * _reach(alpha) / gain) ** 2))
     return NeededToPersonalise(gain, needed, max(needed - members, 0))
 
 
-def _reach(level: float) -> float:
+def _reach(alpha: float) -> float:
     """Return how many standard errors a gain must have to be seen, two-sided, at the power."""
-    return float(-ndtri(level / 2) + ndtri(POWER))
+    return float(-ndtri(alpha / 2) + ndtri(POWER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class CandidatePolicy:
     @property
     def value(self) -> float:
         """Net margin per member of the list."""
-        return self.gain.estimate * self.reach
+        return self.gain.value * self.reach
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -215,7 +215,7 @@ def judge(problem: PlanProblem) -> Findings:
     Args:
         problem: The trial and what was learned from it.
     """
-    audience, scored, level = problem.audience, problem.scored, problem.level
+    audience, scored, alpha = problem.audience, problem.scored, problem.alpha
     n, arms = len(audience), len(problem.arms)
     rest = split(audience, problem.limits, problem.random_share, problem.seed)
     listed = personal_list(audience, rest)
@@ -236,23 +236,23 @@ def judge(problem: PlanProblem) -> Findings:
     }
     inflation = _inflation(problem)
     against = {
-        name: compare(policy, other, scored, level=level, inflation=inflation)
+        name: compare(policy, other, scored, alpha=alpha, inflation=inflation)
         for name, other in others.items()
     }
-    against[LOGGED] = compare_with_trial(policy, problem.net, scored, level=level, inflation=inflation)
+    against[LOGGED] = compare_with_trial(policy, problem.net, scored, alpha=alpha, inflation=inflation)
     return Findings(
         arms=candidates,
         plan=_plan(problem, policy, rest, max(candidate.reach for candidate in candidates)),
         best_arm=best,
         against=against,
-        simple={name: compare(other, for_all, scored, level=level) for name, other in simple.items()},
+        simple={name: compare(other, for_all, scored, alpha=alpha) for name, other in simple.items()},
         effective=effective_members(policy, scored.arm, scored.propensity),
         needed=_needed(problem, candidates),
         needed_to_personalise=members_to_personalise(
-            against[BEST_ARM].robust.error,
+            against[BEST_ARM].robust.standard_error,
             n,
             _gain_of_choosing(problem, candidates[best - 1]),
-            level=level,
+            alpha=alpha,
         ),
         list=listed,
         rest=rest,
@@ -273,9 +273,9 @@ def _gain_of_choosing(problem: PlanProblem, best: CandidatePolicy) -> float:
 
 def _candidates(problem: PlanProblem, reaches: list[float]) -> tuple[CandidatePolicy, ...]:
     robust = problem.scored.robust
-    level = problem.level / len(problem.arms)
+    alpha = problem.alpha / len(problem.arms)
     return tuple(
-        CandidatePolicy(name, mean_estimate(robust[:, place] - robust[:, 0], level=level), reach)
+        CandidatePolicy(name, mean_estimate(robust[:, place] - robust[:, 0], alpha=alpha), reach)
         for place, (name, reach) in enumerate(zip(problem.arms[1:], reaches, strict=True), 1)
     )
 
@@ -293,8 +293,8 @@ def _plan(problem: PlanProblem, policy: Floats, rest: Rest, reach: float) -> Can
     chosen[rest.random.random, 0] = 1.0
     more = (chosen * problem.scored.robust).sum(axis=1) - problem.scored.robust[:, 0]
     scale = reach * (1 - rest.random.share)
-    level = problem.level / len(problem.arms)
-    gain = inflated_mean(more / scale if scale > 0 else more, level, _inflation(problem))
+    alpha = problem.alpha / len(problem.arms)
+    gain = inflated_mean(more / scale if scale > 0 else more, alpha, _inflation(problem))
     return CandidatePolicy("the plan", gain, reach)
 
 
@@ -309,11 +309,11 @@ def _needed(problem: PlanProblem, candidates: tuple[CandidatePolicy, ...]) -> Ne
     weights = 1 / scored.propensity
     chosen = [scored.arm == arm for arm in range(arms)]
     return members_needed(
-        errors=np.array([candidate.gain.error for candidate in candidates]),
+        errors=np.array([candidate.gain.standard_error for candidate in candidates]),
         residual_variances=np.array([np.average(left[own] ** 2, weights=weights[own]) for own in chosen]),
         # The mean over all members of 1/p is the mean over the arm's members of 1/p squared, times their share.
         inverse_propensities=np.array([float((weights[own] ** 2).sum()) / len(rows) for own in chosen]),
         counts=problem.counts,
         smallest_gain=problem.worth_having,
-        level=problem.level,
+        alpha=problem.alpha,
     )

@@ -248,12 +248,12 @@ def make_list(kind: ListKind, arm: int, audience: Audience, rest: Rest) -> SendL
 
 
 def _responsive(arm: int, audience: Audience, rest: Rest) -> Ints:
-    """Return who is wanted by their response: as many of the rest as fit, and whoever of the others responds as well."""
-    level = audience.response[:, arm - 1]
-    chosen = by_response(level[rest.rows], arm, rest.costs, rest.limits)[:, arm] > 0
+    """Return who is wanted by her response: as many of the rest as fit, and whoever of the others responds as well."""
+    response = audience.response[:, arm - 1]
+    chosen = by_response(response[rest.rows], arm, rest.costs, rest.limits)[:, arm] > 0
     wanted = np.zeros(len(audience), dtype=np.int64)
     if chosen.any():
-        wanted[level >= level[rest.rows][chosen].min()] = arm
+        wanted[response >= response[rest.rows][chosen].min()] = arm
         wanted[rest.rows] = np.where(chosen, arm, 0)
     return wanted
 

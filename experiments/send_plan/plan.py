@@ -110,12 +110,10 @@ def decide(findings: Findings, *, trusted: bool, differ: bool) -> PlanVerdict:
         if not short_of:
             return PlanVerdict(VerdictCode.PERSONALISE)
         as_good = [
-            name
-            for name in (RULE, RESPONSE)
-            if name in short_of and findings.simple[name].robust.estimate > 0
+            name for name in (RULE, RESPONSE) if name in short_of and findings.simple[name].robust.value > 0
         ]
         if as_good and BEST_ARM not in short_of and RANDOM not in short_of:
-            rule = max(as_good, key=lambda name: findings.simple[name].robust.estimate)
+            rule = max(as_good, key=lambda name: findings.simple[name].robust.value)
             return PlanVerdict(VerdictCode.SIMPLE_RULE, best, rule, short_of)
     if arm_pays:
         return PlanVerdict(VerdictCode.ONE_OFFER_FOR_ALL, best, "", short_of)
@@ -168,7 +166,7 @@ def _valued(problem: PlanProblem, best_arm: int, budget: float) -> ValuedBudget:
     inflation = 1.0 if problem.differ else PAIRS_MET_TWICE
     none, one = nobody(len(audience), arms), one_arm(best_arm, audience.costs, limits)
     against = [
-        compare(policy, other, problem.scored, level=problem.level, inflation=inflation)
+        compare(policy, other, problem.scored, alpha=problem.alpha, inflation=inflation)
         for other in (none, one)
     ]
     return ValuedBudget(budget, found.cost, found.sends, against[0], against[1])
@@ -225,8 +223,8 @@ def make_plan(
     verdict = decide(findings, trusted=not problem.distrust, differ=problem.differ)
     own = make_list(verdict.list_kind, verdict.arm, problem.audience, findings.rest)
     policy = one_hot(own.arm, len(problem.arms))
-    value = compare(policy, nobody(len(own.arm), len(problem.arms)), problem.scored, level=problem.level)
-    logged = compare_with_trial(policy, problem.net, problem.scored, level=problem.level)
+    value = compare(policy, nobody(len(own.arm), len(problem.arms)), problem.scored, alpha=problem.alpha)
+    logged = compare_with_trial(policy, problem.net, problem.scored, alpha=problem.alpha)
     said = findings.judged and not problem.distrust
     budgets = value_budgets(problem, findings.best_arm) if said else ()
     if audience is None:

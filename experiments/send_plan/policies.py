@@ -57,19 +57,19 @@ def random_arms(costs: Floats, limits: PlanLimits) -> Floats:
     return within(chances, costs, limits)
 
 
-def by_response(level: Floats, arm: int, costs: Floats, limits: PlanLimits) -> Floats:
+def by_response(response: Floats, arm: int, costs: Floats, limits: PlanLimits) -> Floats:
     """Return the policy that gives one arm to those most likely to respond to it, whether or not it changes what they do.
 
     It reaches as many as the limits do: how many it pays to reach is what a response model does not know.
 
     Args:
-        level: float64[n], predicted response to the arm; ties are broken by lot.
+        response: float64[n], predicted response to the arm; ties are broken by lot.
         arm: From 1.
         costs: float64[n, K].
         limits: What may be used.
     """
-    n = len(level)
-    order = np.lexsort((np.random.default_rng(_SEED).random(n), -level))
+    n = len(response)
+    order = np.lexsort((np.random.default_rng(_SEED).random(n), -response))
     most = min(limits.caps.get(arm - 1, n), n if limits.sends is None else limits.sends)
     spent = np.cumsum(costs[order, arm - 1])
     reached = int(np.searchsorted(spent, limits.budget * (1 + 1e-9), side="right"))

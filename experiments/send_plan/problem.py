@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from experiments.errors import AnalysisError
-from experiments.uplift.estimate import Estimate, estimate_of, mean_estimate
+from experiments.stats.estimate import Estimate, estimate_of, mean_estimate
 from experiments.uplift.trial import Floats, Ints
 
 
@@ -139,7 +139,7 @@ def effective_members(chances: Floats, arm: Ints, propensity: Floats) -> float:
 
 
 def compare(
-    policy: Floats, other: Floats, scored: ScoredArms, *, level: float = 0.05, inflation: float = 1.0
+    policy: Floats, other: Floats, scored: ScoredArms, *, alpha: float = 0.05, inflation: float = 1.0
 ) -> PolicyComparison:
     """Return what a policy earns more than another, member by member, so that what they agree on makes no noise.
 
@@ -150,19 +150,19 @@ def compare(
         policy: float64[n, arms].
         other: float64[n, arms].
         scored: The trial that both are valued on.
-        level: The accepted error of each interval.
+        alpha: The accepted error of each interval.
         inflation: What errors are multiplied by.
     """
     more = policy - other
     return PolicyComparison(
-        robust=inflated_mean((more * scored.robust).sum(axis=1), level, inflation),
-        weighted=inflated_mean((more * scored.weighted).sum(axis=1), level, inflation),
+        robust=inflated_mean((more * scored.robust).sum(axis=1), alpha, inflation),
+        weighted=inflated_mean((more * scored.weighted).sum(axis=1), alpha, inflation),
         effective=effective_members(other, scored.arm, scored.propensity),
     )
 
 
 def compare_with_trial(
-    policy: Floats, net: Floats, scored: ScoredArms, *, level: float = 0.05, inflation: float = 1.0
+    policy: Floats, net: Floats, scored: ScoredArms, *, alpha: float = 0.05, inflation: float = 1.0
 ) -> PolicyComparison:
     """Return what a policy earns more than the trial did: than what its members really brought.
 
@@ -170,28 +170,30 @@ def compare_with_trial(
         policy: float64[n, arms].
         net: float64[n], net margin that each member brought.
         scored: The trial.
-        level: The accepted error of each interval.
+        alpha: The accepted error of each interval.
         inflation: What errors are multiplied by.
     """
     return PolicyComparison(
-        robust=inflated_mean((policy * scored.robust).sum(axis=1) - net, level, inflation),
-        weighted=inflated_mean((policy * scored.weighted).sum(axis=1) - net, level, inflation),
+        robust=inflated_mean((policy * scored.robust).sum(axis=1) - net, alpha, inflation),
+        weighted=inflated_mean((policy * scored.weighted).sum(axis=1) - net, alpha, inflation),
         effective=float(len(net)),
     )
 
 
-def inflated_mean(values: Floats, level: float, inflation: float) -> Estimate:
+def inflated_mean(values: Floats, alpha: float, inflation: float) -> Estimate:
     """Return the mean of one number per member, its error multiplied.
 
     Args:
         values: float64[n].
-        level: The accepted error.
+        alpha: The accepted error.
         inflation: The factor; 1 leaves the error as it is.
     """
-    plain = mean_estimate(values, level=level)
-    if inflation == 1 or not plain.error > 0:
+    plain = mean_estimate(values, alpha=alpha)
+    if inflation == 1 or not plain.standard_error > 0:
         return plain
-    return estimate_of(plain.estimate, inflation * plain.error, level=level, degrees=len(values) - 1)
+    return estimate_of(
+        plain.value, inflation * plain.standard_error, alpha=alpha, degrees_of_freedom=len(values) - 1
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,7 +258,7 @@ class PlanProblem:
         distrust: Why the trial is not to be trusted, a sentence each; empty where it is.
         random_share: How much of a list is left to chance, in [0, 1).
         seed: Of that chance.
-        level: The accepted error of each interval.
+        alpha: The accepted error of each interval.
     """
 
     arms: Sequence[str]
@@ -270,7 +272,7 @@ class PlanProblem:
     distrust: Sequence[str] = field(default=())
     random_share: float = 0.05
     seed: int = 0
-    level: float = 0.05
+    alpha: float = 0.05
 
     def __post_init__(self) -> None:
         """Check what no trial allows.

@@ -1,10 +1,18 @@
 """The plan in plain words."""
 
-from experiments.number_format import confidence, count_of, decimals_for, interval_decimals, plain, signed
+from experiments.number_format import (
+    confidence,
+    count_of,
+    joined,
+    money,
+    money_decimals,
+    rounded_percentage,
+    signed,
+)
 from experiments.send_plan.plan import SendPlan, VerdictCode
 from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
 from experiments.send_plan.problem import FEWEST_EFFECTIVE
-from experiments.uplift.estimate import Estimate
+from experiments.stats.estimate import Estimate
 
 TITLES = {
     VerdictCode.PERSONALISE: "Personalise",
@@ -14,7 +22,6 @@ TITLES = {
     VerdictCode.SEND_NOTHING: "Send nothing",
     VerdictCode.TRIAL_NOT_TRUSTED: "The trial is not to be trusted",
 }
-_HUNDREDS = 100
 
 
 def alternative(plan: SendPlan, name: str) -> str:
@@ -60,58 +67,49 @@ def refused(plan: SendPlan) -> str:
     )
 
 
-def money(figure: Estimate) -> str:
+def gain_text(figure: Estimate) -> str:
     """Return a signed figure with its interval: ``+0.42 (+0.20 to +0.64)``."""
-    if not figure.error > 0:
-        return signed(figure.estimate, 2)
+    if not figure.standard_error > 0:
+        return signed(figure.value, 2)
     decimals = money_decimals(figure.lower, figure.upper)
-    return f"{signed(figure.estimate, decimals)} ({signed(figure.lower, decimals)} to {signed(figure.upper, decimals)})"
-
-
-def money_decimals(lower: float, upper: float) -> int:
-    """Return the decimals that a figure and its interval are written with: cents at least, where it is not in the hundreds."""
-    if not upper > lower:
-        return 2
-    least = 2 if max(abs(lower), abs(upper)) < _HUNDREDS else 0
-    return max(interval_decimals(lower, upper), least)
-
-
-def amount(value: float) -> str:
-    """Return an amount of money with as many decimals as its size asks for: ``1,250``, ``0.034``."""
-    return plain(value, max(0, decimals_for(abs(value) / 10)) if value else 0)
+    return f"{signed(figure.value, decimals)} ({signed(figure.lower, decimals)} to {signed(figure.upper, decimals)})"
 
 
 def _personalise(plan: SendPlan) -> str:
     against = plan.findings.against
     others = [name for name in (RANDOM, RESPONSE, RULE) if name in against]
-    rest = _and([f"{alternative(plan, name)} ({_figure(against[name].robust)})" for name in others])
+    rest = joined([f"{alternative(plan, name)} ({_figure(against[name].robust)})" for name in others])
     return (
-        f"Choosing for each member earns {money(against[BEST_ARM].robust)} a member more than"
-        f" {alternative(plan, BEST_ARM)}, {money(against[NOBODY].robust)} more than sending nothing, and more than {rest}."
+        f"Choosing for each member earns {gain_text(against[BEST_ARM].robust)} a member more than"
+        f" {alternative(plan, BEST_ARM)}, {gain_text(against[NOBODY].robust)} more than sending nothing, and more than {rest}."
     )
 
 
 def _figure(figure: Estimate) -> str:
-    return signed(figure.estimate, money_decimals(figure.lower, figure.upper))
+    return signed(figure.value, money_decimals(figure.lower, figure.upper))
 
 
 def _simple_rule(plan: SendPlan) -> str:
     against, simple = plan.findings.against, plan.findings.simple
     rule = plan.verdict.rule
     return (
-        f"Choosing for each member beats {alternative(plan, BEST_ARM)} by {money(against[BEST_ARM].robust)} a member,"
-        f" but it is not shown to beat {alternative(plan, rule)}: {money(against[rule].robust)} a member. Use the simple rule,"
-        f" which earns {money(simple[rule].robust)} a member more than {alternative(plan, BEST_ARM)}."
+        f"Choosing for each member beats {alternative(plan, BEST_ARM)} by {gain_text(against[BEST_ARM].robust)} a member,"
+        f" but it is not shown to beat {alternative(plan, rule)}: {gain_text(against[rule].robust)} a member. Use the simple rule,"
+        f" which earns {gain_text(simple[rule].robust)} a member more than {alternative(plan, BEST_ARM)}."
     )
 
 
 def _one_offer(plan: SendPlan) -> str:
     findings = plan.findings
     candidate = findings.arms[plan.verdict.arm - 1]
-    sure = confidence(plan.problem.level / len(plan.problem.arms))
-    whom = "everybody" if candidate.reach >= 1 else f"{_share(candidate.reach)} of the members, drawn by lot"
+    sure = confidence(plan.problem.alpha / len(plan.problem.arms))
+    whom = (
+        "everybody"
+        if candidate.reach >= 1
+        else f"{rounded_percentage(candidate.reach)} of the members, drawn by lot"
+    )
     return (
-        f"Send {candidate.name} to {whom}. It earns {money(candidate.gain)} per member written to over sending nothing"
+        f"Send {candidate.name} to {whom}. It earns {gain_text(candidate.gain)} per member written to over sending nothing"
         f" ({sure} sure). {_not_personal(plan)}"
     )
 
@@ -122,14 +120,14 @@ def _not_personal(plan: SendPlan) -> str:
         return refusal
     findings = plan.findings
     difference = findings.against[BEST_ARM].robust
-    if difference.error == 0:
+    if difference.standard_error == 0:
         return "Choosing for each member gives everybody the same, so it earns nothing more."
     why = "" if plan.problem.differ else ", and effects do not differ measurably between members"
-    figure = f"{money(difference)} a member against {alternative(plan, BEST_ARM)}"
+    figure = f"{gain_text(difference)} a member against {alternative(plan, BEST_ARM)}"
     if BEST_ARM in plan.verdict.short_of or not plan.problem.differ:
         shown = "earns less" if difference.below_zero else "is not shown to earn more"
         return f"Choosing for each member {shown}: {figure}{why}."
-    beaten = _and([alternative(plan, name) for name in plan.verdict.short_of])
+    beaten = joined([alternative(plan, name) for name in plan.verdict.short_of])
     return f"Choosing for each member earns {figure}, but it is not shown to beat {beaten}."
 
 
@@ -138,11 +136,11 @@ def _not_enough(plan: SendPlan) -> str:
     arms = plan.problem.arms
     lacking = [f"{count:,} more with {arm}" for arm, count in zip(arms, needed.more, strict=True) if count]
     per_arm = f"{needed.more_per_arm:,} more members per arm are needed"
-    more = per_arm if len(set(needed.more)) == 1 or not lacking else f"{_and(lacking)} are needed"
+    more = per_arm if len(set(needed.more)) == 1 or not lacking else f"{joined(lacking)} are needed"
     return (
         f"Nothing is shown to earn anything, and the trial is too small to say that nothing does: {more}"
-        f" to see a gain of {amount(needed.smallest_gain)} a member with a chance of {100 * needed.power:.0f} %."
-        f" This trial could have seen a gain of {amount(needed.detectable)} a member."
+        f" to see a gain of {money(needed.smallest_gain)} a member with a chance of {100 * needed.power:.0f} %."
+        f" This trial could have seen a gain of {money(needed.detectable)} a member."
     )
 
 
@@ -150,8 +148,8 @@ def _nothing(plan: SendPlan) -> str:
     findings = plan.findings
     best = findings.arms[findings.best_arm - 1]
     return (
-        f"No arm is shown to earn anything after its cost; the best, {best.name}, brings {money(best.gain)} a member."
-        f" This trial could have seen a gain of {amount(findings.needed.detectable)} a member"
+        f"No arm is shown to earn anything after its cost; the best, {best.name}, brings {gain_text(best.gain)} a member."
+        f" This trial could have seen a gain of {money(findings.needed.detectable)} a member"
         f" with a chance of {100 * findings.needed.power:.0f} %."
     )
 
@@ -170,13 +168,13 @@ def _allocated(plan: SendPlan) -> str:
     found = plan.personal.allocation
     assert found is not None
     spent = (
-        f"{count_of(found.sends, 'send')} for {amount(found.cost)}, expected to gain {amount(found.gain)} net"
+        f"{count_of(found.sends, 'send')} for {money(found.cost)}, expected to gain {money(found.gain)} net"
     )
     if not found.prices.money:
         return (
             f"The personalised list has {spent}; more money would buy nothing more within the other limits."
         )
-    return f"The personalised list has {spent}; the last 1 of budget brings {amount(found.shadow_price)} net."
+    return f"The personalised list has {spent}; the last 1 of budget brings {money(found.shadow_price)} net."
 
 
 def _valued(plan: SendPlan) -> str:
@@ -185,7 +183,7 @@ def _valued(plan: SendPlan) -> str:
     if refusal:
         return refusal
     listed = [
-        f"{money(comparison.robust)} against {alternative(plan, name)}"
+        f"{gain_text(comparison.robust)} against {alternative(plan, name)}"
         for name, comparison in findings.against.items()
     ]
     return (
@@ -200,7 +198,7 @@ def _learning(plan: SendPlan) -> str:
         return "Nobody is left to chance, so the next plan cannot be learned from this list."
     count = int(share.random.sum())
     return (
-        f"{count_of(count, 'member')} ({_share(share.share)} of the list) get what chance gives them, and the probability of"
+        f"{count_of(count, 'member')} ({rounded_percentage(share.share)} of the list) get what chance gives them, and the probability of"
         " what each member gets is written down, so that the next plan can be learned from this list and valued by it."
     )
 
@@ -208,7 +206,7 @@ def _learning(plan: SendPlan) -> str:
 def needed_to_personalise(plan: SendPlan) -> str:
     """Return how much data would show that choosing for each member is worth it."""
     needed = plan.findings.needed_to_personalise
-    seen = f"a gain of {amount(needed.gain)} a member over {alternative(plan, BEST_ARM)}"
+    seen = f"a gain of {money(needed.gain)} a member over {alternative(plan, BEST_ARM)}"
     if not needed.more:
         return f"This trial is large enough to show {seen} by personalising, if there is one."
     return f"To show {seen} by personalising, {needed.members:,} members are needed, {needed.more:,} more than there are."
@@ -216,11 +214,3 @@ def needed_to_personalise(plan: SendPlan) -> str:
 
 def _reaches_all(plan: SendPlan) -> bool:
     return plan.findings.arms[plan.findings.best_arm - 1].reach >= 1
-
-
-def _share(share: float) -> str:
-    return f"{plain(100 * share, 0 if share >= 0.1 else 1)} %"
-
-
-def _and(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

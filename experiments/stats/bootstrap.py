@@ -173,7 +173,7 @@ def bootstrap_interval(
         upper = float(differences[-rank])
         relative_upper = None if relative is None else float(relative[-rank])
     return Interval(
-        level=alpha,
+        alpha=alpha,
         ci_lower=lower,
         ci_upper=upper,
         relative_ci_lower=relative_lower,

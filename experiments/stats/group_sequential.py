@@ -348,7 +348,7 @@ def _beyond(
     tuned = RESERVE * (alpha if tuned_at is None else tuned_at)
     interval = confidence_sequence(pair, RESERVE * alpha, plan.planned_units, alternative, tuned_at=tuned)
     p_value = None if interval.p_value is None else min(1.0, interval.p_value / RESERVE)
-    return replace(interval, level=alpha, p_value=p_value)
+    return replace(interval, alpha=alpha, p_value=p_value)
 
 
 def _within(

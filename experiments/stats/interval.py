@@ -92,17 +92,17 @@ class Interval:
     one-sided interval is such a figure.
 
     Attributes:
-        level: The error alpha that the interval is taken at, in (0, 1).
-        ci_lower: Lower end of the interval for the difference, at confidence 1 - level.
+        alpha: The accepted error, in (0, 1).
+        ci_lower: Lower end of the interval for the difference, at confidence 1 - alpha.
         ci_upper: Upper end.
         relative_ci_lower: Lower end of the interval for the relative effect (0.02 is 2 % more).
         relative_ci_upper: Upper end.
-        p_value: Below the level exactly if the intervals exclude zero.
+        p_value: Below alpha exactly if the intervals exclude zero.
         reasons: Why figures are missing.
         degrees_of_freedom: Of the t distribution used; ``None`` if the method uses none.
     """
 
-    level: float
+    alpha: float
     ci_lower: float | None = None
     ci_upper: float | None = None
     relative_ci_lower: float | None = None
@@ -160,7 +160,7 @@ def interval_around(
             ("ci_lower", "relative_ci_lower"), "one-sided: the test looks for a fall, and has no lower end"
         )
     return Interval(
-        level=alpha,
+        alpha=alpha,
         ci_lower=lower,
         ci_upper=upper,
         relative_ci_lower=relative_lower,

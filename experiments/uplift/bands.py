@@ -31,8 +31,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.stats.estimate import Estimate, estimate_of
 from experiments.uplift.curves import Curve, arm_curve, contrast_curve, curve_along, steps_of
-from experiments.uplift.estimate import Estimate, estimate_of
 from experiments.uplift.trial import Bools, Floats, Ints
 
 
@@ -185,7 +185,7 @@ class Areas:
 
     Attributes:
         curves: The curves, by ranking.
-        level: The accepted error of each interval.
+        alpha: The accepted error of each interval.
         qini_errors: float64[...], what differences of Qinis are judged by: the areas in every draw, or each member's influence.
         auuc_errors: The same of the areas under the uplift curves.
         curve_errors: float64[51], standard error of the Qini curve at each depth of `GRID`, by ranking.
@@ -193,7 +193,7 @@ class Areas:
     """
 
     curves: Mapping[str, Curve]
-    level: float
+    alpha: float
     qini_errors: Mapping[str, Floats]
     auuc_errors: Mapping[str, Floats]
     curve_errors: Mapping[str, Floats]
@@ -216,7 +216,7 @@ class Areas:
         """Return the Qini curve with its pointwise interval at each depth of `GRID`."""
         heights = self.curves[name].at(GRID)
         return tuple(
-            estimate_of(float(height), float(error), level=self.level)
+            estimate_of(float(height), float(error), alpha=self.alpha)
             for height, error in zip(heights, self.curve_errors[name], strict=True)
         )
 
@@ -224,7 +224,7 @@ class Areas:
         spread = float(np.std(errors, ddof=1)) if len(errors) > 1 else float("nan")
         if spread <= 1e-12 * max(float(np.abs(errors).max(initial=0.0)), abs(value)):
             spread = 0.0
-        return estimate_of(value, spread if self.drawn else spread / len(errors) ** 0.5, level=self.level)
+        return estimate_of(value, spread if self.drawn else spread / len(errors) ** 0.5, alpha=self.alpha)
 
 
 def bootstrap_areas(
@@ -235,7 +235,7 @@ def bootstrap_areas(
     *,
     draws: int = 300,
     seed: int = 0,
-    level: float = 0.05,
+    alpha: float = 0.05,
 ) -> Areas:
     """Return the areas of rankings of one arm and the control, with errors by the bootstrap over members.
 
@@ -248,7 +248,7 @@ def bootstrap_areas(
         weight: float64[n] of `arm_weights`; everybody counts once without.
         draws: At least 2.
         seed: The same seed gives the same draws.
-        level: The accepted error of each interval.
+        alpha: The accepted error of each interval.
     """
     n = len(outcome)
     weight = np.ones(n) if weight is None else weight
@@ -268,7 +268,7 @@ def bootstrap_areas(
             heights[name][draw] = curve.at(GRID)
     return Areas(
         {name: arm_curve(ranking, treated, outcome, weight) for name, ranking in rankings.items()},
-        level,
+        alpha,
         qini,
         auuc,
         {name: found.std(axis=0, ddof=1) for name, found in heights.items()},
@@ -282,7 +282,7 @@ def outcome_areas(
     outcome: Floats,
     weight: Floats | None = None,
     *,
-    level: float = 0.05,
+    alpha: float = 0.05,
 ) -> Areas:
     """Return the areas of rankings of one arm and the control, with errors by influence functions (see `influence`).
 
@@ -291,12 +291,12 @@ def outcome_areas(
         treated: bool[n].
         outcome: float64[n].
         weight: float64[n] of `arm_weights`; everybody counts once without.
-        level: The accepted error of each interval.
+        alpha: The accepted error of each interval.
     """
     found = {name: influence_of(one, treated, outcome, weight, GRID) for name, one in rankings.items()}
     return Areas(
         {name: one.curve for name, one in found.items()},
-        level,
+        alpha,
         {name: one.qini for name, one in found.items()},
         {name: one.auuc for name, one in found.items()},
         {name: one.heights for name, one in found.items()},
@@ -304,13 +304,13 @@ def outcome_areas(
     )
 
 
-def contrast_areas(rankings: Mapping[str, Floats], contrasts: Floats, *, level: float = 0.05) -> Areas:
+def contrast_areas(rankings: Mapping[str, Floats], contrasts: Floats, *, alpha: float = 0.05) -> Areas:
     """Return the doubly robust areas of rankings of all members, with errors by influence functions.
 
     Args:
         rankings: float64[n] by name.
         contrasts: float64[n], scores of an arm (or of a policy) minus scores of the control.
-        level: The accepted error of each interval.
+        alpha: The accepted error of each interval.
     """
     curves, qini, auuc, errors = {}, {}, {}, {}
     for name, ranking in rankings.items():
@@ -320,7 +320,7 @@ def contrast_areas(rankings: Mapping[str, Floats], contrasts: Floats, *, level: 
         auuc[name] = contrasts * (1 - middle) + curve.at(middle)
         qini[name] = auuc[name] - contrasts / 2
         errors[name] = np.array([_height_error(curve, contrasts, before, own, depth) for depth in GRID])
-    return Areas(curves, level, qini, auuc, errors, drawn=False)
+    return Areas(curves, alpha, qini, auuc, errors, drawn=False)
 
 
 def _sizes(ranking: Floats) -> tuple[Floats, Floats]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc
 
-from experiments.uplift.estimate import Estimate, estimate_of, mean_estimate
+from experiments.stats.estimate import Estimate, estimate_of, mean_estimate
 from experiments.uplift.trial import Floats, Ints
 
 
@@ -61,7 +61,7 @@ def places(predicted: Floats, groups: int) -> Ints:
 
 
 def effects_by_decile(
-    contrasts: Floats, predicted: Floats, *, groups: int = 10, level: float = 0.05
+    contrasts: Floats, predicted: Floats, *, groups: int = 10, alpha: float = 0.05
 ) -> tuple[Decile, ...]:
     """Return predicted and actual effects by decile of the prediction, the highest first.
 
@@ -69,7 +69,7 @@ def effects_by_decile(
         contrasts: float64[n], scores (doubly robust or inverse-propensity) of the arm minus those of the control.
         predicted: float64[n], by models that did not see the member's own outcome.
         groups: How many groups; ten are deciles.
-        level: The accepted error of each interval.
+        alpha: The accepted error of each interval.
     """
     place = places(predicted, groups)
     table = []
@@ -83,7 +83,7 @@ def effects_by_decile(
                 float(these.mean()),
                 float(these.min()),
                 float(these.max()),
-                mean_estimate(contrasts[inside], level=level),
+                mean_estimate(contrasts[inside], alpha=alpha),
             )
         )
     return tuple(table)
@@ -101,10 +101,10 @@ class UpliftCalibration:
     Attributes:
         average: The average effect of the arm on everybody: the line's height at the mean prediction.
         slope: The line's slope with its two-sided interval; NaN where all predictions are equal.
-        bound: The gate's lower bound of the slope, one-sided at ``level / tests``, corrected for cross-fitting; minus infinity
+        bound: The gate's lower bound of the slope, one-sided at ``alpha / tests``, corrected for cross-fitting; minus infinity
             where there is no slope.
         predicted_mean: Mean of the predictions.
-        level: The accepted error of all the arms' gates together, and of each interval.
+        alpha: The accepted error of all the arms' gates together, and of each interval.
         tests: Among how many arms the gates share it (Bonferroni).
     """
 
@@ -112,7 +112,7 @@ class UpliftCalibration:
     slope: Estimate
     bound: float
     predicted_mean: float
-    level: float
+    alpha: float
     tests: int
 
     @property
@@ -123,25 +123,25 @@ class UpliftCalibration:
     @property
     def shrinkage(self) -> float:
         """What predicted differences are multiplied by: the slope within [0, 1], and 0 where the gate fails."""
-        return min(max(self.slope.estimate, 0.0), 1.0) if self.passes else 0.0
+        return min(max(self.slope.value, 0.0), 1.0) if self.passes else 0.0
 
     @property
     def intercept(self) -> float:
         """The line's height at a prediction of zero; the average effect where there is no slope."""
-        slope = 0.0 if math.isnan(self.slope.estimate) else self.slope.estimate
-        return self.average.estimate - slope * self.predicted_mean
+        slope = 0.0 if math.isnan(self.slope.value) else self.slope.value
+        return self.average.value - slope * self.predicted_mean
 
     @property
     def warning(self) -> str | None:
         """What is wrong with the size of the predicted effects, in a sentence; ``None`` where nothing is."""
         slope = self.slope
-        if math.isnan(slope.estimate):
+        if math.isnan(slope.value):
             return "All predicted effects are equal, so nobody can be chosen by them."
         if not self.passes:
             return "Effects do not differ measurably along the predictions: treat everybody alike."
-        if slope.estimate < TOO_FAR_APART:
+        if slope.value < TOO_FAR_APART:
             return (
-                f"Predicted effects are about {1 / slope.estimate:.1f} times too far apart (calibration slope {slope.estimate:.2f});"
+                f"Predicted effects are about {1 / slope.value:.1f} times too far apart (calibration slope {slope.value:.2f});"
                 " use the calibrated ones before any cost or budget is applied."
             )
         return None
@@ -152,7 +152,7 @@ class UpliftCalibration:
         Args:
             predicted: float64[n], of the same model.
         """
-        return self.average.estimate + self.shrinkage * (predicted - self.predicted_mean)
+        return self.average.value + self.shrinkage * (predicted - self.predicted_mean)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class GroupEffects:
 
 
 def calibrate(
-    contrasts: Floats, predicted: Floats, *, level: float = 0.05, tests: int = 1, cross_fitted: bool = True
+    contrasts: Floats, predicted: Floats, *, alpha: float = 0.05, tests: int = 1, cross_fitted: bool = True
 ) -> UpliftCalibration:
     """Return the calibration of one arm's predicted effects.
 
@@ -182,34 +182,34 @@ def calibrate(
     Args:
         contrasts: float64[n], scores of the arm minus scores of the control.
         predicted: float64[n], predicted effects by models that did not see the member's own outcome.
-        level: The accepted error of all gates together.
+        alpha: The accepted error of all gates together.
         tests: How many arms are tested at once.
         cross_fitted: Whether the models learned from other members of the same trial, rather than from another one.
     """
     n = len(contrasts)
-    average = mean_estimate(contrasts, level=level)
+    average = mean_estimate(contrasts, alpha=alpha)
     centre = float(predicted.mean()) if n else math.nan
     away = predicted - centre
     spread = float(away @ away)
     # Predictions that differ by the rounding of their sums are equal.
     if n < 3 or math.sqrt(spread / n) <= 1e-12 * max(abs(centre), float(np.abs(predicted).max())):
-        return UpliftCalibration(average, estimate_of(math.nan, math.nan), -math.inf, centre, level, tests)
+        return UpliftCalibration(average, estimate_of(math.nan, math.nan), -math.inf, centre, alpha, tests)
     slope = float(away @ contrasts) / spread
     leverage = 1 / n + away**2 / spread
-    left = contrasts - average.estimate - slope * away
-    # A member alone at their place is fitted exactly; they says nothing about the errors.
+    left = contrasts - average.value - slope * away
+    # A member alone at her place is fitted exactly; she says nothing about the errors.
     inflated = np.divide(left, 1 - leverage, out=np.zeros(n), where=leverage < 1 - 1e-9)
     error = math.sqrt(float(away**2 @ inflated**2)) / spread
     # The lower end of a two-sided interval at twice the error is a one-sided bound.
     gate = estimate_of(
-        slope, error * _inflation(cross_fitted), level=min(2 * level / tests, 1.0), degrees=n - 2
+        slope, error * _inflation(cross_fitted), alpha=min(2 * alpha / tests, 1.0), degrees_of_freedom=n - 2
     )
     return UpliftCalibration(
         average,
-        estimate_of(slope, error, level=level, degrees=n - 2),
-        gate.lower if gate.error > 0 else -math.inf,
+        estimate_of(slope, error, alpha=alpha, degrees_of_freedom=n - 2),
+        gate.lower if gate.standard_error > 0 else -math.inf,
         centre,
-        level,
+        alpha,
         tests,
     )
 
@@ -219,18 +219,18 @@ def _inflation(cross_fitted: bool) -> float:
 
 
 def calibrate_arms(
-    scores: Floats, predicted: Floats, *, level: float = 0.05
+    scores: Floats, predicted: Floats, *, alpha: float = 0.05
 ) -> tuple[UpliftCalibration, ...]:
     """Return the calibration of every arm, the level shared among them.
 
     Args:
         scores: float64[n, arms], doubly robust, the control first.
         predicted: float64[n, arms - 1], predicted effects against the control.
-        level: The accepted error of all gates together.
+        alpha: The accepted error of all gates together.
     """
     tests = predicted.shape[1]
     return tuple(
-        calibrate(scores[:, arm + 1] - scores[:, 0], predicted[:, arm], level=level, tests=tests)
+        calibrate(scores[:, arm + 1] - scores[:, 0], predicted[:, arm], alpha=alpha, tests=tests)
         for arm in range(tests)
     )
 
@@ -250,7 +250,7 @@ def group_effects(
     predicted: Floats,
     *,
     groups: int = 5,
-    level: float = 0.05,
+    alpha: float = 0.05,
     cross_fitted: bool = True,
 ) -> GroupEffects:
     """Return the average effects of members grouped by predicted effect (Chernozhukov et al., section 2: GATES).
@@ -259,23 +259,25 @@ def group_effects(
         contrasts: float64[n], scores of the arm minus scores of the control.
         predicted: float64[n], predicted effects.
         groups: How many groups of equal size; equal predictions stay together.
-        level: The accepted error of each interval.
+        alpha: The accepted error of each interval.
         cross_fitted: Whether the models learned from other members of the same trial, rather than from another one.
     """
     place = places(predicted, groups)
     parts = [contrasts[place == number] for number in np.unique(place)]
-    effects = tuple(mean_estimate(part, level=level) for part in parts)
+    effects = tuple(mean_estimate(part, alpha=alpha) for part in parts)
     first, last = effects[0], effects[-1]
     if len(effects) == 1:
-        return GroupEffects(effects, estimate_of(0.0, 0.0, level=level), 1.0, rising=True)
-    means = np.array([one.estimate for one in effects])
-    variances = np.array([one.error for one in effects]) ** 2
+        return GroupEffects(effects, estimate_of(0.0, 0.0, alpha=alpha), 1.0, rising=True)
+    means = np.array([one.value for one in effects])
+    variances = np.array([one.standard_error for one in effects]) ** 2
     inflation = _inflation(cross_fitted)
     between = estimate_of(
-        first.estimate - last.estimate, inflation * math.hypot(first.error, last.error), level=level
+        first.value - last.value,
+        inflation * math.hypot(first.standard_error, last.standard_error),
+        alpha=alpha,
     )
     steps = [
-        estimate_of(after - before, inflation * math.hypot(a, b), level=level / (len(means) - 1))
+        estimate_of(after - before, inflation * math.hypot(a, b), alpha=alpha / (len(means) - 1))
         for before, after, a, b in zip(
             means[:-1], means[1:], np.sqrt(variances[:-1]), np.sqrt(variances[1:]), strict=True
         )

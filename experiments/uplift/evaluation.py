@@ -10,6 +10,7 @@ import numpy as np
 
 from experiments.errors import AnalysisError
 from experiments.number_format import confidence, count_of
+from experiments.stats.estimate import mean_estimate
 from experiments.uplift.bands import bootstrap_areas, contrast_areas, outcome_areas
 from experiments.uplift.calibration import (
     TOO_FAR_APART,
@@ -20,7 +21,6 @@ from experiments.uplift.calibration import (
     group_effects,
 )
 from experiments.uplift.curves import arm_weights, equivalents
-from experiments.uplift.estimate import mean_estimate
 from experiments.uplift.groups import effect_groups
 from experiments.uplift.policies import policy_value
 from experiments.uplift.result import (
@@ -34,11 +34,11 @@ from experiments.uplift.result import (
 from experiments.uplift.trial import Floats, Trial
 
 
-def definitions(*, level: float, draws: int, seed: int) -> tuple[tuple[str, str], ...]:
+def definitions(*, alpha: float, draws: int, seed: int) -> tuple[tuple[str, str], ...]:
     """Return each figure's name and its definition.
 
     Args:
-        level: The accepted error of intervals.
+        alpha: The accepted error of intervals.
         draws: Of the bootstrap; 0 for influence functions.
         seed: Of the bootstrap.
     """
@@ -77,7 +77,7 @@ def definitions(*, level: float, draws: int, seed: int) -> tuple[tuple[str, str]
         (
             "band",
             (
-                f"{confidence(level)}, normal, with {error}. Rankings are held fixed: whether a learned one finds anything at all is"
+                f"{confidence(alpha)}, normal, with {error}. Rankings are held fixed: whether a learned one finds anything at all is"
                 " the gate's question."
             ),
         ),
@@ -143,7 +143,7 @@ def evaluate_uplift(
     baselines: Mapping[str, Floats] | None = None,
     untreated: Floats | None = None,
     costs: Floats | None = None,
-    level: float = 0.05,
+    alpha: float = 0.05,
     draws: int = 0,
     seed: int = 0,
 ) -> UpliftEvaluation:
@@ -159,7 +159,7 @@ def evaluate_uplift(
         untreated: float64[n], predicted outcomes without treatment; without them sure things and lost causes are never told
             apart.
         costs: float64[arms - 1], of giving each arm to a member, in the outcome's unit; free without.
-        level: The accepted error of each interval, and of each model's gates and of its group claims together.
+        alpha: The accepted error of each interval, and of each model's gates and of its group claims together.
         draws: Of the bootstrap; 0 takes influence functions, which say the same without draws.
         seed: Of the bootstrap.
 
@@ -174,12 +174,12 @@ def evaluate_uplift(
         baselines=dict(baselines or {}),
         untreated=np.full(len(trial), float(scores[:, 0].mean())) if untreated is None else untreated,
         costs=np.zeros(len(trial.arms) - 1) if costs is None else costs,
-        level=level,
+        alpha=alpha,
         draws=draws,
         seed=seed,
     )
     _check(given)
-    calibrations = {name: calibrate_arms(scores, found, level=level) for name, found in predictions.items()}
+    calibrations = {name: calibrate_arms(scores, found, alpha=alpha) for name, found in predictions.items()}
     policies = tuple(
         policy_value(
             name,
@@ -188,7 +188,7 @@ def evaluate_uplift(
             arms=trial.arms,
             costs=given.costs,
             rankings=given.baselines,
-            level=level,
+            alpha=alpha,
         )
         for name, predicted in predictions.items()
     )
@@ -198,7 +198,7 @@ def evaluate_uplift(
         members=len(trial),
         control=trial.arms[0],
         costs=dict(zip(trial.arms[1:], given.costs.tolist(), strict=True)),
-        level=level,
+        alpha=alpha,
         draws=draws,
         seed=seed,
         arms=tuple(
@@ -206,7 +206,7 @@ def evaluate_uplift(
             for arm in range(1, len(trial.arms))
         ),
         policies=policies,
-        definitions=definitions(level=level, draws=draws, seed=seed),
+        definitions=definitions(alpha=alpha, draws=draws, seed=seed),
     )
 
 
@@ -221,7 +221,7 @@ class _Given:
     baselines: Mapping[str, Floats]
     untreated: Floats
     costs: Floats
-    level: float
+    alpha: float
     draws: int
     seed: int
 
@@ -236,7 +236,7 @@ def _arm(given: _Given, arm: int, calibrations: Mapping[str, UpliftCalibration])
         arm=given.trial.arms[arm],
         treated=int(given.trial.counts[arm]),
         untreated=int(given.trial.counts[0]),
-        average=mean_estimate(given.contrasts(arm), level=given.level),
+        average=mean_estimate(given.contrasts(arm), alpha=given.alpha),
         rankings=rankings,
         differences=differences,
         predictions=tuple(_prediction(given, arm, name, one) for name, one in calibrations.items()),
@@ -254,11 +254,11 @@ def _ranked(given: _Given, arm: int) -> tuple[tuple[RankingResult, ...], tuple[R
     here = {name: ranking[rows] for name, ranking in rankings.items()}
     if given.draws:
         plain = bootstrap_areas(
-            here, treated, value, weight, draws=given.draws, seed=given.seed, level=given.level
+            here, treated, value, weight, draws=given.draws, seed=given.seed, alpha=given.alpha
         )
     else:
-        plain = outcome_areas(here, treated, value, weight, level=given.level)
-    robust = contrast_areas(rankings, given.contrasts(arm), level=given.level)
+        plain = outcome_areas(here, treated, value, weight, alpha=given.alpha)
+    robust = contrast_areas(rankings, given.contrasts(arm), alpha=given.alpha)
     results = []
     for name in rankings:
         qini, effect = plain.qini(name), plain.curves[name].average_effect
@@ -268,7 +268,7 @@ def _ranked(given: _Given, arm: int) -> tuple[tuple[RankingResult, ...], tuple[R
                 learned=name in learned,
                 qini=qini,
                 auuc=plain.auuc(name),
-                qini_per_effect=qini.estimate / abs(effect) if effect else None,
+                qini_per_effect=qini.value / abs(effect) if effect else None,
                 robust_qini=robust.qini(name),
                 equivalents=equivalents(here[name], treated, value),
                 curve=plain.band(name),
@@ -288,8 +288,8 @@ def _prediction(given: _Given, arm: int, name: str, calibration: UpliftCalibrati
     return PredictionResult(
         name=name,
         calibration=calibration,
-        deciles=effects_by_decile(contrasts, predicted, level=given.level),
-        quintiles=group_effects(contrasts, predicted, level=given.level),
+        deciles=effects_by_decile(contrasts, predicted, alpha=given.alpha),
+        quintiles=group_effects(contrasts, predicted, alpha=given.alpha),
         groups=effect_groups(
             given.scores[:, 0],
             contrasts,
@@ -297,7 +297,7 @@ def _prediction(given: _Given, arm: int, name: str, calibration: UpliftCalibrati
             given.untreated,
             given.trial.features,
             worth=float(given.costs[arm - 1]),
-            level=given.level,
+            alpha=given.alpha,
             tests=len(given.trial.arms) - 1,
         ),
     )

@@ -28,7 +28,7 @@ import numpy as np
 import polars as pl
 
 from experiments.number_format import plain
-from experiments.uplift.estimate import Estimate, mean_estimate
+from experiments.stats.estimate import Estimate, mean_estimate
 from experiments.uplift.trial import Bools, Floats
 
 _MAX_TEXTS = 20
@@ -190,7 +190,7 @@ def effect_groups(
     features: pl.DataFrame,
     *,
     worth: float = 0.0,
-    level: float = 0.05,
+    alpha: float = 0.05,
     tests: int = 1,
 ) -> tuple[EffectGroup, ...]:
     """Return the four groups for one arm, empty ones included.
@@ -203,7 +203,7 @@ def effect_groups(
         features: n rows, to describe the groups by.
         worth: What a treatment costs, 0 or more, in the outcome's unit. An effect below it, or below a quarter of the average
             effect, is small, which makes a sure thing or a lost cause.
-        level: The accepted error of all claims together.
+        alpha: The accepted error of all claims together.
         tests: Among how many arms it is shared.
     """
     small = max(worth, _SMALL * abs(float(contrasts.mean())))
@@ -215,7 +215,7 @@ def effect_groups(
         GroupName.LOST_CAUSES: between & ~high,
         GroupName.SLEEPING_DOGS: predicted < 0,
     }
-    share = level / (tests * len(members))
+    share = alpha / (tests * len(members))
     return tuple(
         _judged(
             name,
@@ -226,7 +226,7 @@ def effect_groups(
             features=features,
             worth=worth,
             small=small,
-            level=share,
+            alpha=share,
         )
         for name, inside in members.items()
     )
@@ -242,12 +242,12 @@ def _judged(
     features: pl.DataFrame,
     worth: float,
     small: float,
-    level: float,
+    alpha: float,
 ) -> EffectGroup:
-    effect = mean_estimate(contrasts[inside], level=level)
+    effect = mean_estimate(contrasts[inside], alpha=alpha)
     # The group's own mean less everybody's, member by member, so that what they share makes no noise.
     weight = inside / max(inside.mean(), 1 / len(inside)) - 1.0
-    untreated = mean_estimate(weight * (control - control.mean()), level=level)
+    untreated = mean_estimate(weight * (control - control.mean()), alpha=alpha)
     claimed = _confirmed(name, effect, untreated, worth, small)
     return EffectGroup(
         name=name,
@@ -263,7 +263,7 @@ def _judged(
 
 
 def _confirmed(name: GroupName, effect: Estimate, untreated: Estimate, worth: float, small: float) -> bool:
-    if not effect.error > 0:
+    if not effect.standard_error > 0:
         return False
     if name is GroupName.PERSUADABLES:
         return effect.lower > worth
@@ -282,7 +282,7 @@ _CONFIRMED = {
 
 
 def _verdict(name: GroupName, effect: Estimate, claimed: bool, *, free: bool) -> str:
-    if math.isnan(effect.estimate):
+    if math.isnan(effect.value):
         return "Nobody is predicted to be among them."
     if claimed:
         persuaded = free and name is GroupName.PERSUADABLES

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.stats.estimate import Estimate, mean_estimate
 from experiments.uplift.bands import contrast_areas
-from experiments.uplift.estimate import Estimate, mean_estimate
 from experiments.uplift.trial import Floats, Ints
 
 NOBODY = "nobody"
@@ -84,7 +84,7 @@ def policy_value(
     arms: Sequence[str],
     costs: Floats,
     rankings: Mapping[str, Floats],
-    level: float = 0.05,
+    alpha: float = 0.05,
 ) -> PolicyValue:
     """Return a policy's value and its paired differences to nobody, each arm for all, random targeting and other rankings.
 
@@ -99,7 +99,7 @@ def policy_value(
         arms: Names, the control first.
         costs: float64[arms - 1].
         rankings: Other ways to rank members, float64[n] each, such as a response model or a rule.
-        level: The accepted error of each interval.
+        alpha: The accepted error of each interval.
     """
     choice, _ = best_choice(predicted, costs)
     net = scores - np.concatenate([[0.0], costs])
@@ -114,15 +114,15 @@ def policy_value(
         for other, ranking in rankings.items():
             taken = _first(ranking, 1 - float(shares[0]))
             others[f"as many by {other}"] = taken * net[:, arm] + (1 - taken) * net[:, 0]
-    gains = {other: mean_estimate(own - values, level=level) for other, values in others.items()}
+    gains = {other: mean_estimate(own - values, alpha=alpha) for other, values in others.items()}
     free, dear = (
-        contrast_areas({name: ranking}, contrasts, level=level)
+        contrast_areas({name: ranking}, contrasts, alpha=alpha)
         for ranking, contrasts in (policy_contrasts(scores, predicted, cost) for cost in (0 * costs, costs))
     )
     return PolicyValue(
         name=name,
         shares=tuple(float(share) for share in shares),
-        value=mean_estimate(own, level=level),
+        value=mean_estimate(own, alpha=alpha),
         gains=gains,
         qini=free.qini(name),
         net_qini=dear.qini(name),

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from experiments.stats.estimate import Estimate
 from experiments.uplift.bands import GRID
 from experiments.uplift.calibration import Decile, GroupEffects, UpliftCalibration
 from experiments.uplift.curves import Equivalents
-from experiments.uplift.estimate import Estimate
 from experiments.uplift.groups import EffectGroup
 from experiments.uplift.policies import PolicyValue
 
@@ -123,7 +123,7 @@ class UpliftEvaluation:
         members: In the trial.
         control: Name of the control.
         costs: Of giving each arm to a member, in the outcome's unit, by arm.
-        level: The accepted error of each interval, and of each model's gates and of its group claims together.
+        alpha: The accepted error of each interval, and of each model's gates and of its group claims together.
         draws: Of the bootstrap; 0 for influence functions.
         seed: Of the bootstrap.
         arms: One per arm but the control.
@@ -136,7 +136,7 @@ class UpliftEvaluation:
     members: int
     control: str
     costs: Mapping[str, float]
-    level: float
+    alpha: float
     draws: int
     seed: int
     arms: tuple[ArmResult, ...]
@@ -163,7 +163,7 @@ def evaluation_document(evaluation: UpliftEvaluation) -> dict[str, Any]:
         "members": evaluation.members,
         "control": evaluation.control,
         "costs": dict(evaluation.costs),
-        "level": evaluation.level,
+        "level": evaluation.alpha,
         "draws": evaluation.draws,
         "seed": evaluation.seed,
         "arms": [_arm(arm) for arm in evaluation.arms],
@@ -177,8 +177,8 @@ def evaluation_document(evaluation: UpliftEvaluation) -> dict[str, Any]:
 def estimate_json(one: Estimate) -> dict[str, float | None]:
     """Return a figure with its interval as plain values."""
     return {
-        "estimate": _finite(one.estimate),
-        "standard_error": _finite(one.error),
+        "estimate": _finite(one.value),
+        "standard_error": _finite(one.standard_error),
         "ci_lower": _finite(one.lower),
         "ci_upper": _finite(one.upper),
         "p_value": one.p_value,
@@ -194,7 +194,7 @@ def calibration_json(one: UpliftCalibration) -> dict[str, Any]:
         "gate": {
             "passes": one.passes,
             "lower_bound": _finite(one.bound),
-            "level": one.level,
+            "level": one.alpha,
             "arms": one.tests,
         },
         "shrinkage": one.shrinkage,
@@ -240,7 +240,7 @@ def _curve(heights: tuple[Estimate, ...]) -> list[dict[str, float | None]]:
     return [
         {
             "depth": float(depth),
-            "gain": height.estimate,
+            "gain": height.value,
             "ci_lower": _finite(height.lower),
             "ci_upper": _finite(height.upper),
         }

@@ -8,15 +8,12 @@ A simulation as one HTML page that loads nothing from anywhere.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
-from typing import Any
 
-import altair as alt
-import vl_convert
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from experiments.number_format import percent, plain, signed
+from experiments.number_format import percent, plain, signed, with_unit
+from experiments.pages.charts import BudgetPoint, burn_down_chart
+from experiments.pages.environment import environment
 from server.decide.gates import Gate
 from server.whatif.run import BudgetDay
 from server.whatif.simulate import EVERYBODY, Simulation
@@ -203,7 +200,7 @@ def groups(simulation: Simulation) -> Rows:
             f"{one.members:,}",
             f"{one.reached_today:,}",
             f"{one.reached_new:,}",
-            f"{signed(one.value_new - one.value_today, 2)} {currency}".strip(),
+            with_unit(signed(one.value_new - one.value_today, 2), currency),
             f"{one.losing:,}",
             f"{one.gaining:,}",
         )
@@ -246,7 +243,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _money(amount: float | None, currency: str) -> str:
-    return "–" if amount is None else f"{plain(amount, 2)} {currency}".strip()
+    return "–" if amount is None else with_unit(plain(amount, 2), currency)
 
 
 def _day(day: object) -> str:
@@ -316,15 +313,10 @@ def sections(simulation: Simulation) -> list[Section]:
     return [Section(title, header, *shortened(rows)) for title, header, rows in listed if rows]
 
 
-_COLOURS = {"today": "#8b95a5", "new": "#0d9488"}
-_WIDTH, _HEIGHT = 680, 200
-_MAX_LABELS = 10
-
-
 def build_page(simulation: Simulation) -> str:
     """Return the page: what a terminal shows, and the burn-down of every budget."""
     page = (
-        _environment()
+        environment("server.whatif")
         .get_template("whatif.html.j2")
         .render(
             title=f"Simulation of programme {simulation.programme}",
@@ -352,48 +344,10 @@ def burn_downs(simulation: Simulation) -> list[tuple[str, Markup]]:
             if account_id in budgets
             for point in _points(name, budgets[account_id])
         ]
-        # Vega escapes texts on its way to SVG; what comes back is markup.
-        charts.append((account_id, Markup(_chart(points))))  # noqa: S704 see above
+        charts.append((account_id, burn_down_chart(points)))
     return charts
 
 
-def _points(name: str, budget: BudgetUse) -> list[dict[str, object]]:
+def _points(run: str, budget: BudgetUse) -> list[BudgetPoint]:
     in_money = budget.money is not None
-    return [
-        {"run": name, "day": day.day.isoformat(), "left": day.left if in_money else day.left_units}
-        for day in budget.days
-    ]
-
-
-def _chart(points: list[dict[str, object]]) -> str:
-    days = len({point["day"] for point in points})
-    # Left alone, Vega labels the hours between few days with the same day again and again.
-    each = alt.TimeIntervalStep(interval="day", step=-(-days // _MAX_LABELS))
-    axis = alt.Axis(format="%-d %b", tickCount=each, domain=False, ticks=False, grid=False)
-    x = alt.X("day:T", title=None, axis=axis)
-    y = alt.Y("left:Q", title="left", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=4, domain=False))
-    colour = alt.Color(
-        "run:N", title=None, scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))
-    )
-    base = alt.Chart(alt.InlineData(values=points)).encode(x=x, y=y, color=colour)
-    chart = alt.layer(base.mark_line(strokeWidth=2), base.mark_point(size=30, filled=True, opacity=1))
-    styled = chart.properties(width=_WIDTH, height=_HEIGHT).configure(
-        background="transparent", font="sans-serif", padding=4
-    )
-    spec: dict[str, Any] = styled.configure_view(stroke=None).configure_axis(labelFontSize=12).to_dict()
-    svg: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    return svg
-
-
-@cache
-def _environment() -> Environment:
-    # The reports' style sheet, so that a marketer's pages look alike.
-    loader = ChoiceLoader(
-        [
-            PackageLoader("server.whatif", "templates"),
-            PackageLoader("experiments.pages", "templates"),
-        ]
-    )
-    return Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    return [BudgetPoint(run, day.day, day.left if in_money else day.left_units) for day in budget.days]

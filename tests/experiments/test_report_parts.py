@@ -11,9 +11,10 @@ import pytest
 
 from experiments.analysis import ExperimentResult, analyze_table, error_rates
 from experiments.definition import parse_experiment
+from experiments.number_format import money_change, money_step, plural
 from experiments.pages import ReportContext, build_report
 from experiments.pages.experiment_verdict import measured_rate
-from experiments.pages.experiment_words import FigureFormat, amount, many, money_step
+from experiments.pages.experiment_words import FigureFormat
 from tests.experiments.pages import Page
 
 CONTEXT = ReportContext(title="Title", subtitle="Subtitle", generated_time=datetime(2026, 5, 4, tzinfo=UTC))
@@ -270,13 +271,13 @@ def test_winsorised_bounds_and_terms_are_told() -> None:
 
 def test_money_is_rounded_by_its_interval() -> None:
     """Two digits of the interval's width: nobody is told cents of a sum that may be 10,000 off."""
-    assert amount(312_345.6, money_step(250_000, 374_000), "EUR") == "+310,000 EUR"
-    assert amount(1.2345, money_step(0.4, 2.1), "EUR") == "+1.2 EUR"
-    assert amount(-0.004, money_step(-0.01, 0.002), "") == "−0.004"
+    assert money_change(312_345.6, money_step(250_000, 374_000), "EUR") == "+310,000 EUR"
+    assert money_change(1.2345, money_step(0.4, 2.1), "EUR") == "+1.2 EUR"
+    assert money_change(-0.004, money_step(-0.01, 0.002), "") == "−0.004"
 
 
 @pytest.mark.parametrize(
-    ("noun", "plural"),
+    ("noun", "several"),
     [
         ("member", "members"),
         ("player", "players"),
@@ -285,9 +286,9 @@ def test_money_is_rounded_by_its_interval() -> None:
         ("bus", "buses"),
     ],
 )
-def test_units_have_regular_plurals(noun: str, plural: str) -> None:
+def test_units_have_regular_plurals(noun: str, several: str) -> None:
     """The owner's word for the unit is used in counts."""
-    assert many(noun) == plural
+    assert plural(noun) == several
 
 
 @pytest.mark.parametrize(

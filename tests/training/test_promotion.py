@@ -12,6 +12,7 @@ from urllib.request import url2pathname
 import numpy as np
 import pytest
 
+from experiments.stats.estimate import Estimate, estimate_of
 from tests.training.small_jobs import (
     OFFERS,
     empty_store,
@@ -25,7 +26,6 @@ from tests.training.small_jobs import (
 from training.bundle import OfferModel, Task, write_bundle
 from training.bundle.scorers import Personal
 from training.errors import RegistryError
-from training.evaluation import MetricEstimate
 from training.evaluation.reporting import COUNTING
 from training.offers.result import TrainOffersResult
 from training.promotion import promote, rollback
@@ -249,9 +249,9 @@ def test_versions_and_aliases_that_are_not_there(store: Path, waiting: TrainOffe
         rollback(store, "waiting", TASK)
 
 
-SURE, CHANCE = MetricEstimate(0.02, 0.001), MetricEstimate(0.02, 0.02)
-SURE_LOSS, CHANCE_LOSS = MetricEstimate(-0.02, 0.001), MetricEstimate(-0.02, 0.02)
-EQUAL, UNKNOWN = MetricEstimate(0.0, 0.0), MetricEstimate(0.02, float("nan"))
+SURE, CHANCE = estimate_of(0.02, 0.001), estimate_of(0.02, 0.02)
+SURE_LOSS, CHANCE_LOSS = estimate_of(-0.02, 0.001), estimate_of(-0.02, 0.02)
+EQUAL, UNKNOWN = estimate_of(0.0, 0.0), estimate_of(0.02, float("nan"))
 
 
 @pytest.mark.parametrize(
@@ -274,9 +274,7 @@ EQUAL, UNKNOWN = MetricEstimate(0.0, 0.0), MetricEstimate(0.02, float("nan"))
         (None, SURE_LOSS, False, "0.0200 below ease, version 3"),
     ],
 )
-def test_the_rule(
-    counting: MetricEstimate | None, champion: MetricEstimate | None, approved: bool, says: str
-) -> None:
+def test_the_rule(counting: Estimate | None, champion: Estimate | None, approved: bool, says: str) -> None:
     """Beat counting for sure and do not fall below the champion; counting itself must not lose for sure."""
     judgement = judge(
         COUNTING if counting is None else "als",

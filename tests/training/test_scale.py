@@ -10,13 +10,14 @@ from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from bench.scale_data import Shape, write_interactions
+from experiments.stats.estimate import estimate_of
 from tests.training.histories import checkerboard, history
 from training.bundle.history import DISCOUNTED, VALUE
 from training.bundle.scorers import Mixture, Personal
 from training.data.histories import build_history
 from training.data.tables import Tables
 from training.errors import DatasetError
-from training.evaluation import Fold, MetricEstimate, evaluate, evaluation, ranking
+from training.evaluation import Fold, evaluate, evaluation, ranking
 from training.offers.problem import TrainingProblem
 from training.offers.sources import from_tables
 from training.offers.tuning import StudyRecord, Tried, TuningBudget, run_study
@@ -192,7 +193,7 @@ def test_no_trial_begins_that_would_not_end_in_time(tmp_path: Path) -> None:
         run_study(
             DecayedFrequency.suggest,
             [DecayedFrequency()],
-            lambda _: Tried({"ndcg@5": MetricEstimate(0.5, 0.1)}, 100.0, 20.0, {}),
+            lambda _: Tried({"ndcg@5": estimate_of(0.5, 0.1)}, 100.0, 20.0, {}),
             metric="ndcg@5",
             store=tmp_path,
             name="study",

@@ -1,7 +1,6 @@
 """How offer models are compared: folds in time, the whole catalogue, paired differences with honest errors."""
 
 from training.evaluation.evaluation import (
-    MetricEstimate,
     ModelEvaluation,
     evaluate,
     join_halves,
@@ -16,7 +15,6 @@ from training.evaluation.folds import DataSplit, Fold
 __all__ = [
     "DataSplit",
     "Fold",
-    "MetricEstimate",
     "ModelEvaluation",
     "evaluate",
     "join_halves",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from experiments.stats.estimate import Estimate, estimate_of
 from training.bundle import OfferModel
 from training.bundle.ranker import Ranker
 from training.errors import DatasetError
@@ -22,30 +23,8 @@ from training.evaluation.ranking import (
     score_known,
 )
 
-Z_95 = 1.959963984540054
 
-
-@dataclass(frozen=True, slots=True)
-class MetricEstimate:
-    """A number and how sure it is.
-
-    Attributes:
-        value: The estimate.
-        standard_error: Its standard error over members.
-    """
-
-    value: float
-    standard_error: float
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the normal approximation."""
-        return self.value - Z_95 * self.standard_error, self.value + Z_95 * self.standard_error
-
-
-def ratio_estimate(
-    numerators: npt.NDArray[np.float64], denominators: npt.NDArray[np.float64]
-) -> MetricEstimate:
+def ratio_estimate(numerators: npt.NDArray[np.float64], denominators: npt.NDArray[np.float64]) -> Estimate:
     """Estimate a ratio of member sums, with members as clusters.
 
     The trips of one member are alike, so they are not independent; members are. The standard error is the delta
@@ -65,10 +44,10 @@ def ratio_estimate(
     ratio = float(numerators.sum()) / total
     residuals = numerators - ratio * denominators
     spread = float(np.sqrt(np.sum(residuals**2) / (members - 1) / members))
-    return MetricEstimate(value=ratio, standard_error=spread / (total / members))
+    return estimate_of(ratio, spread / (total / members))
 
 
-def mean_estimate(values: npt.NDArray[np.float64]) -> MetricEstimate:
+def mean_estimate(values: npt.NDArray[np.float64]) -> Estimate:
     """Estimate a mean over members.
 
     Raises:
@@ -92,7 +71,7 @@ class ModelEvaluation:
         lists: The ranked lists of each fold.
     """
 
-    metrics: Mapping[str, MetricEstimate]
+    metrics: Mapping[str, Estimate]
     cases: Mapping[str, npt.NDArray[np.float64]]
     members: npt.NDArray[np.int32]
     lists: tuple[RankedLists, ...]
@@ -170,7 +149,7 @@ def summarise(
     weights = np.array([len(part.members) for part in lists if len(part.members)], dtype=np.float64)
     for name in whole[0]:
         value = float(np.average([part[name] for part in whole], weights=weights))
-        metrics[name] = MetricEstimate(value, float("nan"))
+        metrics[name] = estimate_of(value, float("nan"))
     return ModelEvaluation(metrics, cases_of, members, tuple(lists))
 
 
@@ -207,17 +186,17 @@ def sample_note(folds: Sequence[Fold], most_cases: int) -> str:
     return f"Ranked on a sample, which the errors account for: {'; '.join(parts)}." if parts else ""
 
 
-def over_members(values: npt.NDArray[np.float64], members: npt.NDArray[np.int32]) -> MetricEstimate:
+def over_members(values: npt.NDArray[np.float64], members: npt.NDArray[np.int32]) -> Estimate:
     """Return the mean over cases with its error over members, who may have several cases; NaN cases do not count."""
     counted = ~np.isnan(values)
     _, position = np.unique(members[counted], return_inverse=True)
     if len(position) == 0 or position.max() < 1:
-        return MetricEstimate(float(values[counted].mean()) if counted.any() else 0.0, float("nan"))
+        return estimate_of(float(values[counted].mean()) if counted.any() else 0.0, float("nan"))
     sums = np.bincount(position, weights=values[counted]).astype(np.float64)
     return ratio_estimate(sums, np.bincount(position).astype(np.float64))
 
 
-def paired_difference(evaluation: ModelEvaluation, baseline: ModelEvaluation, metric: str) -> MetricEstimate:
+def paired_difference(evaluation: ModelEvaluation, baseline: ModelEvaluation, metric: str) -> Estimate:
     """Return the difference on the same cases; taken within each case first, so what makes cases differ cancels.
 
     Args:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from training.evaluation.evaluation import MetricEstimate
+from experiments.stats.estimate import Estimate
 
 COUNTING = "decayed_frequency"
 """What every candidate must beat before it serves."""
@@ -17,13 +17,13 @@ def metric_title(metric: str) -> str:
     return (name.upper() if name in _ABBREVIATIONS else name.replace("_", " ")) + at + k
 
 
-def shown_estimate(estimate: MetricEstimate) -> str:
+def shown_estimate(estimate: Estimate) -> str:
     """Return an estimate with its standard error, where that is known."""
     error = "" if math.isnan(estimate.standard_error) else f" ± {estimate.standard_error:.4f}"
     return f"{estimate.value:.4f}{error}"
 
 
-def shown_interval(estimate: MetricEstimate) -> str:
+def shown_interval(estimate: Estimate) -> str:
     """Return the 95 % interval of a difference in words."""
     if math.isnan(estimate.standard_error):
         return "interval unknown"
@@ -31,17 +31,17 @@ def shown_interval(estimate: MetricEstimate) -> str:
     return f"95 % {low:+.4f} to {high:+.4f}"
 
 
-def shown_difference(estimate: MetricEstimate) -> str:
+def shown_difference(estimate: Estimate) -> str:
     """Return a difference with its sign and interval."""
     return f"{estimate.value:+.4f} ({shown_interval(estimate)})"
 
 
-def estimate_json(estimate: MetricEstimate) -> dict[str, float | None]:
+def estimate_json(estimate: Estimate) -> dict[str, float | None]:
     """Return an estimate as plain values; an error that is not known is null."""
     error = estimate.standard_error
     return {"value": estimate.value, "se": None if math.isnan(error) else error}
 
 
-def estimates_json(estimates: Mapping[str, MetricEstimate]) -> dict[str, dict[str, float | None]]:
+def estimates_json(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:
     """Return estimates by name as plain values."""
     return {name: estimate_json(estimate) for name, estimate in estimates.items()}

@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from experiments.stats.estimate import Estimate
 from training.bundle import OfferModel
 from training.bundle.history import empty_profile
 from training.errors import DatasetError, TrainingError
-from training.evaluation import Fold, MetricEstimate, evaluate, paired_difference
+from training.evaluation import Fold, evaluate, paired_difference
 from training.evaluation.ranking import best_positions
 from training.evaluation.reporting import COUNTING
 from training.offers.champion import evaluate_champion
@@ -104,7 +105,7 @@ NEW_OFFER_BUYERS = 20
 
 def measure_slices(
     model: OfferModel, fold: Fold, ks: Sequence[int], attributes: Scores, *, seed: int
-) -> dict[str, dict[str, MetricEstimate]]:
+) -> dict[str, dict[str, Estimate]]:
     """Measure a model as if it did not know the members, and on offers that hardly anybody has bought.
 
     Args:
@@ -274,7 +275,7 @@ class _Job:
             left_out=dict(self._learning.left_out),
         )
 
-    def _differences(self) -> dict[str, MetricEstimate]:
+    def _differences(self) -> dict[str, Estimate]:
         counting = self._models.get(COUNTING)
         if counting is None:
             return {}

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from training.evaluation import MetricEstimate, paired_difference
+from experiments.stats.estimate import Estimate
+from training.evaluation import paired_difference
 from training.evaluation.reporting import COUNTING, metric_title, shown_difference, shown_estimate
 from training.offers.result import TrainedModel, TrainOffersResult
 from training.tracking.runs import JobInfo
@@ -87,7 +88,7 @@ def _metric_table(trained: TrainedModel) -> list[str]:
         lines = ["| metric | validation |", "| --- | --- |"]
     else:
         lines = ["| metric | validation | test |", "| --- | --- | --- |"]
-    test: Mapping[str, MetricEstimate] = {} if trained.test is None else trained.test.metrics
+    test: Mapping[str, Estimate] = {} if trained.test is None else trained.test.metrics
     for name, estimate in trained.validation.metrics.items():
         cells = [metric_title(name), shown_estimate(estimate)]
         if trained.test is not None:

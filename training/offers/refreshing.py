@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from experiments.stats.estimate import Estimate
 from training.bundle import Ids, OfferModel
 from training.bundle.encoding import AttributeCodes
 from training.bundle.features import feature_names
@@ -26,7 +27,6 @@ from training.bundle.task import Task
 from training.data.histories import build_history, merge_histories
 from training.data.purchases import FitData
 from training.errors import TrainingError
-from training.evaluation import MetricEstimate
 from training.evaluation.folds import SEASON_DAYS
 from training.evaluation.reporting import estimate_json
 from training.offers.mixture import mix, spreads
@@ -156,7 +156,7 @@ class Drift:
     """
 
     metric: str
-    value: MetricEstimate
+    value: Estimate
     cases: int
     days: float
     judged: float | None

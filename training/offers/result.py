@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.display import Displayed
+from experiments.stats.estimate import Estimate
 from training.bundle import OfferModel
-from training.evaluation import MetricEstimate, ModelEvaluation
+from training.evaluation import ModelEvaluation
 from training.evaluation.reporting import COUNTING, estimate_json, estimates_json
 from training.offers.recipe import Known, Recipe
 from training.recommenders.base import Parameter
@@ -27,7 +28,7 @@ class TrialRecord:
 
     number: int
     parameters: Mapping[str, Parameter]
-    metrics: Mapping[str, MetricEstimate]
+    metrics: Mapping[str, Estimate]
     fit_seconds: float
     score_seconds: float
 
@@ -64,7 +65,7 @@ class TrainedModel:
     test: ModelEvaluation | None = None
     gains: Mapping[str, float] = field(default_factory=dict)
     learning: Sequence[tuple[int, float]] = ()
-    slices: Mapping[str, Mapping[str, MetricEstimate]] = field(default_factory=dict)
+    slices: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     recipe: Recipe | None = None
     known: Known | None = None
 
@@ -105,7 +106,7 @@ class TrainOffersResult(Displayed):
     experiment_name: str
     tracking_uri: str
     registered_model: str
-    differences: Mapping[str, MetricEstimate]
+    differences: Mapping[str, Estimate]
     promotion: str = ""
     promoted: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)

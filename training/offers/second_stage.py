@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from experiments.stats.estimate import estimate_of
 from training.bundle import OfferModel
 from training.bundle.features import OfferTable, feature_names, offer_table
 from training.bundle.ranker import Calibration, Ranker
 from training.bundle.scorers import AnyScorer
 from training.bundle.trees import Trees
 from training.data.purchases import FitData
-from training.evaluation import Fold, MetricEstimate
+from training.evaluation import Fold
 from training.offers.problem import THREADS, TrainingProblem
 from training.offers.second_stage_rows import (
     Component,
@@ -169,7 +170,7 @@ class SecondStage:
             )
             if not best or value > best[0][0]:
                 best[:] = [(value, replace(settings, rounds=rounds), fitted, curve)]
-            estimate = MetricEstimate(value, float("nan"))
+            estimate = estimate_of(value, float("nan"))
             return Tried({problem.metric: estimate}, fitting.seconds, 0.0, {"rounds": rounds})
 
         def propose(trial: SettingsTrial) -> TreeSettings:

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from experiments.stats.estimate import Estimate, estimate_of
 from training.bundle.scorers import AnyScorer
 from training.data.purchases import FitData
-from training.evaluation import MetricEstimate, ModelEvaluation
-from training.offers.problem import MAX_VALIDATION_CASES, THREADS, TrainingProblem
+from training.evaluation import ModelEvaluation
+from training.offers.problem import MOST_VALIDATION_CASES, THREADS, TrainingProblem
 from training.recommenders import Recommender
 from training.recommenders.base import Parameter, SettingsTrial
 
@@ -47,7 +48,7 @@ class Tried:
         fixed: Settings that came out of the try itself, such as the best number of trees.
     """
 
-    metrics: Mapping[str, MetricEstimate]
+    metrics: Mapping[str, Estimate]
     fit_seconds: float
     score_seconds: float
     fixed: Mapping[str, Parameter]
@@ -180,7 +181,7 @@ def _to_json(parameters: Mapping[str, Parameter], tried: Tried) -> dict[str, Any
 
 
 def _from_json(number: int, document: Mapping[str, Any]) -> StudyRecord:
-    metrics = {name: MetricEstimate(value, error) for name, (value, error) in document["metrics"].items()}
+    metrics = {name: estimate_of(value, error) for name, (value, error) in document["metrics"].items()}
     tried = Tried(metrics, document["fit_seconds"], document["score_seconds"], document["fixed"])
     return StudyRecord(number, document["parameters"], tried)
 

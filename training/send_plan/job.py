@@ -22,7 +22,7 @@ from experiments.send_plan import (
     make_plan,
     plan_document,
 )
-from experiments.send_plan.sentences import money
+from experiments.send_plan.sentences import gain_text
 from experiments.uplift.calibration import UpliftCalibration
 from experiments.uplift.evaluation import evaluate_uplift
 from experiments.uplift.groups import describe, in_words
@@ -87,10 +87,12 @@ def _costs(read: ReadTrial, costs: Mapping[str, ArmCost]) -> str:
 
 def _effects(learned: LearnedEffects) -> str:
     arms = "; ".join(
-        f"{arm} {money(average)}"
+        f"{arm} {gain_text(average)}"
         for arm, average in zip(learned.trial.arms[1:], learned.averages, strict=True)
     )
-    better = [f"{name} ({money(one)} a member)" for name, one in learned.differences.items() if one.lower > 0]
+    better = [
+        f"{name} ({gain_text(one)} a member)" for name, one in learned.differences.items() if one.lower > 0
+    ]
     told = f"Average effect on net margin against {learned.trial.arms[0]}, a member: {arms}."
     told += f" Predicted for each member by {learned.chosen.name}, from models that did not see them."
     if not learned.differences:
@@ -110,9 +112,9 @@ def _gate(learned: LearnedEffects) -> str:
 
 def _slope(calibration: UpliftCalibration) -> str:
     slope = calibration.slope
-    if math.isnan(slope.estimate):
+    if math.isnan(slope.value):
         return "none: all predictions are equal"
-    return f"{plain(slope.estimate, 2)} ± {plain(slope.error, 2)}"
+    return f"{plain(slope.value, 2)} ± {plain(slope.standard_error, 2)}"
 
 
 def _shrunk(learned: LearnedEffects) -> str:

@@ -166,9 +166,9 @@ def gain_band(
     for place, calibration in enumerate(calibrations):
         own = np.flatnonzero(arm == place + 1)
         away = raw[own, place] - calibration.predicted_mean
-        slope = calibration.slope.error if calibration.passes else 0.0
+        slope = calibration.slope.standard_error if calibration.passes else 0.0
         gain[own] = expected[own, place]
-        half[own] = -ndtri(level / 2) * np.hypot(calibration.average.error, away * slope)
+        half[own] = -ndtri(level / 2) * np.hypot(calibration.average.standard_error, away * slope)
     return gain, gain - half, gain + half
 
 
@@ -191,7 +191,7 @@ def plan_table(plan: SendPlan, learned: LearnedEffects, addressed: Addressed) ->
     """
     listed, audience = plan.list, plan.audience
     gain, lower, upper = gain_band(
-        learned.chosen.calibrations, addressed.raw, audience.expected_gains, listed.arm, plan.problem.level
+        learned.chosen.calibrations, addressed.raw, audience.expected_gains, listed.arm, plan.problem.alpha
     )
     cost = np.zeros(len(audience))
     sent = np.flatnonzero(listed.arm)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.stats.estimate import Estimate
 from training.bundle import Task
 from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
-from training.evaluation import MetricEstimate
 from training.evaluation.reporting import COUNTING, estimate_json
 from training.tracking.evidence import Cases
 from training.tracking.registry import CHAMPION_ALIAS, ModelRegistry, RegisteredVersion
@@ -32,9 +32,9 @@ class ComparedVersion:
     """
 
     version: RegisteredVersion
-    value: MetricEstimate
-    against_counting: MetricEstimate | None
-    against_champion: MetricEstimate | None
+    value: Estimate
+    against_counting: Estimate | None
+    against_champion: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -177,13 +177,13 @@ def _of_job(registry: ModelRegistry, job: str) -> list[RegisteredVersion]:
     return found
 
 
-def _difference(cases: Cases, other: Cases | None, metric: str) -> MetricEstimate | None:
+def _difference(cases: Cases, other: Cases | None, metric: str) -> Estimate | None:
     if other is None or metric not in other.metrics or not cases.same_as(other):
         return None
     return cases.difference(other, metric)
 
 
-def _difference_json(difference: MetricEstimate | None) -> dict[str, float | None] | None:
+def _difference_json(difference: Estimate | None) -> dict[str, float | None] | None:
     if difference is None:
         return None
     known = difference.standard_error == difference.standard_error  # NaN when not known

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from experiments.stats.estimate import Estimate
 from training.bundle import Ids, OfferModel
-from training.evaluation import MetricEstimate, ModelEvaluation, over_members
+from training.evaluation import ModelEvaluation, over_members
 
 CASES_FILE = "cases.parquet"
 CHAMPION_CASES_FILE = "champion_cases.parquet"
@@ -45,7 +46,7 @@ class Cases:
         """int32[cases], a number for each member."""
         return self.member_ids.rank("dense").cast(pl.Int32).to_numpy()
 
-    def estimate(self, metric: str) -> MetricEstimate:
+    def estimate(self, metric: str) -> Estimate:
         """Return the mean with its error over members."""
         return over_members(self.metrics[metric], self.members)
 
@@ -57,7 +58,7 @@ class Cases:
             and self.member_ids.equals(other.member_ids)
         )
 
-    def difference(self, other: "Cases", metric: str) -> MetricEstimate:
+    def difference(self, other: "Cases", metric: str) -> Estimate:
         """Return the paired difference to another model on the same cases.
 
         Raises:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.evaluation import MetricEstimate
+from experiments.stats.estimate import Estimate
 from training.tracking.store import import_mlflow
 
 
@@ -217,7 +217,7 @@ def job_tags(job: JobInfo) -> dict[str, str]:
     return tags
 
 
-def flat(estimates: Mapping[str, MetricEstimate], prefix: str = "") -> dict[str, float]:
+def flat(estimates: Mapping[str, Estimate], prefix: str = "") -> dict[str, float]:
     """Return values and, as ``<name>_se``, standard errors by name."""
     return {
         f"{prefix}{name}{suffix}": number

@@ -58,7 +58,7 @@ def compile_effects(fitted: FittedEffects, arms: tuple[str, ...], outcome: str) 
         trees=tuple(_trees(model) for _, model in boosted),
         logistic=np.array(logistic, dtype=np.bool_),
         weights=np.ascontiguousarray(fitted.model.weights[:, order]),
-        averages=np.array([one.average.estimate for one in fitted.calibrations]),
+        averages=np.array([one.average.value for one in fitted.calibrations]),
         shrinkages=np.array([one.shrinkage for one in fitted.calibrations]),
         means=np.array([one.predicted_mean for one in fitted.calibrations]),
     )
@@ -192,7 +192,7 @@ def write_scores(path: Path, read: ReadTrial, learned: LearnedEffects) -> None:
     ):
         share = max(calibration.shrinkage, _KEPT_FOR_ORDER)
         away = learned.effects[:, place] - calibration.predicted_mean
-        columns[arm] = calibration.average.estimate + share * away
+        columns[arm] = calibration.average.value + share * away
     write_table(pl.DataFrame(columns), path)
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from experiments.stats.estimate import Estimate, mean_estimate
 from experiments.uplift.calibration import UpliftCalibration, apply_all, calibrate_arms
-from experiments.uplift.estimate import Estimate, mean_estimate
 from experiments.uplift.trial import Floats, Ints, Trial, doubly_robust_scores
 from training.bundle.encoding import Encoding
 from training.errors import TrainingError
@@ -200,11 +200,11 @@ def learn_effects(
     learners = {}
     for name in dict.fromkeys((learner, *others)):
         effects = _cross_fitted(name, rows, fold)
-        calibrations = calibrate_arms(scores, effects, level=level)
+        calibrations = calibrate_arms(scores, effects, alpha=level)
         learners[name] = Learned(name, effects, calibrations, apply_all(calibrations, effects))
     differences = _challenge(learners, learner, scores, costs, level)
     winners = [name for name, difference in differences.items() if difference.lower > 0]
-    chosen = max(winners, key=lambda name: differences[name].estimate, default=learner)
+    chosen = max(winners, key=lambda name: differences[name].value, default=learner)
     fitted = FittedEffects(encoding, LEARNERS[chosen](rows), learners[chosen].calibrations)
     return LearnedEffects(
         trial, outcome, learners[chosen], learners, differences, predicted, scores, fold, fitted
@@ -243,4 +243,4 @@ def _challenge(
     rows = np.arange(len(net))
     values = {name: net[rows, best_arms(learners[name].shrunk, costs)] for name in (default, *challengers)}
     shared = level / max(len(challengers), 1)
-    return {name: mean_estimate(values[name] - values[default], level=shared) for name in challengers}
+    return {name: mean_estimate(values[name] - values[default], alpha=shared) for name in challengers}

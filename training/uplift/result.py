@@ -147,12 +147,12 @@ class TrainActionsResult(Displayed):
                 key = f"{_key(name)}/{_key(arm)}"
                 ranking = self.evaluation[name].arms[place].rankings[0]
                 found |= {
-                    f"{key}/effect": average.estimate,
-                    f"{key}/effect_se": average.error,
-                    f"{key}/slope": calibration.slope.estimate,
-                    f"{key}/slope_se": calibration.slope.error,
-                    f"{key}/qini_raw": ranking.qini.estimate,
-                    f"{key}/qini_raw_se": ranking.qini.error,
+                    f"{key}/effect": average.value,
+                    f"{key}/effect_se": average.standard_error,
+                    f"{key}/slope": calibration.slope.value,
+                    f"{key}/slope_se": calibration.slope.standard_error,
+                    f"{key}/qini_raw": ranking.qini.value,
+                    f"{key}/qini_raw_se": ranking.qini.standard_error,
                 }
         return found
 
@@ -168,7 +168,7 @@ class TrainActionsResult(Displayed):
         ]
         arms = zip(self.read.trial.arms[1:], self.money.averages, self.money.chosen.calibrations, strict=True)
         lines += [
-            f"| {arm} | {average.estimate:+.4g} | {average.lower:+.4g} to {average.upper:+.4g} | {'yes' if one.passes else 'not shown'} |"
+            f"| {arm} | {average.value:+.4g} | {average.lower:+.4g} to {average.upper:+.4g} | {'yes' if one.passes else 'not shown'} |"
             for arm, average, one in arms
         ]
         lines += ["", f"Learner: {self.money.chosen.name}."]
@@ -218,9 +218,9 @@ def result_lines(result: TrainActionsResult) -> str:
     for place, (arm, average, calibration) in enumerate(arms):
         ranking = result.evaluation[result.read.money].arms[place].rankings[0]
         lines.append(
-            f"  {arm}: {average.estimate:+.4g} a member (95 % {average.lower:+.4g} to {average.upper:+.4g}),"
-            f" slope {calibration.slope.estimate:.2f} ± {calibration.slope.error:.2f},"
-            f" qini_raw {ranking.qini.estimate:.4g} ({ranking.qini.lower:.4g} to {ranking.qini.upper:.4g})"
+            f"  {arm}: {average.value:+.4g} a member (95 % {average.lower:+.4g} to {average.upper:+.4g}),"
+            f" slope {calibration.slope.value:.2f} ± {calibration.slope.standard_error:.2f},"
+            f" qini_raw {ranking.qini.value:.4g} ({ranking.qini.lower:.4g} to {ranking.qini.upper:.4g})"
         )
     lines += [f"  ! {warning}" for warning in result.warnings]
     kept = f"Version {result.version} of {result.registered_model}"

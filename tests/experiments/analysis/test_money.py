@@ -52,7 +52,7 @@ def test_the_interval_is_that_of_the_decision() -> None:
 
     assert decisive is not None
     assert decisive.ci_lower is not None
-    assert decisive.level in {0.025, 0.05}
+    assert decisive.alpha in {0.025, 0.05}
     assert found.money[0].per_unit_lower == pytest.approx(decisive.ci_lower - 0.25, rel=1e-12)
 
 

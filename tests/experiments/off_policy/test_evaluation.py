@@ -19,7 +19,7 @@ def test_four_rows_by_hand() -> None:
     """Weights 2, 0, 1, 1 on rewards 1, 1, 0, 1: IPS 3/4, SNIPS 3/4, and with q 1/2 and v 1/2: DR 1/2 + (1 - .5 + .5)/4 = 3/4."""
     logged = Logged(np.array([1.0, 1, 0, 1]), np.array([0.5, 0.5, 1, 1]), np.array([1.0, 0, 1, 1]))
     predicted = Predicted(np.full(4, 0.5), np.full(4, 0.5))
-    found = {one.estimator: one.value.estimate for one in estimate_values(logged, predicted)}
+    found = {one.estimator: one.value.value for one in estimate_values(logged, predicted)}
     assert found == pytest.approx(
         {
             "ips": 0.75,
@@ -42,7 +42,7 @@ def test_a_heavy_weight_is_cut_and_that_is_told() -> None:
     propensity[0] = 0.02
     logged = Logged(np.full(100, 2.0), propensity, np.ones(100))
     (clipped,) = [one for one in estimate_values(logged, None) if one.estimator == "clipped_ips"]
-    assert clipped.value.estimate == pytest.approx(2 * (99 + 10) / 100)
+    assert clipped.value.value == pytest.approx(2 * (99 + 10) / 100)
     assert clipped.note == "1 weights above 10 were cut; that moves the value by at most 0.8"
 
 
@@ -53,7 +53,7 @@ def test_open_bandit_is_as_published_and_no_win() -> None:
     """
     found = evaluate_policy(open_bandit(), None, "Bernoulli-TS")
     assert found.relative_of(found.chosen_value) == pytest.approx(1.198126, abs=1e-6)
-    assert (found.value.estimate, found.value.error) == pytest.approx((0.00455, 0.00209), abs=1e-5)
+    assert (found.value.value, found.value.standard_error) == pytest.approx((0.00455, 0.00209), abs=1e-5)
     assert found.overlap.effective_rows == pytest.approx(1_640, abs=1)
     assert found.overlap.rewarded == 38
     assert found.verdict is PolicyVerdict.REFUSED
@@ -62,8 +62,8 @@ def test_open_bandit_is_as_published_and_no_win() -> None:
         == f"The value rests on 38 rewards; at least {FEWEST_REWARDS} are needed to compare policies."
     )
     assert [one.position for one in found.positions] == [1, 2, 3]
-    parts = sum(one.rows * one.value.estimate for one in found.positions)
-    assert parts / 10_000 == pytest.approx(found.value.estimate)
+    parts = sum(one.rows * one.value.value for one in found.positions)
+    assert parts / 10_000 == pytest.approx(found.value.value)
 
 
 def _coverage(draws: int, n: int, wrong: float) -> dict[str, tuple[float, float]]:
@@ -74,7 +74,7 @@ def _coverage(draws: int, n: int, wrong: float) -> dict[str, tuple[float, float]
         for value in estimate_values(one.logged, one.predicted):
             if value.estimator in held:
                 inside = value.value.lower <= one.truth <= value.value.upper
-                held[value.estimator].append((inside, value.value.estimate - one.truth))
+                held[value.estimator].append((inside, value.value.value - one.truth))
     found = {}
     for name, rows in held.items():
         errors = np.array([error for _, error in rows])
@@ -120,8 +120,8 @@ def test_a_better_policy_is_a_gain_a_worse_one_a_loss_and_itself_neither() -> No
         PolicyVerdict.LOSS,
         PolicyVerdict.NO_DIFFERENCE_SHOWN,
     )
-    assert gain.difference.estimate == pytest.approx(0.4, abs=4 * gain.difference.error)
-    assert same.difference.estimate == 0.0
+    assert gain.difference.value == pytest.approx(0.4, abs=4 * gain.difference.standard_error)
+    assert same.difference.value == 0.0
     assert gain.sentence.startswith("It would earn more: +0.")
 
 

@@ -57,9 +57,9 @@ def test_a_difference_done_by_hand() -> None:
     """Differences 4, 0, 2 and 2 have the mean 2 and the standard error sd/√n = 1.633/2; both kinds of scores are used."""
     scored = _scored([[0, 4], [1, 9], [0, 2], [1, 3]], [0, 1, 0, 1], [0.5] * 4)
     found = compare(one_hot(np.array([1, 0, 1, 1]), 2), nobody(4, 2), scored)
-    assert found.robust.estimate == 2
-    assert found.robust.error == pytest.approx(np.sqrt(8 / 3) / 2)
-    assert found.weighted.estimate == 4
+    assert found.robust.value == 2
+    assert found.robust.standard_error == pytest.approx(np.sqrt(8 / 3) / 2)
+    assert found.weighted.value == 4
     assert found.effective == 2
 
 
@@ -67,7 +67,7 @@ def test_policies_that_agree_differ_by_exactly_nothing() -> None:
     """Equal policies have the difference 0 without an error, however noisy the scores are."""
     scored = _scored(np.random.default_rng(1).normal(size=(50, 2)).tolist(), [0, 1] * 25, [0.5] * 50)
     same = one_arm(1, np.ones((50, 1)), PlanLimits(10.0))
-    assert compare(same, same, scored).robust.error == 0
+    assert compare(same, same, scored).robust.standard_error == 0
     assert not compare(same, same, scored).robust.above_zero
 
 

@@ -20,7 +20,7 @@ from experiments.send_plan.judging import (
 from experiments.send_plan.plan import VerdictCode, decide
 from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
 from experiments.send_plan.problem import PolicyComparison
-from experiments.uplift.estimate import estimate_of
+from experiments.stats.estimate import estimate_of
 from experiments.uplift.trial import Floats
 from tests.experiments.pages import Page
 from tests.experiments.send_plan.simulated import World, draw
@@ -47,13 +47,13 @@ def findings(
         return PolicyComparison(estimate_of(*figure), estimate_of(*figure), 500.0)
 
     candidates = tuple(
-        CandidatePolicy(f"arm {place}", estimate_of(*figure, level=0.05 / 3), 1.0)
+        CandidatePolicy(f"arm {place}", estimate_of(*figure, alpha=0.05 / 3), 1.0)
         for place, figure in enumerate(arms)
     )
     return replace(
         base,
         arms=candidates,
-        plan=CandidatePolicy("the plan", estimate_of(*plan, level=0.05 / 3), 1.0),
+        plan=CandidatePolicy("the plan", estimate_of(*plan, alpha=0.05 / 3), 1.0),
         best_arm=1,
         against={name: compared(figure) for name, figure in given.items()},
         simple={RESPONSE: compared(simple), RULE: compared(simple)},
@@ -190,7 +190,7 @@ def test_the_value_against_nobody_is_that_of_the_list_as_written() -> None:
     plan = make_plan(problem)
     robust = problem.scored.robust
     own = robust[np.arange(2_000), plan.findings.list.arm] - robust[:, 0]
-    assert plan.findings.against[NOBODY].robust.estimate == pytest.approx(own.mean())
+    assert plan.findings.against[NOBODY].robust.value == pytest.approx(own.mean())
     assert plan.findings.list.random.random.sum() > 300
 
 
@@ -203,8 +203,8 @@ def test_members_left_to_chance_add_nothing_to_a_difference() -> None:
     loud = judge(replace(problem, scored=replace(problem.scored, robust=blown)))
     quiet = judge(problem)
     assert loud.best_arm == quiet.best_arm
-    assert loud.against[RANDOM].robust.estimate == pytest.approx(quiet.against[RANDOM].robust.estimate)
-    assert loud.against[NOBODY].robust.error > 10 * quiet.against[NOBODY].robust.error
+    assert loud.against[RANDOM].robust.value == pytest.approx(quiet.against[RANDOM].robust.value)
+    assert loud.against[NOBODY].robust.standard_error > 10 * quiet.against[NOBODY].robust.standard_error
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,9 @@ def assert_consistent(interval: Interval) -> None:
     """The p-value is below the level exactly if each interval that exists excludes zero."""
     assert interval.p_value is not None
     assert 0 <= interval.p_value <= 1
-    if abs(interval.p_value / interval.level - 1) < 1e-6:
+    if abs(interval.p_value / interval.alpha - 1) < 1e-6:
         return
-    significant = interval.p_value < interval.level
+    significant = interval.p_value < interval.alpha
     assert excluded(interval) is significant
     assert excluded(interval, relative=True) in {significant, None}
     numbers = ("ci_lower", "ci_upper", "relative_ci_lower", "relative_ci_upper", "p_value")

@@ -156,7 +156,7 @@ def test_beyond_the_plan_the_reserve_goes_on() -> None:
     look = group_sequential_interval(pair, 0.05, PLAN)
     sequence = confidence_sequence(pair, 0.05 * RESERVE, PLAN.planned_units)
 
-    assert (look.interval.ci_lower, look.interval.level, look.alpha_spent) == (sequence.ci_lower, 0.05, 0.05)
+    assert (look.interval.ci_lower, look.interval.alpha, look.alpha_spent) == (sequence.ci_lower, 0.05, 0.05)
     assert sequence.p_value is not None
     assert look.interval.p_value == pytest.approx(25 * sequence.p_value)
 

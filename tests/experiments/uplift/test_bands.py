@@ -39,14 +39,18 @@ def test_all_ways_agree_on_a_large_trial() -> None:
     draws = bootstrap_areas(rankings, treated, outcome, draws=500, seed=4)
     for formulas in (contrast_areas(rankings, contrasts), outcome_areas(rankings, treated, outcome)):
         for name in rankings:
-            assert draws.qini(name).estimate == pytest.approx(formulas.qini(name).estimate, abs=5e-4)
-            assert draws.qini(name).error == pytest.approx(formulas.qini(name).error, rel=0.12)
-            assert draws.auuc(name).error == pytest.approx(formulas.auuc(name).error, rel=0.12)
+            assert draws.qini(name).value == pytest.approx(formulas.qini(name).value, abs=5e-4)
+            assert draws.qini(name).standard_error == pytest.approx(
+                formulas.qini(name).standard_error, rel=0.12
+            )
+            assert draws.auuc(name).standard_error == pytest.approx(
+                formulas.auuc(name).standard_error, rel=0.12
+            )
             bands = zip(draws.band(name), formulas.band(name), strict=True)
-            apart = [(one.error, two.error) for one, two in bands][5:]
+            apart = [(one.standard_error, two.standard_error) for one, two in bands][5:]
             assert all(one == pytest.approx(two, rel=0.2) for one, two in apart)
         paired = draws.difference("x", "other"), formulas.difference("x", "other")
-        assert paired[0].error == pytest.approx(paired[1].error, rel=0.12)
+        assert paired[0].standard_error == pytest.approx(paired[1].standard_error, rel=0.12)
 
 
 def test_the_doubly_robust_qini_and_slope_are_those_of_econml() -> None:
@@ -56,11 +60,11 @@ def test_the_doubly_robust_qini_and_slope_are_those_of_econml() -> None:
     """
     x, _, _, contrasts = drawn(3, 4_000)
     qini = contrast_areas({"x": x}, contrasts).qini("x")
-    assert qini.estimate == pytest.approx(0.08095227183216783, rel=1e-9)
-    assert qini.error == pytest.approx(0.014704931212545163, rel=0.01)
+    assert qini.value == pytest.approx(0.08095227183216783, rel=1e-9)
+    assert qini.standard_error == pytest.approx(0.014704931212545163, rel=0.01)
     slope = calibrate(contrasts, x).slope
-    assert slope.estimate == pytest.approx(0.9542661013895023, rel=1e-9)
-    assert slope.error == pytest.approx(0.17307282213340436, rel=1e-3)
+    assert slope.value == pytest.approx(0.9542661013895023, rel=1e-9)
+    assert slope.standard_error == pytest.approx(0.17307282213340436, rel=1e-3)
 
 
 def test_unequal_arms_and_propensities_have_the_same_errors_by_draws_and_by_formula() -> None:
@@ -76,9 +80,9 @@ def test_unequal_arms_and_propensities_have_the_same_errors_by_draws_and_by_form
     draws = bootstrap_areas(rankings, treated, outcome, weight, draws=400, seed=5)
     formulas = outcome_areas(rankings, treated, outcome, weight)
     for name in ("x", "tied"):
-        assert draws.qini(name).error == pytest.approx(formulas.qini(name).error, rel=0.12)
+        assert draws.qini(name).standard_error == pytest.approx(formulas.qini(name).standard_error, rel=0.12)
     for name in rankings:
-        assert draws.auuc(name).error == pytest.approx(formulas.auuc(name).error, rel=0.12)
+        assert draws.auuc(name).standard_error == pytest.approx(formulas.auuc(name).standard_error, rel=0.12)
 
 
 @pytest.mark.parametrize("distinct", [1, 4, 1_000])
@@ -112,9 +116,9 @@ def test_a_difference_is_paired() -> None:
         contrast_areas(rankings, contrasts),
     ):
         between = areas.difference("x", "nearly")
-        assert between.error < areas.qini("x").error / 5
+        assert between.standard_error < areas.qini("x").standard_error / 5
         same = areas.difference("x", "x")
-        assert (same.estimate, same.error, same.p_value) == (0, 0, 1)
+        assert (same.value, same.standard_error, same.p_value) == (0, 0, 1)
 
 
 def test_intervals_and_p_values_agree() -> None:
@@ -122,7 +126,7 @@ def test_intervals_and_p_values_agree() -> None:
     for seed in range(30):
         x, _, _, contrasts = drawn(seed, 60)
         for level in (0.05, 0.3):
-            areas = contrast_areas({"x": x, "back": -x}, contrasts, level=level)
+            areas = contrast_areas({"x": x, "back": -x}, contrasts, alpha=level)
             for one in (areas.qini("x"), areas.qini("back"), areas.difference("x", "back"), *areas.band("x")):
                 assert (one.above_zero or one.below_zero) == (one.p_value < level)
 
@@ -140,7 +144,7 @@ def test_a_seed_gives_the_same_draws_and_one_rank_for_all_does_not_vary() -> Non
         contrast_areas(flat, contrasts),
     ):
         qini = areas.qini("flat")
-        assert qini.estimate == pytest.approx(0, abs=1e-12)
+        assert qini.value == pytest.approx(0, abs=1e-12)
         assert qini.p_value == 1
 
 
@@ -149,9 +153,9 @@ def test_the_band_of_a_curve_stands_around_it() -> None:
     x, _, _, contrasts = drawn(7, 3_000)
     areas = contrast_areas({"x": x}, contrasts)
     band = areas.band("x")
-    assert [one.estimate for one in band] == pytest.approx(contrast_curve(x, contrasts).at(GRID).tolist())
+    assert [one.value for one in band] == pytest.approx(contrast_curve(x, contrasts).at(GRID).tolist())
     assert (band[0].lower, band[0].upper) == (0, 0)
-    assert band[-1].error == pytest.approx(contrasts.std(ddof=1) / math.sqrt(3_000))
+    assert band[-1].standard_error == pytest.approx(contrasts.std(ddof=1) / math.sqrt(3_000))
 
 
 def coverage(runs: int, n: int, draws: int) -> list[float]:
@@ -195,7 +199,7 @@ def test_the_band_of_a_weighted_qini_holds_the_truth() -> None:
         outcome = x * treated + 0.5 * random.normal(size=800)
         weights = arm_weights(treated, np.where(treated, chance, 1 - chance))
         one = bootstrap_areas({"x": x}, treated, outcome, weights, draws=80, seed=seed).qini("x")
-        assert one.estimate == pytest.approx(qini_raw(x, treated, outcome, weights))
+        assert one.value == pytest.approx(qini_raw(x, treated, outcome, weights))
         held += one.lower <= TRUE_QINI <= one.upper
     assert held >= 90
 

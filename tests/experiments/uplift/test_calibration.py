@@ -18,10 +18,10 @@ def test_a_line_done_by_hand() -> None:
     predicted = np.array([0.0, 0.0, 2.0, 2.0])
     contrasts = np.array([1.0, 2.0, 5.0, 6.0])
     found = calibrate(contrasts, predicted, cross_fitted=False)
-    assert found.slope.estimate == pytest.approx(2.0)
+    assert found.slope.value == pytest.approx(2.0)
     assert found.intercept == pytest.approx(1.5)
     # Leverage 1/4 + 1/4, residuals 1/2, inflated to 1; the error is sqrt(4 * 1 * 1) / 4.
-    assert found.slope.error == pytest.approx(0.5)
+    assert found.slope.standard_error == pytest.approx(0.5)
     assert found.slope.p_value == pytest.approx(2 * stats.t.sf(4.0, 2))
     assert found.slope.lower == pytest.approx(2 - 0.5 * stats.t.ppf(0.975, 2))
     assert found.bound == pytest.approx(2 - 0.5 * stats.t.ppf(0.95, 2))
@@ -33,7 +33,7 @@ def test_the_slope_equals_that_of_statsmodels() -> None:
     noise = np.random.default_rng(12).normal(size=200) * (1 + np.abs(predicted))
     found = calibrate(0.4 * predicted + noise, predicted)
     slope = found.slope
-    assert (slope.estimate, slope.error) == pytest.approx((0.80761729, 0.18369845), rel=1e-7)
+    assert (slope.value, slope.standard_error) == pytest.approx((0.80761729, 0.18369845), rel=1e-7)
     assert (slope.lower, slope.upper) == pytest.approx((0.44536074, 1.16987385), rel=1e-7)
     assert slope.p_value == pytest.approx(1.79410929e-05, rel=1e-7)
     assert found.intercept == pytest.approx(0.05891197, rel=1e-6)
@@ -46,8 +46,8 @@ def test_the_gate_of_cross_fitted_predictions_takes_the_variance_twice_and_share
     contrasts = predicted + random.normal(size=50)
     found = calibrate(contrasts, predicted, tests=3)
     slope = found.slope
-    reach = math.sqrt(2) * slope.error * stats.t.ppf(1 - 0.05 / 3, 48)
-    assert found.bound == pytest.approx(slope.estimate - reach)
+    reach = math.sqrt(2) * slope.standard_error * stats.t.ppf(1 - 0.05 / 3, 48)
+    assert found.bound == pytest.approx(slope.value - reach)
 
 
 def test_right_predictions_are_kept_and_wide_ones_are_shrunk() -> None:
@@ -57,14 +57,14 @@ def test_right_predictions_are_kept_and_wide_ones_are_shrunk() -> None:
     right = calibrate(sim.contrasts, truth, cross_fitted=False)
     assert right.passes
     assert right.warning is None
-    assert abs(right.slope.estimate - 1) < 3 * right.slope.error
+    assert abs(right.slope.value - 1) < 3 * right.slope.standard_error
     wide = calibrate(sim.contrasts, 7 + 3 * truth, cross_fitted=False)
-    assert wide.slope.estimate == pytest.approx(right.slope.estimate / 3)
+    assert wide.slope.value == pytest.approx(right.slope.value / 3)
     assert wide.warning is not None
     assert "3.0 times too far apart" in wide.warning
     assert np.allclose(
         wide.apply(7 + 3 * truth),
-        right.average.estimate + right.slope.estimate * (truth - truth.mean()),
+        right.average.value + right.slope.value * (truth - truth.mean()),
     )
 
 
@@ -72,7 +72,7 @@ def test_what_is_too_close_together_is_not_spread() -> None:
     """A slope above 1 is clipped: calibration never makes a difference larger than it was predicted."""
     sim = simulate(3, n=20_000, interaction=0.5)
     narrow = calibrate(sim.contrasts, sim.truth[:, 0] / 3)
-    assert narrow.slope.estimate > 2
+    assert narrow.slope.value > 2
     assert narrow.shrinkage == 1
 
 
@@ -97,7 +97,7 @@ def test_without_a_difference_everybody_has_the_average_effect() -> None:
 def test_equal_predictions_and_tiny_trials_have_no_slope(n: int) -> None:
     """Nobody can be chosen by predictions that are all equal; that is a sentence and no figure."""
     found = calibrate(np.arange(float(n)), np.full(n, 0.1))
-    assert math.isnan(found.slope.estimate)
+    assert math.isnan(found.slope.value)
     assert not found.passes
     assert found.shrinkage == 0
     assert found.warning == "All predicted effects are equal, so nobody can be chosen by them."
@@ -112,7 +112,7 @@ def test_moving_and_stretching_predictions_changes_no_verdict(seed: int, by: flo
     one, other = calibrate(contrasts, predicted), calibrate(contrasts, by + times * predicted)
     assert one.passes == other.passes
     assert one.slope.p_value == pytest.approx(other.slope.p_value)
-    assume(0 < one.slope.estimate < 1 and 0 < other.slope.estimate < 1)
+    assume(0 < one.slope.value < 1 and 0 < other.slope.value < 1)
     assert np.allclose(one.apply(predicted), other.apply(by + times * predicted))
 
 
@@ -122,7 +122,7 @@ def test_group_effects_are_means_and_their_equality_is_tested() -> None:
     found = group_effects(sim.contrasts, sim.truth[:, 0], cross_fitted=False)
     order = np.argsort(-sim.truth[:, 0])
     parts = np.split(sim.contrasts[order], 5)
-    assert [one.estimate for one in found.effects] == pytest.approx([part.mean() for part in parts])
+    assert [one.value for one in found.effects] == pytest.approx([part.mean() for part in parts])
     weights = np.array([len(part) / part.var(ddof=1) for part in parts])
     means = np.array([part.mean() for part in parts])
     wald = float(weights @ (means - np.average(means, weights=weights)) ** 2)

@@ -16,9 +16,9 @@ def test_deciles_of_twenty_members() -> None:
     assert [one.number for one in table] == list(range(1, 11))
     assert [one.size for one in table] == [2] * 10
     assert (table[0].lowest, table[0].highest, table[0].predicted) == (18, 19, 18.5)
-    assert table[0].actual.estimate == 37
+    assert table[0].actual.value == 37
     # Two contrasts 36 and 38: their mean has the standard error 1.
-    assert table[0].actual.error == pytest.approx(1)
+    assert table[0].actual.standard_error == pytest.approx(1)
 
 
 def test_equal_predictions_stay_together() -> None:
@@ -54,6 +54,6 @@ def test_few_distinct_predictions_and_one_member_are_no_error() -> None:
     """A constant prediction is one group; a single member has no interval."""
     table = effects_by_decile(np.array([1.0, 3.0]), np.array([0.5, 0.5]))
     assert len(table) == 1
-    assert table[0].actual.estimate == 2
+    assert table[0].actual.value == 2
     alone = effects_by_decile(np.array([1.0]), np.array([0.5]))
     assert alone[0].actual.lower == -np.inf

@@ -46,8 +46,8 @@ def test_each_arm_has_its_own_figures() -> None:
         pairs = [(one.name, one.other) for one in arm.differences]
         assert pairs == [("linear", "<wide>"), ("linear", "first feature"), ("<wide>", "first feature")]
         # Four times the same is the same order, and four times too far apart.
-        assert arm.differences[0].qini.estimate == pytest.approx(0, abs=1e-12)
-        first, second = (one.calibration.slope.estimate for one in arm.predictions)
+        assert arm.differences[0].qini.value == pytest.approx(0, abs=1e-12)
+        first, second = (one.calibration.slope.value for one in arm.predictions)
         assert first == pytest.approx(4 * second)
     assert any("<wide>, arm 1: Predicted effects are about" in text for text in found.warnings)
     assert [policy.name for policy in found.policies] == ["linear", "<wide>"]
@@ -58,8 +58,8 @@ def test_bands_come_from_formulas_or_from_draws() -> None:
     formulas = evaluate_effects_of_two_arms(0)
     draws = evaluate_effects_of_two_arms(400)
     one, other = formulas.arms[0].rankings[0], draws.arms[0].rankings[0]
-    assert one.qini.estimate == other.qini.estimate
-    assert one.qini.error == pytest.approx(other.qini.error, rel=0.15)
+    assert one.qini.value == other.qini.value
+    assert one.qini.standard_error == pytest.approx(other.qini.standard_error, rel=0.15)
     assert one.robust_qini == other.robust_qini
     assert "influence function" in dict(formulas.definitions)["band"]
     assert "400 draws" in dict(draws.definitions)["band"]
@@ -74,7 +74,7 @@ def evaluate_effects_of_two_arms(draws: int) -> UpliftEvaluation:
 def test_two_learned_rankings_of_one_order_have_one_policy() -> None:
     """Calibration takes the scale out, so that both models send the same to the same members."""
     first, second = evaluated().policies
-    assert first.value.estimate == pytest.approx(second.value.estimate)
+    assert first.value.value == pytest.approx(second.value.value)
 
 
 def test_a_document_holds_raw_figures_their_definitions_and_no_infinity() -> None:
@@ -187,18 +187,18 @@ def test_hillstroms_women() -> None:
     )
     arm = found.arms[0]
     rankings = {one.name: one for one in arm.rankings}
-    assert arm.average.estimate == pytest.approx(0.0452, abs=1e-3)
-    assert rankings["T-logistic"].qini.estimate == pytest.approx(0.0073, abs=0.0010)
-    assert rankings["rule"].qini.estimate == pytest.approx(7.35e-3, abs=5e-6)
-    assert abs(rankings["random"].qini.estimate) < 0.0027
+    assert arm.average.value == pytest.approx(0.0452, abs=1e-3)
+    assert rankings["T-logistic"].qini.value == pytest.approx(0.0073, abs=0.0010)
+    assert rankings["rule"].qini.value == pytest.approx(7.35e-3, abs=5e-6)
+    assert abs(rankings["random"].qini.value) < 0.0027
     between = {(one.name, one.other): one.qini for one in arm.differences}
     assert between["T-logistic", "random"].above_zero
     assert between["T-logistic", "rule"].lower < 0 < between["T-logistic", "rule"].upper
     linear, trees = arm.predictions
-    assert linear.calibration.slope.estimate == pytest.approx(0.80, abs=0.15)
+    assert linear.calibration.slope.value == pytest.approx(0.80, abs=0.15)
     assert linear.calibration.warning is None
-    assert trees.calibration.slope.estimate == pytest.approx(0.32, abs=0.15)
-    assert trees.calibration.slope.error == pytest.approx(0.07, abs=0.01)
+    assert trees.calibration.slope.value == pytest.approx(0.32, abs=0.15)
+    assert trees.calibration.slope.standard_error == pytest.approx(0.07, abs=0.01)
     assert trees.calibration.passes
     assert "times too far apart" in (trees.calibration.warning or "")
     for model in arm.predictions:
@@ -207,7 +207,7 @@ def test_hillstroms_women() -> None:
         assert not dogs.claimed
         assert not dogs.harmed
     assert dogs.share == pytest.approx(0.177, abs=0.03)
-    assert dogs.effect.estimate == pytest.approx(0.026, abs=0.016)
+    assert dogs.effect.value == pytest.approx(0.026, abs=0.016)
     # The prediction of the first tenth is twice too high, which the table shows.
     first = trees.deciles[0]
     assert first.predicted > first.actual.upper
@@ -227,8 +227,8 @@ def test_hillstroms_three_arms_do_not_pay_for_choosing() -> None:
     policy = found.policies[0]
     assert policy.best_arm == "Mens E-Mail"
     assert not policy.gains[BEST_ARM].above_zero
-    assert policy.gains[BEST_ARM].estimate == pytest.approx(0.0001, abs=0.003)
-    assert policy.gains[BEST_ARM].error == pytest.approx(0.0020, abs=0.0008)
+    assert policy.gains[BEST_ARM].value == pytest.approx(0.0001, abs=0.003)
+    assert policy.gains[BEST_ARM].standard_error == pytest.approx(0.0020, abs=0.0008)
 
 
 def test_features_of_any_kind_describe_groups() -> None:

@@ -29,8 +29,8 @@ def test_all_four_groups_are_claimed_where_they_are_there() -> None:
     assert {name for name, group in groups.items() if group.claimed} == set(GroupName)
     assert [group.size for group in groups.values()] == [1_000] * 4
     assert groups[GroupName.SLEEPING_DOGS].harmed
-    assert groups[GroupName.SURE_THINGS].untreated.estimate == pytest.approx(1, abs=0.2)
-    assert groups[GroupName.LOST_CAUSES].untreated.estimate == pytest.approx(-1, abs=0.2)
+    assert groups[GroupName.SURE_THINGS].untreated.value == pytest.approx(1, abs=0.2)
+    assert groups[GroupName.LOST_CAUSES].untreated.value == pytest.approx(-1, abs=0.2)
     assert (
         groups[GroupName.PERSUADABLES].verdict == "Confirmed: these members gain more than a treatment costs."
     )

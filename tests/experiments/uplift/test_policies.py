@@ -33,18 +33,18 @@ def test_values_and_gains_done_by_hand() -> None:
         "model", PREDICTED, SCORES, arms=ARMS, costs=COSTS, rankings={"rule": np.array([4.0, 3.0, 2.0, 2.0])}
     )
     assert found.shares == (0.25, 0.25, 0.5)
-    assert found.value.estimate == pytest.approx(2.875)
+    assert found.value.value == pytest.approx(2.875)
     nobody = found.gains[NOBODY]
-    assert nobody.estimate == pytest.approx(1.875)
-    assert nobody.error == pytest.approx(np.std([2.5, 3, 0, 2], ddof=1) / 2)
+    assert nobody.value == pytest.approx(1.875)
+    assert nobody.standard_error == pytest.approx(np.std([2.5, 3, 0, 2], ddof=1) / 2)
     # Net means: none 1, mail 1.5, call 1.75.
     assert found.best_arm == "call"
-    assert found.gains[BEST_ARM].estimate == pytest.approx(2.875 - 1.75)
-    assert found.gains["mail for all"].estimate == pytest.approx(2.875 - 1.5)
-    assert found.gains[AT_RANDOM].estimate == pytest.approx(2.875 - (1 + 1.5 + 2 * 1.75) / 4)
+    assert found.gains[BEST_ARM].value == pytest.approx(2.875 - 1.75)
+    assert found.gains["mail for all"].value == pytest.approx(2.875 - 1.5)
+    assert found.gains[AT_RANDOM].value == pytest.approx(2.875 - (1 + 1.5 + 2 * 1.75) / 4)
     # The rule gives the most frequent arm, the call, to three of four: two first, and half of the two that are tied.
     by_rule = (1 + 4 + (0.5 * 0 + 0.5 * 2) + (0.5 * 2 + 0.5 * 0)) / 4
-    assert found.gains["as many by rule"].estimate == pytest.approx(2.875 - by_rule)
+    assert found.gains["as many by rule"].value == pytest.approx(2.875 - by_rule)
 
 
 def test_the_curve_of_several_arms_treats_each_member_with_her_best() -> None:
@@ -59,11 +59,11 @@ def test_a_policy_has_its_own_curve_and_areas() -> None:
     """Net of cost the curve is that of the contrasts above; free of cost members bring 3, 4, -1 and 3."""
     found = policy_value("model", PREDICTED, SCORES, arms=ARMS, costs=COSTS, rankings={})
     ranking, contrasts = policy_contrasts(SCORES, PREDICTED, COSTS)
-    assert found.net_qini.estimate == pytest.approx(contrast_curve(ranking, contrasts).qini_raw)
-    assert found.curve[-1].estimate == pytest.approx(1.5)
+    assert found.net_qini.value == pytest.approx(contrast_curve(ranking, contrasts).qini_raw)
+    assert found.curve[-1].value == pytest.approx(1.5)
     # Predicted 3, 4, -1 and 3 too, so that two members are one step: 4, 10, 9.
     area = (4 / 2 + 2 * (4 + 10) / 2 + (10 + 9) / 2) / 4
-    assert found.qini.estimate == pytest.approx((area - 9 / 2) / 4)
+    assert found.qini.value == pytest.approx((area - 9 / 2) / 4)
 
 
 def test_treating_nobody_is_a_policy_too() -> None:
@@ -72,7 +72,7 @@ def test_treating_nobody_is_a_policy_too() -> None:
         "dear", PREDICTED, SCORES, arms=ARMS, costs=np.array([9.0, 9.0]), rankings={"rule": PREDICTED[:, 0]}
     )
     assert found.best_arm == "none"
-    assert found.gains[NOBODY].estimate == 0
+    assert found.gains[NOBODY].value == 0
     assert found.gains[NOBODY].p_value == 1
     assert "as many by rule" not in found.gains
 

@@ -187,9 +187,9 @@ def test_a_member_s_band_is_that_of_the_line_at_her_prediction() -> None:
     expected = line.apply(raw)
     gain, lower, upper = gain_band([line], raw, expected, np.array([1, 1, 0]))
     assert gain.tolist() == [expected[0, 0], expected[1, 0], 0.0]
-    assert (upper - lower)[0] == pytest.approx(2 * 1.96 * line.average.error, rel=1e-3)
+    assert (upper - lower)[0] == pytest.approx(2 * 1.96 * line.average.standard_error, rel=1e-3)
     assert (upper - lower)[1] == pytest.approx(
-        2 * 1.96 * np.hypot(line.average.error, 2 * line.slope.error), rel=1e-3
+        2 * 1.96 * np.hypot(line.average.standard_error, 2 * line.slope.standard_error), rel=1e-3
     )
     assert (lower[2], upper[2]) == (0.0, 0.0)
 

@@ -27,7 +27,7 @@ def test_every_learner_finds_a_strong_interaction(binary: bool, skewed: bool) ->
             least = 0.6 if name in CHALLENGERS else 0.8
             assert np.corrcoef(learned.effects[:, arm], truth[:, arm])[0, 1] > least, (name, arm)
     for average, true in zip(found.averages, truth.mean(axis=0), strict=True):
-        assert abs(average.estimate - true) < 4 * average.error
+        assert abs(average.value - true) < 4 * average.standard_error
     assert np.corrcoef(found.fitted.effects(trial.features)[:, 0], truth[:, 0])[0, 1] > 0.9
 
 
@@ -38,7 +38,7 @@ def test_without_differences_nobody_is_told_apart() -> None:
 
     assert not found.chosen.calibrations[0].passes
     assert np.ptp(found.shrunk) == 0
-    assert found.shrunk[0, 0] == pytest.approx(found.averages[0].estimate)
+    assert found.shrunk[0, 0] == pytest.approx(found.averages[0].value)
 
 
 def test_nobody_takes_part_in_predicting_for_herself() -> None:
@@ -109,7 +109,7 @@ def test_outcomes_that_an_arm_never_has(learner: str) -> None:
         found = learn_effects(one, "y", learner=learner, others=())
         assert np.isfinite(found.shrunk).all()
         true = outcome[trial.arm == 1].mean() - outcome[trial.arm == 0].mean()
-        assert found.averages[0].estimate == pytest.approx(true, abs=0.03)
+        assert found.averages[0].value == pytest.approx(true, abs=0.03)
 
 
 def test_without_features_there_are_averages() -> None:
@@ -121,7 +121,7 @@ def test_without_features_there_are_averages() -> None:
     found = learn_effects(bare, "spend", others=tuple(LEARNERS))
     assert np.ptp(found.shrunk) == 0
     assert compile_effects(found.fitted, bare.arms, "spend").effects({"x1": 1.0}).tolist() == [
-        found.averages[0].estimate
+        found.averages[0].value
     ]
 
 
@@ -151,13 +151,13 @@ def test_hillstrom_is_as_others_measured_it() -> None:
     trial, mailed, visit = womens_visit()
     found = learn_effects(trial, "visit", others=("t_linear", "s_linear", "x_ridge", "t_lightgbm"))
 
-    assert found.averages[0].estimate == pytest.approx(0.045233, abs=1e-3)
+    assert found.averages[0].value == pytest.approx(0.045233, abs=1e-3)
     expected = {"dr_ridge": 6.95e-3, "t_linear": 7.27e-3, "s_linear": 7.35e-3, "x_ridge": 6.91e-3}
     for name, qini in expected.items():
         learned = found.learners[name]
         assert qini_raw(learned.effects[:, 0], mailed, visit) == pytest.approx(qini, abs=1.0e-3), name
         assert learned.calibrations[0].passes
     trees = found.learners["t_lightgbm"].calibrations[0]
-    assert trees.slope.estimate < 0.6
+    assert trees.slope.value < 0.6
     assert trees.warning is not None
     assert "times too far apart" in trees.warning
