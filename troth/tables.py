@@ -91,7 +91,7 @@ def _frame(table: object, name: str) -> pl.LazyFrame:
 
 
 def _in_memory(table: Any) -> pl.DataFrame | pl.Series | None:
-    """Return a table that is no lazy frame; ``None`` if it is of another kind."""
+    """Return a table that is not a lazy frame; ``None`` if it is of another kind."""
     if isinstance(table, pl.DataFrame | pl.Series):
         return table
     if isinstance(table, Mapping):

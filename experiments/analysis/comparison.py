@@ -75,11 +75,11 @@ class MetricComparison:
         arms: The figures of control and treatment; ``None`` if nothing can be said.
         fixed: For one look, at the planned end.
         always_valid: For looking at any time.
-        sequential: For the planned looks; none unless the experiment is group-sequential.
+        sequential: For the planned looks; ``None`` unless the experiment is group-sequential.
         adjusted: ``fixed`` at the alpha that the correction leaves, with the corrected p-value.
         decisive: What the decision rests on: the experiment's method at the corrected alpha.
-        margin: Whether a guardrail is proven to be not worse than its margin; none without a margin.
-        posterior: What is believed of the relative effect after the data; none without a relative effect.
+        margin: Whether a guardrail is proven to be not worse than its margin; ``None`` without a margin.
+        posterior: What is believed of the relative effect after the data; ``None`` without a relative effect.
         correction: How comparisons are corrected for each other, in words; empty if they are not.
         planned_units: Units of both arms at the planned end; ``None`` without a plan.
         refusal: Why there are no figures, or empty.

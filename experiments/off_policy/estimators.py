@@ -106,7 +106,7 @@ def estimate_values(logged: Logged, predicted: Predicted | None, *, alpha: float
 
     Args:
         logged: The log.
-        predicted: What a model expects; none without one.
+        predicted: What a model expects; ``None`` without one.
         alpha: Accepted error of each interval.
     """
     found = [_ips(logged, alpha), _clipped(logged, alpha), _snips(logged, alpha)]

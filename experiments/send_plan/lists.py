@@ -248,7 +248,7 @@ def make_list(kind: ListKind, arm: int, audience: Audience, rest: Rest) -> SendL
 
 
 def _responsive(arm: int, audience: Audience, rest: Rest) -> Ints:
-    """Return who is wanted by her response: as many of the rest as fit, and whoever of the others responds as well."""
+    """Return who is wanted by their response: as many of the rest as fit, and whoever of the others responds as well."""
     response = audience.response[:, arm - 1]
     chosen = by_response(response[rest.rows], arm, rest.costs, rest.limits)[:, arm] > 0
     wanted = np.zeros(len(audience), dtype=np.int64)

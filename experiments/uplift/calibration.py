@@ -197,7 +197,7 @@ def calibrate(
     slope = float(away @ contrasts) / spread
     leverage = 1 / n + away**2 / spread
     left = contrasts - average.value - slope * away
-    # A member alone at her place is fitted exactly; she says nothing about the errors.
+    # A member alone at their place is fitted exactly; they says nothing about the errors.
     inflated = np.divide(left, 1 - leverage, out=np.zeros(n), where=leverage < 1 - 1e-9)
     error = math.sqrt(float(away**2 @ inflated**2)) / spread
     # The lower end of a two-sided interval at twice the error is a one-sided bound.

@@ -19,7 +19,7 @@ from experiments.stats.estimate import Estimate, estimate_of
 from training.bundle.scorers import AnyScorer
 from training.data.purchases import FitData
 from training.evaluation import ModelEvaluation
-from training.offers.problem import MOST_VALIDATION_CASES, THREADS, TrainingProblem
+from training.offers.problem import MAX_VALIDATION_CASES, THREADS, TrainingProblem
 from training.recommenders import Recommender
 from training.recommenders.base import Parameter, SettingsTrial
 
