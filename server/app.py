@@ -1,7 +1,4 @@
-"""The composition root: builds the server from its configuration, starts and stops it.
-
-Running the server as a process: start, say so, wait for a signal, drain.
-"""
+"""The composition root: builds the server from its configuration, and runs it as a process until a signal drains it."""
 
 import logging
 import signal
@@ -23,9 +20,9 @@ from server.api import (
     RecommendationServicer,
 )
 from server.api.interceptors import ErrorInterceptor, RequestLogInterceptor
+from server.clock import Clock, system_clock
 from server.config import Config
 from server.engine import Engine
-from server.handlers.request_checks import Clock, system_clock
 from server.logs import configure_logs
 from server.metrics import Metrics, MetricsEndpoint
 from server.programme.loading import StartError

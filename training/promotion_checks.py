@@ -1,9 +1,4 @@
-"""Whether a stored bundle works, says what training said, and answers in time.
-
-Whether a model's numbers are good enough to serve: pure rules on estimates, with a sentence that says why.
-
-What it takes for an action model to become champion: its bundle works, and its trial can be trusted.
-"""
+"""What a model must pass before it serves: its bundle works and is fast, its numbers are good enough, its trial can be trusted."""
 
 import math
 import tempfile

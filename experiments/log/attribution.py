@@ -1,13 +1,4 @@
-"""Gives each outcome to one decision, or says why to none.
-
-What decides whether an outcome is due to a decision.
-
-The columns that attribution gives, for analysis, training and Parquet files.
-
-Decisions and what they gave, as frames that outcomes can be joined to.
-
-What each decided candidate earned: the view from which models can be trained, and evidence counted.
-"""
+"""Attribution: gives each outcome to one decision, or says why to none, and counts what each decided candidate earned."""
 
 import math
 from collections.abc import Mapping

@@ -1,7 +1,4 @@
-"""Messages that ask for assignments, and of identities.
-
-Assignments and their parameters, to the wire.
-"""
+"""Assignments and identities: from messages to values and back."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

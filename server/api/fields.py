@@ -1,13 +1,4 @@
-"""Pages of lists: tokens that say where the next page begins. They are opaque, and grant no rights.
-
-Persons and what is known of them, from the wire.
-
-Who asks for a change, and what tells a retry from another request.
-
-Moments, to the wire.
-
-How long a call may take.
-"""
+"""What requests of several services have in common: pages, persons and attributes, who asks for a change, times, deadlines."""
 
 import base64
 import binascii

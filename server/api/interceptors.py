@@ -1,11 +1,4 @@
-"""The one table from domain errors to gRPC statuses, with the details that programs read.
-
-Wrapping calls, once for all interceptors.
-
-One structured line and one measurement for each request.
-
-From domain errors to statuses, in one place.
-"""
+"""Around every call: one log line and one measurement, and domain errors as gRPC statuses with details that programs read."""
 
 import logging
 import time

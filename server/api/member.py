@@ -1,9 +1,4 @@
-"""Messages of ``MemberService``.
-
-What is said of a member, to the wire.
-
-The servicer of members. Each method converts, calls the handler and converts back.
-"""
+"""``MemberService``: parses its messages, calls the handler, replies."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,13 +1,7 @@
-"""What this process knows is spent, and which candidates that closes.
+"""What this process knows is spent, which candidates that closes, and what keeps it true: expiry, and other processes' spending.
 
 A call costs a comparison of times as long as nothing changed; a spend costs a look at the accounts it touched, and the
 candidates that it closed or opened. All accounts of a schedule are looked at only when its next hour or period begins.
-
-Which candidates budgets have closed, as a value that a decision names.
-
-The books of all programmes.
-
-What keeps the books true between decisions: reservations run out, and other processes spend.
 """
 
 import hashlib

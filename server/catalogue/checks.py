@@ -1,11 +1,4 @@
-"""Whether the parts of a catalogue fit together; every problem is named, with its path.
-
-Walking over a catalogue: everything that has rules and limits, with its path.
-
-Whether the money of a catalogue adds up: one currency, nothing negative, a value where value counts.
-
-Whether the budgets of a catalogue can be paced as they say.
-"""
+"""Whether the parts of a catalogue fit together: references, money, pacing. Every problem is named, with its path."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""What differs between two catalogues, item by item and field by field; for people and for the audit trail.
-
-Changes of a programme's catalogue as values: who changed what, when, and what the catalogue was afterwards.
-"""
+"""Changes of a catalogue: what differs between two of them, field by field, and the entries of the audit trail."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,9 +1,4 @@
-"""Scoring: which candidates the placement's task leaves, what each is worth to the member, and why.
-
-What members did as the model sees it today, kept from one decision to the next while nothing was bought since.
-
-Effects of actions on a member, by the action model: what doing an action earns more than not doing it.
-"""
+"""Scoring: which candidates the placement's task leaves, what the model says of each, and why."""
 
 import threading
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,4 @@
-"""From scores to a slate: the shortlist, the places of what is new, and the draw.
-
-Choosing the best candidates.
-"""
+"""From scores to a slate: the shortlist, the places of what is new, and the draw."""
 
 from collections.abc import Sequence
 from datetime import datetime

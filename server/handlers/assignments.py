@@ -1,7 +1,4 @@
-"""Telling which variants members are in, and which visitors turned out to be members.
-
-Who a person is to the experiments: the id that is hashed, and the variants they had before.
-"""
+"""Answers which variants a member is in, under whichever of their ids, and keeps links between ids."""
 
 import threading
 from collections import OrderedDict
@@ -11,9 +8,9 @@ from dataclasses import dataclass, field
 
 from experiments.assignment.assign import assign, assign_all
 from experiments.assignment.plan import Assignment
+from server.clock import Clock
 from server.decide.snapshot import Snapshot
 from server.errors import ExperimentNotFoundError, IdentityLinkedError, ServerBusyError
-from server.handlers.request_checks import Clock
 from server.programme.programmes import Programmes
 from server.storage import ExperimentStore, IdentityLink, LinkResult
 

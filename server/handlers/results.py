@@ -12,6 +12,7 @@ from typing import Any
 
 from experiments.definition import ExperimentDefinition
 from experiments.errors import AnalysisError
+from server.clock import Clock
 from server.errors import (
     AnalysisImpossibleError,
     ExperimentNotFoundError,
@@ -19,7 +20,6 @@ from server.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
-from server.handlers.request_checks import Clock
 from server.programme.programmes import Programmes
 from server.storage import ExperimentStore
 

@@ -1,9 +1,4 @@
-"""What a programme says of a member: attributes, consent, tier, points.
-
-How the programme changes what it says of a member.
-
-A member's profile as JSON text, and back.
-"""
+"""What a programme says of a member (attributes, consent, tier, points), how that changes, and its JSON text."""
 
 import json
 from collections.abc import Mapping

@@ -2,10 +2,6 @@
 
 A state is a function of the events up to its version and not of the order in which they are folded, so a decision that
 names the version can be made again from the log.
-
-What logged decisions and outcomes do to a member's state.
-
-Many events of a member folded at once: the state that they would make one by one, in less time.
 """
 
 import bisect

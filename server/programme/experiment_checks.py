@@ -1,7 +1,4 @@
-"""Whether this server could carry out its experiments: placements, rankings, and one beside the other.
-
-The standing arms of a catalogue among the experiments in force.
-"""
+"""Whether this server could carry out its experiments: placements, rankings, and one beside the other."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date

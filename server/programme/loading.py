@@ -1,9 +1,4 @@
-"""What a programme is made of when the server starts: files, the stored experiments, the models.
-
-Which catalogue is in force when the server starts: the configured file's or the one that was changed since.
-
-Opening a programme's catalogue: file and store together, with the file's change in the audit trail.
-"""
+"""Loading a programme: its catalogue from file or store, whichever changed last, its experiments and its models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -2,8 +2,6 @@
 
 Totals of accounts stay in memory from one transaction to the next until another process writes, and what changed goes to
 the file once for a whole group of decisions.
-
-What is spent of one account, as the transaction sees it that is open.
 """
 
 import sqlite3

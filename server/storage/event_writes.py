@@ -1,11 +1,4 @@
-"""Decisions on their way into the SQLite file: those of a group go in together, judged one after the other.
-
-How much the log has of each member, read and kept for many members by one statement.
-
-Rows into tables, many to a statement.
-
-Outcomes on their way into the SQLite file: those of a group go in together.
-"""
+"""Decisions and outcomes on their way into the SQLite file: those of a group go in together, judged one after the other."""
 
 import json
 import sqlite3

@@ -1,11 +1,4 @@
-"""The interface of every event log.
-
-The interface of every store of experiments and identities.
-
-The interface of every store of members.
-
-What the log's writer asks of whoever keeps the budgets.
-"""
+"""The interfaces of all stores: event log, experiments and identities, members, and the keeper of budgets."""
 
 import sqlite3
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""Reservations in the file: one row for all that a decision took, read and changed for many decisions by one statement.
-
-The statements that keep the tables of budgets, in sizes that stay prepared.
-"""
+"""Reservations in the file: one row for all that a decision took, read and changed for many decisions by one statement."""
 
 import json
 import sqlite3

@@ -1,7 +1,4 @@
-"""The embedded store: one SQLite file in WAL mode, synced at every commit, many requests to a commit.
-
-What the SQLite file is asked to keep: items of one transaction, each with the statements that write it.
-"""
+"""The embedded store: one SQLite file in WAL mode, synced at every commit, many requests to a commit."""
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Virtual budgets: what simulated decisions reserve, redemptions commit, and time releases. As in the log, in memory.
-
-Simulated decisions that wait for a response, and count as evidence once there was time for one; as the server counts.
-"""
+"""What simulated decisions leave open, in memory: budgets reserved, committed and released, and responses still awaited."""
 
 import heapq
 from collections import deque

@@ -1,9 +1,4 @@
-"""What the decision log says of a period: its requests, what else happened, and how things stood when it began.
-
-The file is opened for reading only.
-
-How members stood when the simulation begins: the log's state, with the profile of the member table where there is one.
-"""
+"""What the decision log says of a period: its requests, what else happened, and how members and budgets stood before. Read only."""
 
 import json
 import sqlite3

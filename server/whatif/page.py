@@ -1,9 +1,4 @@
-"""A simulation in words, for a terminal or a page: rows of text, with today's figure beside the new one.
-
-The parts of a simulation's account, in their order: the same on a terminal and on a page.
-
-A simulation as one HTML page that loads nothing from anywhere.
-"""
+"""A simulation for people: rows of text for a terminal, and one HTML page that loads nothing."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -1,9 +1,4 @@
-"""Tables that a simulation can start from: requests, and members with what is known of them.
-
-What is simulated: the requests of a period, and what else happened to their members meanwhile.
-
-What keeps a simulation from running.
-"""
+"""What is simulated: requests, members and what else happened to them, from the log or from a user's tables."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence

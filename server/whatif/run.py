@@ -1,9 +1,4 @@
-"""One run: a catalogue answers every request, one after the other, in a world of its own.
-
-Responses that are assumed: drawn from the probability with which they are expected.
-
-How budgets are used up, day by day.
-"""
+"""One run: a catalogue answers every request, one after the other, in a world of its own; responses may be drawn."""
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence

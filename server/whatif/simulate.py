@@ -1,7 +1,4 @@
-"""Simulation before launch: a revision and what is in force today answer the same requests, and are compared.
-
-Who gains and who loses: a revision against what is in force today, over the same requests.
-"""
+"""Simulation before launch: a revision and what is in force today answer the same requests, and are compared."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Counts what a simulated policy does, decision by decision.
-
-What giving a candidate is expected to bring: the parts of its score that are money.
-"""
+"""Counts what a simulated policy does, decision by decision, and what that is expected to bring."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,4 @@
-"""Values as files: every array of a model becomes one ``.npy`` file, everything else stands in the manifest.
-
-Reading a bundle: checked when opened, memory-mapped, never trusted blindly.
-
-Writing a bundle: aside, synced, then renamed, so that a reader never sees half of one.
-"""
+"""The files of a bundle: written aside, synced and renamed; opened memory-mapped and checked. Every array is one ``.npy`` file."""
 
 import hashlib
 import os

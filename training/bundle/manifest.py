@@ -1,7 +1,4 @@
-"""The manifest of a bundle: what the model is, where it came from, and the checksum of every file.
-
-The one error of bundles.
-"""
+"""The manifest of a bundle: what the model is, where it came from, and the checksum of every file."""
 
 import json
 import math

@@ -1,7 +1,4 @@
-"""Columns of a user's own tables: opened, and checked with the first row that is wrong.
-
-Writing tables for users: Parquet, or CSV where the ending says so.
-"""
+"""Columns of a user's own tables: opened, and checked with the first row that is wrong; tables written for users."""
 
 import hashlib
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""From purchase rows to histories: one aggregation, whatever the number of rows.
-
-Trips with each product by day over the last year: what seasons are read from when the rows are gone.
-"""
+"""From purchase rows to histories and to trips by day of the last year: one aggregation, whatever the number of rows."""
 
 from dataclasses import dataclass
 from typing import Self

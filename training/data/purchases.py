@@ -1,7 +1,4 @@
-"""One shape for any table of interactions: codes instead of ids, and what is known of members, products and offers.
-
-What a recommender is fitted on: histories up to one moment, what offers cover, and attributes.
-"""
+"""One shape for any table of interactions: codes in place of ids, what is known of each, and what a recommender is fitted on."""
 
 from dataclasses import dataclass, field
 from functools import cached_property

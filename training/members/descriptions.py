@@ -1,9 +1,4 @@
-"""What members like: the categories and the channel of their spend, recent spend counting more; and how far discounts move them.
-
-What members say: the latest answers of each, and the programme's net promoter score with its error.
-
-Recency, frequency and monetary value: scores from 1 to 5, and a named segment for every member.
-"""
+"""What describes members: RFM scores and segments, preferences, sensitivity to discounts, and what they answered in surveys."""
 
 import math
 from dataclasses import dataclass

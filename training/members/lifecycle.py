@@ -1,7 +1,4 @@
-"""Where members are in their life with the programme, by their own rhythm, and how they moved.
-
-Cohorts by the month of the first order: who comes back, what they spend, and how soon a second order follows.
-"""
+"""Where members are in their life with the programme, how they moved, and what became of each month's new members."""
 
 from datetime import date
 from enum import StrEnum

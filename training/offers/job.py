@@ -2,10 +2,6 @@
 
 Settings are chosen on validation folds, the chosen ones are fitted again up to the test, and the test is looked at once.
 What serves is the best on validation, if it passes the promotion gate.
-
-Every member's best offers as a table.
-
-How a model does where little is known: members without a history, after a first basket, and offers that are new.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,9 +1,4 @@
-"""What weights are learned from: the scores of all scorers for the offers that any of them ranks high.
-
-Weights of a mixture, by ensemble selection.
-
-Learns the mixture of a job.
-"""
+"""The mixture: the other models' scores on one scale, added up with weights learned by ensemble selection."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""What is asked of a training job for offers, and how its time is shared out.
-
-What a training job and its trials are called and described by.
-"""
+"""What is asked of a training job for offers, how its time is shared out, and what its trials are called."""
 
 import re
 from collections.abc import Sequence

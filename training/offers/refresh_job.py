@@ -1,7 +1,4 @@
-"""Refreshing the champion of a task with the purchases made since its feature time.
-
-How the previous champion ranks purchases that it has not seen.
-"""
+"""The job that refreshes a task's champion with the purchases made since its feature time."""
 
 import hashlib
 import tempfile

@@ -1,7 +1,4 @@
-"""Learns the second stage of a job.
-
-Putting a ranker together.
-"""
+"""The second stage of a job: trees chosen on validation, and the ranker that is put together from them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,9 +1,4 @@
-"""Choosing settings on validation: an optuna study per model, within a budget, to be resumed at any time.
-
-How long something took and how much memory the process held while it did.
-
-The first stage of a training job: choose the settings of each recommender on validation, and fit them.
-"""
+"""The first stage of a job: settings of each recommender chosen on validation within a budget, then fitted."""
 
 import json
 import logging

@@ -1,7 +1,5 @@
 """EASE: the linear item-item model with a closed form.
 
-Inverting a large positive definite matrix without holding the interpreter.
-
 SciPy's Python wrappers of LAPACK keep the interpreter's lock, for minutes with 20,000 rows: no progress would be shown
 and no interrupt heard. The same routines of the same library are exported for Cython; called through ctypes, which gives
 the lock up, they return the same bits.

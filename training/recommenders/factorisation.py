@@ -1,11 +1,4 @@
-"""From factors of products to a scorer of offers.
-
-Implicit ALS: matrix factorisation of purchases by alternating least squares.
-
-Logistic matrix factorisation: factors whose product is the log-odds of a purchase.
-
-Implicit BPR: factors that rank what a member bought above what the member did not.
-"""
+"""Matrix factorisation: ALS, BPR and logistic, and how factors of products become a scorer of offers."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Self

@@ -1,9 +1,4 @@
-"""Why a member gets what they get, in two of their features.
-
-How certain the expected gain of a send is: the band of the calibration line at the member's prediction.
-
-The list as a table: one row per member, in the order of the members' table.
-"""
+"""The list as a table: one row per member with the arm, the expected gain and its band, and the reason in two features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

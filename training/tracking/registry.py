@@ -1,7 +1,4 @@
-"""The registered versions of a task's models: look-ups, marks and what was stored with them.
-
-The model as MLflow's own tools load it.
-"""
+"""The registered versions of a task's models: look-ups, marks, what was stored with them, and the model as MLflow loads it."""
 
 import tempfile
 from collections.abc import Iterator, Mapping

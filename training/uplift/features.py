@@ -1,9 +1,4 @@
-"""Which columns of a trial's table are features: those that are named, or every one that can have been known before.
-
-Learning how members' attributes become numbers, and turning a table of members into a matrix.
-
-Features that were not known before the arm was drawn: they differ between arms, or give the outcome away.
-"""
+"""Which columns of a trial are features, which were not known in time, and how they become a matrix."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

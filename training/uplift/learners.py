@@ -2,8 +2,6 @@
 
 Each returns models whose weighted sums are the effects, so that one form serves, whoever learned it:
 ``effects[arm] = Σ weights[arm, m] · models[m](member)``.
-
-Folds of a trial: equal parts of every arm, so that no member takes part in predicting for themselves.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,4 @@
-"""Learning the effects of a trial's arms: cross-fitted, calibrated, and by a challenger only where its policy earns more.
-
-The probability of every arm for every member, of which a log tells only that of the arm they got.
-"""
+"""Learning the effects of a trial's arms: cross-fitted, calibrated, and by a challenger only where its policy earns more."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
