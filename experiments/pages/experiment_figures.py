@@ -28,7 +28,7 @@ from experiments.pages.charts import (
 from experiments.pages.experiment_words import FigureFormat, figures_for, figures_of
 from experiments.stats import relative_estimate
 
-_MOST_VALUES = 15
+_MAX_VALUES = 15
 _TWO_SIDED_95 = 1.959963984540054
 
 
@@ -77,10 +77,10 @@ def _segment_table(result: ExperimentResult, column: str, found: list[SegmentRes
         title += f" · {result.definition.variant(first.variant_id).label}"
     largest = sorted(found, key=lambda one: -(one.comparison.pair.units if one.comparison.pair else 0))
     figures = figures_for(first.metric, [one.comparison for one in found])
-    rows = [_row(result, str(one.value), one.comparison, figures) for one in largest[:_MOST_VALUES]]
+    rows = [_row(result, str(one.value), one.comparison, figures) for one in largest[:_MAX_VALUES]]
     note = _correction_words([one.comparison for one in found], "segments")
-    if len(found) > _MOST_VALUES:
-        note += f" The {_MOST_VALUES} largest of {len(found)}; the others are in the JSON document."
+    if len(found) > _MAX_VALUES:
+        note += f" The {_MAX_VALUES} largest of {len(found)}; the others are in the JSON document."
     return FigureTable(title, figures.change_unit, rows, note)
 
 

@@ -25,7 +25,7 @@ ROWS_AT_ONCE = 1 << 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Steps:
+class HullSteps:
     """The walks of all members; each member's steps stand in the order of her walk.
 
     Attributes:
@@ -51,7 +51,7 @@ class Steps:
     slope: Numbers
 
 
-def hull_steps(gains: Numbers, costs: Numbers) -> Steps:
+def hull_steps(gains: Numbers, costs: Numbers) -> HullSteps:
     """Return the steps of all members along their upper hulls.
 
     Args:
@@ -72,7 +72,7 @@ def hull_steps(gains: Numbers, costs: Numbers) -> Steps:
         totals[1] += float(gain_here.sum(dtype=np.float64))
         parts += _walk(first, cost, gain, (here, cost_here, gain_here))
     joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return Steps(start, totals[0], totals[1], *joined)
+    return HullSteps(start, totals[0], totals[1], *joined)
 
 
 def _points(values: Numbers) -> Numbers:
@@ -140,7 +140,7 @@ def _steepest(cost: Numbers, gain: Numbers, cost_here: Numbers, gain_here: Numbe
     return best, where
 
 
-MOST_POINTS = 200
+MAX_POINTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +173,10 @@ def compressed(
         chosen: How many steps the plan takes.
     """
     last = len(cost) - 1
-    if last < MOST_POINTS:
+    if last < MAX_POINTS:
         places = np.arange(last + 1)
     else:
-        even = np.linspace(float(cost[0]), float(cost[-1]), MOST_POINTS - 3)
+        even = np.linspace(float(cost[0]), float(cost[-1]), MAX_POINTS - 3)
         places = np.unique([0, chosen, last, *np.searchsorted(cost, even).clip(0, last)])
     return tuple(
         CurvePoint(

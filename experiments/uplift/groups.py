@@ -31,7 +31,7 @@ from experiments.number_format import plain
 from experiments.stats.estimate import Estimate, mean_estimate
 from experiments.uplift.trial import Bools, Floats
 
-_MOST_TEXTS = 20
+_MAX_TEXTS = 20
 _WORTH_SAYING = 0.1
 
 
@@ -84,7 +84,7 @@ def describe(features: pl.DataFrame, chosen: Bools) -> tuple[FeatureDifference, 
     return tuple(sorted(found, key=lambda one: (-abs(one.standardised), one.feature)))
 
 
-def in_words(differences: Sequence[FeatureDifference], most: int = 2) -> str:
+def difference_words(differences: Sequence[FeatureDifference], most: int = 2) -> str:
     """Return the strongest differences as a phrase; says so where there is nothing worth saying (below 0.1).
 
     Args:
@@ -106,7 +106,7 @@ def _difference(column: pl.Series, chosen: Bools) -> FeatureDifference | None:
     if column.dtype in {pl.String, pl.Categorical, pl.Enum}:
         texts = column.cast(pl.String).fill_null("unknown")
         values_of = sorted(texts.unique().to_list())
-        if len(values_of) > _MOST_TEXTS:
+        if len(values_of) > _MAX_TEXTS:
             return None
         each = [
             _compared(column.name, value, (texts == value).cast(pl.Float64).to_numpy(), chosen)
@@ -179,7 +179,7 @@ class EffectGroup:
     @property
     def description(self) -> str:
         """Who they are, by two features."""
-        return in_words(self.differences)
+        return difference_words(self.differences)
 
 
 def effect_groups(

@@ -20,7 +20,7 @@ from server.whatif.simulate import EVERYBODY, Simulation
 from server.whatif.summary import OUTRANKED, BudgetUse, Summary
 
 Rows = list[tuple[str, ...]]
-MOST_ROWS = 20
+MAX_ROWS = 20
 """So many rows of a long list are shown; the tables have them all."""
 
 
@@ -224,7 +224,7 @@ def candidates(simulation: Simulation) -> Rows:
 
 def shortened(rows: Sequence[tuple[str, ...]]) -> tuple[Rows, int]:
     """Return the first rows, and how many are left out."""
-    return list(rows[:MOST_ROWS]), max(len(rows) - MOST_ROWS, 0)
+    return list(rows[:MAX_ROWS]), max(len(rows) - MAX_ROWS, 0)
 
 
 def _was_drawn(day: BudgetDay) -> bool:
@@ -337,7 +337,7 @@ def burn_downs(simulation: Simulation) -> list[tuple[str, Markup]]:
     new = {one.account_id: one for one in simulation.new.budgets}
     charts = []
     used = most_used([*simulation.new.budgets, *simulation.today.budgets])
-    for account_id in list(dict.fromkeys(one.account_id for one in used))[:MOST_ROWS]:
+    for account_id in list(dict.fromkeys(one.account_id for one in used))[:MAX_ROWS]:
         points = [
             point
             for name, budgets in (("today", today), ("new", new))
