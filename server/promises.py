@@ -6,7 +6,13 @@ from pathlib import Path
 
 from experiments.errors import AnalysisError
 from experiments.off_policy.evaluation import PolicyEvaluation
-from experiments.off_policy.promise import Kept, MeasuredValue, Promise, compare, promise_of
+from experiments.off_policy.promise import (
+    MeasuredValue,
+    Promise,
+    PromiseComparison,
+    compare_promise,
+    promise_of,
+)
 from server.programme.configured import read_programme
 from server.storage.catalogue_store import CatalogueFile
 from server.storage.promises import PromiseFile
@@ -17,7 +23,7 @@ class PromiseCheck:
     """A promise, and how it was kept."""
 
     promise: Promise
-    kept: Kept
+    kept: PromiseComparison
 
 
 def keep_promise(
@@ -76,4 +82,4 @@ def check_promise(measured: MeasuredValue, config: Path, *, programme: str, revi
             f"Nothing was kept with revision {revision!r} of programme {source.programme!r};"
             " `troth policy evaluate --revision` does that."
         )
-    return PromiseCheck(promises[-1], compare(promises[-1], measured))
+    return PromiseCheck(promises[-1], compare_promise(promises[-1], measured))

@@ -10,8 +10,8 @@ import polars as pl
 from experiments.aggregates import Statistics, TableLayout, collect
 from experiments.aggregates.rows import MEMBERS
 from experiments.analysis.diagnostics import Diagnostics, table_diagnostics
+from experiments.analysis.evaluation import evaluate
 from experiments.analysis.evidence import AnalysisEvidence, ComputedFigures, compute, is_computed
-from experiments.analysis.judge import judge
 from experiments.analysis.measures import metric_columns, table_layout, variants_by_value
 from experiments.analysis.result import ExperimentResult
 from experiments.analysis.unit_table import build_member_table, event_units
@@ -253,7 +253,7 @@ def reanalyze(
     found = document["diagnostics"]
     counts = {name: count for name, count in found.items() if isinstance(count, int)}
     bounds = {name: (ends[0], ends[1]) for name, ends in found["bounds"].items()}
-    return judge(evidence, Diagnostics(counts, tuple(found["left_out"]), bounds), today)
+    return evaluate(evidence, Diagnostics(counts, tuple(found["left_out"]), bounds), today)
 
 
 def _refuse_other_columns(
@@ -364,4 +364,4 @@ def _analyze_units(
     ]
     computed = compute(table.lazy(), layout, valued, variants, statistics) if valued else ComputedFigures()
     evidence = AnalysisEvidence(definition, statistics, computed, refused)
-    return judge(evidence, table_diagnostics(definition, statistics).and_more(more), today)
+    return evaluate(evidence, table_diagnostics(definition, statistics).and_more(more), today)

@@ -15,7 +15,7 @@ from experiments.stats.bandit import batched_effect
 from experiments.stats.figure import FEWEST_UNITS_FOR_MEAN, independent_pair, within
 from experiments.stats.srm import CovariateDifference, ImbalanceCheck, check_imbalance, corrected_imbalance
 
-_FEWEST_UNITS_A_DAY = 30
+_MIN_UNITS_PER_DAY = 30
 MOVED = "the allocation moved from day to day"
 
 
@@ -96,7 +96,7 @@ def daily_pairs(
     evidence: AnalysisEvidence,
     metric: Metric,
     variant_id: str,
-    fewest: int = _FEWEST_UNITS_A_DAY,
+    fewest: int = _MIN_UNITS_PER_DAY,
     *,
     one_slope: bool = False,
 ) -> dict[date, PairEstimate]:

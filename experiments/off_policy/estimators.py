@@ -28,7 +28,7 @@ from experiments.uplift.trial import Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Logged:
+class LoggedChoices:
     """Logged choices, one row each; of a slate one row per position.
 
     Attributes:
@@ -62,14 +62,14 @@ class Logged:
         """float64[n], how much likelier the evaluated policy is to choose what was chosen."""
         return self.chance / self.propensity
 
-    def rows(self, chosen: npt.NDArray[np.bool_]) -> "Logged":
+    def rows(self, chosen: npt.NDArray[np.bool_]) -> "LoggedChoices":
         """Return some of the rows."""
         position = None if self.position is None else self.position[chosen]
-        return Logged(self.reward[chosen], self.propensity[chosen], self.chance[chosen], position)
+        return LoggedChoices(self.reward[chosen], self.propensity[chosen], self.chance[chosen], position)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Predicted:
+class PredictedRewards:
     """What a model of rewards expects, by models that did not see the row's own reward.
 
     Attributes:
@@ -85,7 +85,7 @@ _THRESHOLDS = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Value:
+class PolicyEstimate:
     """One estimator's value of a policy.
 
     Attributes:
@@ -101,7 +101,9 @@ class Value:
     note: str = ""
 
 
-def estimate_values(logged: Logged, predicted: Predicted | None, *, alpha: float = 0.05) -> tuple[Value, ...]:
+def estimate_values(
+    logged: LoggedChoices, predicted: PredictedRewards | None, *, alpha: float = 0.05
+) -> tuple[PolicyEstimate, ...]:
     """Return all estimators that the log allows; those with a model of rewards only where there is one.
 
     Args:
@@ -120,17 +122,17 @@ def estimate_values(logged: Logged, predicted: Predicted | None, *, alpha: float
     return tuple(found)
 
 
-def _valued(name: str, influence: Floats, alpha: float, note: str = "") -> Value:
+def _valued(name: str, influence: Floats, alpha: float, note: str = "") -> PolicyEstimate:
     n = len(influence)
     error = float(influence.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
-    return Value(name, estimate_of(float(influence.mean()), error, alpha=alpha), influence, note)
+    return PolicyEstimate(name, estimate_of(float(influence.mean()), error, alpha=alpha), influence, note)
 
 
-def _ips(logged: Logged, alpha: float) -> Value:
+def _ips(logged: LoggedChoices, alpha: float) -> PolicyEstimate:
     return _valued("ips", logged.weights * logged.reward, alpha)
 
 
-def _clipped(logged: Logged, alpha: float) -> Value:
+def _clipped(logged: LoggedChoices, alpha: float) -> PolicyEstimate:
     most = math.sqrt(len(logged))
     weights = logged.weights
     cut = weights > most
@@ -144,20 +146,20 @@ def _clipped(logged: Logged, alpha: float) -> Value:
     return _valued("clipped_ips", np.minimum(weights, most) * logged.reward, alpha, note)
 
 
-def _snips(logged: Logged, alpha: float) -> Value:
+def _snips(logged: LoggedChoices, alpha: float) -> PolicyEstimate:
     weights = logged.weights
     mean = float(weights.mean())
     if mean == 0:
-        return Value(
+        return PolicyEstimate(
             "snips", estimate_of(math.nan, math.nan), None, "the policy chooses nothing that was logged"
         )
     value = float(weights @ logged.reward) / weights.sum()
     return _valued("snips", value + weights * (logged.reward - value) / mean, alpha)
 
 
-def _direct(predicted: Predicted) -> Value:
+def _direct(predicted: PredictedRewards) -> PolicyEstimate:
     estimate = estimate_of(float(predicted.under_policy.mean()), math.nan)
-    return Value(
+    return PolicyEstimate(
         "dm",
         estimate,
         None,
@@ -165,22 +167,22 @@ def _direct(predicted: Predicted) -> Value:
     )
 
 
-def _dr(logged: Logged, predicted: Predicted, alpha: float) -> Value:
+def _dr(logged: LoggedChoices, predicted: PredictedRewards, alpha: float) -> PolicyEstimate:
     return _valued("dr", predicted.under_policy + logged.weights * (logged.reward - predicted.logged), alpha)
 
 
-def _sndr(logged: Logged, predicted: Predicted, alpha: float) -> Value:
+def _sndr(logged: LoggedChoices, predicted: PredictedRewards, alpha: float) -> PolicyEstimate:
     weights, left = logged.weights, logged.reward - predicted.logged
     mean = float(weights.mean())
     if mean == 0:
-        return Value(
+        return PolicyEstimate(
             "sndr", estimate_of(math.nan, math.nan), None, "the policy chooses nothing that was logged"
         )
     correction = float(weights @ left) / weights.sum()
     return _valued("sndr", predicted.under_policy + correction + weights * (left - correction) / mean, alpha)
 
 
-def _switch(logged: Logged, predicted: Predicted, alpha: float) -> Value:
+def _switch(logged: LoggedChoices, predicted: PredictedRewards, alpha: float) -> PolicyEstimate:
     """Give up weights above the threshold whose variance, and squared bound on the bias, is least (their section 4.2)."""
     weights, left = logged.weights, logged.reward - predicted.logged
     largest = float(np.abs(logged.reward).max())

@@ -14,15 +14,15 @@ import numpy as np
 from scipy.special import ndtr
 
 from experiments.number_format import confidence
-from experiments.off_policy.estimators import Logged, Predicted, Value, estimate_values
+from experiments.off_policy.estimators import LoggedChoices, PolicyEstimate, PredictedRewards, estimate_values
 from experiments.stats.estimate import Estimate, mean_estimate
 from experiments.uplift.result import estimate_json
 
-FEWEST_EFFECTIVE = 100.0
+MIN_EFFECTIVE = 100.0
 """Rows that a mean must effectively rest on: with fewer, normal intervals of skewed rewards do not hold."""
-FEWEST_EFFECTIVE_SHARE = 0.01
+MIN_EFFECTIVE_SHARE = 0.01
 """Below a hundredth of the log a handful of large weights decides."""
-FEWEST_REWARDS = 50
+MIN_REWARDS = 50
 """Rows with a reward and a weight above 0: with fewer, a rate is not known to a quarter of itself."""
 _MEAN_WEIGHT_CHANCE = 0.001
 
@@ -54,7 +54,7 @@ class Overlap:
     warning: str
 
 
-def overlap_of(logged: Logged) -> Overlap:
+def overlap_of(logged: LoggedChoices) -> Overlap:
     """Return what a log's weights say."""
     weights, n = logged.weights, len(logged)
     total, squares = float(weights.sum()), float(weights @ weights)
@@ -86,14 +86,16 @@ def overlap_of(logged: Logged) -> Overlap:
 def _refusal(effective: float, rewarded: int, rows: int, *, agreeing_share: float) -> str:
     if agreeing_share == 0:
         return "The policy never chooses what was logged, so the log says nothing of it."
-    floor = max(FEWEST_EFFECTIVE, FEWEST_EFFECTIVE_SHARE * rows)
+    floor = max(MIN_EFFECTIVE, MIN_EFFECTIVE_SHARE * rows)
     if effective < floor:
         return (
             f"The log says too little of this policy: {rows:,} rows count as {effective:,.0f}, at least {np.ceil(floor):,.0f} are needed"
             f" ({100 * agreeing_share:.3g} % of the choices could have been its own)."
         )
-    if rewarded < FEWEST_REWARDS:
-        return f"The value rests on {rewarded} rewards; at least {FEWEST_REWARDS} are needed to compare policies."
+    if rewarded < MIN_REWARDS:
+        return (
+            f"The value rests on {rewarded} rewards; at least {MIN_REWARDS} are needed to compare policies."
+        )
     return ""
 
 
@@ -142,7 +144,7 @@ class PolicyEvaluation:
 
     policy: str
     on_policy: Estimate
-    values: tuple[Value, ...]
+    values: tuple[PolicyEstimate, ...]
     chosen: str
     difference: Estimate
     overlap: Overlap
@@ -152,7 +154,7 @@ class PolicyEvaluation:
     alpha: float
 
     @property
-    def chosen_value(self) -> Value:
+    def chosen_value(self) -> PolicyEstimate:
         """The chosen estimator's."""
         return next(one for one in self.values if one.estimator == self.chosen)
 
@@ -161,14 +163,19 @@ class PolicyEvaluation:
         """What the policy would have earned, by the chosen estimator."""
         return self.chosen_value.value
 
-    def relative_of(self, one: Value) -> float | None:
-        """Return an estimator's value over what the log earned; ``None`` where that is 0, or the value is not known."""
+    def relative_of(self, one: PolicyEstimate) -> float | None:
+        """Return an estimator's value over what the log earned; none where that is 0, or the value is not known."""
         mean = self.on_policy.value
         return one.value.value / mean if mean and math.isfinite(one.value.value) else None
 
 
 def evaluate_policy(
-    logged: Logged, predicted: Predicted | None, policy: str, *, informed: bool = False, alpha: float = 0.05
+    logged: LoggedChoices,
+    predicted: PredictedRewards | None,
+    policy: str,
+    *,
+    informed: bool = False,
+    alpha: float = 0.05,
 ) -> PolicyEvaluation:
     """Evaluate a policy on a log.
 
@@ -223,7 +230,7 @@ def _sentence(
     return f"{policy} would earn {'more' if verdict is PolicyVerdict.GAIN else 'less'}: {amount}."
 
 
-def _positions(logged: Logged, alpha: float) -> tuple[PositionValue, ...]:
+def _positions(logged: LoggedChoices, alpha: float) -> tuple[PositionValue, ...]:
     if logged.position is None:
         return ()
     found = []
@@ -250,7 +257,7 @@ DEFINITIONS = {
     "dr": "mean(predicted under the policy + weight * (reward - predicted))",
     "sndr": "mean(predicted under the policy) + sum(weight * (reward - predicted)) / sum(weight)",
     "switch_dr": "as dr, but weights above a threshold are left to the model",
-    "refused_below": f"{FEWEST_EFFECTIVE:g} effective rows, {FEWEST_EFFECTIVE_SHARE:.0%} of the rows, or {FEWEST_REWARDS} rewards",
+    "refused_below": f"{MIN_EFFECTIVE:g} effective rows, {MIN_EFFECTIVE_SHARE:.0%} of the rows, or {MIN_REWARDS} rewards",
 }
 
 

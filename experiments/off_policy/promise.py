@@ -57,7 +57,7 @@ class MeasuredValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class PromiseComparison:
     """A promise beside what was measured.
 
     Attributes:
@@ -99,7 +99,7 @@ def promise_of(
     )
 
 
-def compare(promise: Promise, measured: MeasuredValue, *, alpha: float = 0.05) -> Kept:
+def compare_promise(promise: Promise, measured: MeasuredValue, *, alpha: float = 0.05) -> PromiseComparison:
     """Return a promise beside what was measured; both must be about the same unit, such as a decision."""
     spread = math.hypot(promise.standard_error, measured.standard_error)
     distance = measured.difference - promise.difference
@@ -112,7 +112,7 @@ def compare(promise: Promise, measured: MeasuredValue, *, alpha: float = 0.05) -
         f"Promised {promise.difference:+.4g} ± {promise.standard_error:.2g} by {promise.estimator}, measured {measured.difference:+.4g}"
         f" ± {measured.standard_error:.2g} ({measured.what}): they {agrees} (z {z:+.2f})."
     )
-    return Kept(promise.difference, measured.difference, z, p, sentence)
+    return PromiseComparison(promise.difference, measured.difference, z, p, sentence)
 
 
 def measured_in(

@@ -35,7 +35,7 @@ _TONES = {
     VerdictCode.SEND_NOTHING: "bad",
     VerdictCode.TRIAL_NOT_TRUSTED: "alarm",
 }
-_FEWEST_POINTS = 3
+_MIN_POINTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def _differences(document: Mapping[str, Any]) -> Markup | None:
 
 def _curve(document: Mapping[str, Any]) -> Markup | None:
     budget = document["budget"]
-    if len(budget.get("curve", ())) < _FEWEST_POINTS:
+    if len(budget.get("curve", ())) < _MIN_POINTS:
         return None
     points = [(point["cost"], point["net_gain"]) for point in budget["curve"]]
     here = budget["chosen"]

@@ -52,7 +52,7 @@ class UpliftFormat:
         return f"{self.change(one.lower)}\u00a0to\u00a0{self.change(one.upper)}"
 
 
-def figures_for(unit: Unit, found: Iterable[Estimate]) -> UpliftFormat:
+def uplift_format(unit: Unit, found: Iterable[Estimate]) -> UpliftFormat:
     """Return how some effects are written: with the decimals that most of their intervals ask for.
 
     Args:
@@ -107,7 +107,7 @@ def _size(slope: Estimate) -> str:
     )
 
 
-def effects_section(evaluation: UpliftEvaluation) -> str:
+def uplift_section(evaluation: UpliftEvaluation) -> str:
     """Return an evaluation as an HTML fragment for a page with the reports' style sheet.
 
     Args:
@@ -130,7 +130,7 @@ def effects_section(evaluation: UpliftEvaluation) -> str:
     )
 
 
-def effects_page(evaluation: UpliftEvaluation, title: str, subtitle: str = "") -> str:
+def uplift_page(evaluation: UpliftEvaluation, title: str, subtitle: str = "") -> str:
     """Return an evaluation as one HTML document that loads nothing from anywhere.
 
     Args:
@@ -138,13 +138,13 @@ def effects_page(evaluation: UpliftEvaluation, title: str, subtitle: str = "") -
         title: Heading of the page.
         subtitle: One line below it.
     """
-    section = Markup(effects_section(evaluation))  # noqa: S704 rendered with autoescape
+    section = Markup(uplift_section(evaluation))  # noqa: S704 rendered with autoescape
     return (
         environment().get_template("uplift.html.j2").render(title=title, subtitle=subtitle, section=section)
     )
 
 
-def evaluation_charts(evaluation: UpliftEvaluation) -> dict[str, str]:
+def uplift_charts(evaluation: UpliftEvaluation) -> dict[str, str]:
     """Return the charts as SVG by name: per arm the curves, and the deciles of the model that stands first.
 
     Args:
@@ -163,8 +163,8 @@ def _curves(evaluation: UpliftEvaluation, arm: ArmResult) -> Markup:
 
 
 def _arm(evaluation: UpliftEvaluation, arm: ArmResult) -> dict[str, Any]:
-    areas = figures_for(evaluation.unit, [one.qini for one in arm.rankings])
-    average = figures_for(evaluation.unit, [arm.average])
+    areas = uplift_format(evaluation.unit, [one.qini for one in arm.rankings])
+    average = uplift_format(evaluation.unit, [arm.average])
     banded = arm.rankings[0].name
     return {
         "name": arm.arm,
@@ -249,7 +249,7 @@ def _deciles(evaluation: UpliftEvaluation, one: PredictionResult) -> Markup:
 
 
 def _prediction(evaluation: UpliftEvaluation, one: PredictionResult) -> dict[str, Any]:
-    figures = figures_for(evaluation.unit, [group.effect for group in one.groups])
+    figures = uplift_format(evaluation.unit, [group.effect for group in one.groups])
     return {
         "name": one.name,
         "deciles": _deciles(evaluation, one),
@@ -271,7 +271,7 @@ def _prediction(evaluation: UpliftEvaluation, one: PredictionResult) -> dict[str
 
 
 def _policy(evaluation: UpliftEvaluation, one: PolicyValue) -> dict[str, Any]:
-    figures = figures_for(evaluation.unit, one.gains.values())
+    figures = uplift_format(evaluation.unit, one.gains.values())
     arms = (evaluation.control, *evaluation.costs)
     return {
         "name": one.name,

@@ -1,7 +1,7 @@
 """The send plan: whom to send what within a budget, what it is worth, and why not something simpler.
 
-``make_plan`` makes a ``SendPlan`` of a ``PlanProblem``: it allocates (``allocate``), values the list against everything simpler
-(``judging``), decides (``verdict``) and writes the list (``lists``). ``plan_document`` and ``build_page`` say it.
+``make_plan`` turns a ``PlanProblem`` into a ``SendPlan``: it allocates the budget (``allocate``), values the list against simpler
+policies (``valuation``), reaches a verdict (``plan``) and writes the list (``lists``). ``plan_document`` returns it as JSON.
 """
 
 from experiments.send_plan.allocate import PlanAllocation, allocate
@@ -18,7 +18,6 @@ __all__ = [
     "ScoredArms",
     "SendList",
     "SendPlan",
-    "Verdict",
     "VerdictCode",
     "allocate",
     "make_plan",

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.errors import AnalysisError
-from experiments.send_plan.hull import CurvePoint, Numbers, Steps, compressed, hull_steps
-from experiments.send_plan.prices import Prices, priced_allocation, sampled_curve
+from experiments.send_plan.hull import CurvePoint, HullSteps, Numbers, compressed, hull_steps
 from experiments.send_plan.problem import PlanLimits
+from experiments.send_plan.shadow_prices import ShadowPrices, priced_allocation, sampled_curve
 from experiments.uplift.trial import Ints
 
 TOLERANCE = 1e-9
@@ -36,7 +36,7 @@ class PlanAllocation:
     gain: float
     sends: int
     bound: float
-    prices: Prices
+    prices: ShadowPrices
     curve: tuple[CurvePoint, ...]
     curve_members: int
 
@@ -94,7 +94,7 @@ def _check(gains: Numbers, costs: Numbers, limits: PlanLimits) -> None:
         raise AnalysisError(f"A cap names an arm beyond the {gains.shape[1]} arms that can be sent.")
 
 
-def _of_money(steps: Steps, limits: PlanLimits) -> PlanAllocation:
+def _of_money(steps: HullSteps, limits: PlanLimits) -> PlanAllocation:
     order = np.argsort(-steps.slope, kind="stable")
     cost = _running(steps.start_cost, steps.cost, order)
     gain = _running(steps.start_gain, steps.gain, order)
@@ -123,7 +123,7 @@ def _of_money(steps: Steps, limits: PlanLimits) -> PlanAllocation:
         gain=chosen[1],
         sends=chosen[2],
         bound=bound,
-        prices=Prices(money=price),
+        prices=ShadowPrices(money=price),
         curve=compressed(cost, gain, sends, steps.slope[order], paid),
         curve_members=len(arm),
     )

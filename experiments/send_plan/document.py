@@ -4,10 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.send_plan.judging import CandidatePolicy
 from experiments.send_plan.plan import SendPlan, VerdictCode
 from experiments.send_plan.policies import BEST_ARM, NOBODY
-from experiments.send_plan.problem import FEWEST_EFFECTIVE, PolicyComparison
+from experiments.send_plan.problem import MIN_EFFECTIVE, PolicyComparison
 from experiments.send_plan.sentences import (
     TITLES,
     alternative,
@@ -16,6 +15,7 @@ from experiments.send_plan.sentences import (
     refused,
     steps,
 )
+from experiments.send_plan.valuation import CandidatePolicy
 from experiments.stats.estimate import Estimate
 
 DEFINITIONS = {
@@ -42,7 +42,7 @@ DEFINITIONS = {
     "min_roi": "Net gain over cost.",
     "effective_members": (
         "Kish: the squared sum of weights over the sum of squared weights. Below"
-        f" {FEWEST_EFFECTIVE} nothing is said of a policy."
+        f" {MIN_EFFECTIVE} nothing is said of a policy."
     ),
     "smallest_gain": (
         "The smallest gain worth having, money per member; a tenth of the standard deviation of the control's margin unless given."

@@ -25,8 +25,8 @@ ROWS_AT_ONCE = 1 << 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Steps:
-    """The walks of all members; each member's steps stand in the order of their walk.
+class HullSteps:
+    """The walks of all members; each member's steps stand in the order of her walk.
 
     Attributes:
         start: int8[n], where each walk starts: 0 nobody, else the arm's position from 1. The cheapest point.
@@ -51,7 +51,7 @@ class Steps:
     slope: Numbers
 
 
-def hull_steps(gains: Numbers, costs: Numbers) -> Steps:
+def hull_steps(gains: Numbers, costs: Numbers) -> HullSteps:
     """Return the steps of all members along their upper hulls.
 
     Args:
@@ -72,7 +72,7 @@ def hull_steps(gains: Numbers, costs: Numbers) -> Steps:
         totals[1] += float(gain_here.sum(dtype=np.float64))
         parts += _walk(first, cost, gain, (here, cost_here, gain_here))
     joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return Steps(start, totals[0], totals[1], *joined)
+    return HullSteps(start, totals[0], totals[1], *joined)
 
 
 def _points(values: Numbers) -> Numbers:

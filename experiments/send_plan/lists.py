@@ -17,8 +17,8 @@ import polars_hash  # noqa: F401 registers the expression namespace "nchash"
 from experiments.assignment.hashing import POINTS, Purpose, point_prefix
 from experiments.send_plan.allocate import TOLERANCE, PlanAllocation, allocate
 from experiments.send_plan.policies import by_response, nobody, one_hot
-from experiments.send_plan.prices import best_at
 from experiments.send_plan.problem import Audience, PlanLimits
+from experiments.send_plan.shadow_prices import best_at
 from experiments.uplift.trial import Bools, Floats, Ints
 
 _SALT = "send-plan"
@@ -176,7 +176,7 @@ class SendList:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rest:
+class ChosenShare:
     """Those who are not left to chance, and what is left for them.
 
     Attributes:
@@ -198,16 +198,16 @@ class Rest:
         return policy
 
 
-def split(audience: Audience, limits: PlanLimits, share: float, seed: int) -> Rest:
+def split(audience: Audience, limits: PlanLimits, share: float, seed: int) -> ChosenShare:
     """Leave a share of the members to chance, and return the rest with what is left for them."""
     random = draw_random_share(audience.members, share, audience.costs, limits, seed)
     rows = np.flatnonzero(~random.random)
     left = limits.less(random.cost(audience.costs), random.sends())
-    return Rest(random, rows, audience.costs[rows], left)
+    return ChosenShare(random, rows, audience.costs[rows], left)
 
 
-def personal_list(audience: Audience, rest: Rest) -> SendList:
-    """Give each member not left to chance their arm by the exact allocation of what is left."""
+def personal_list(audience: Audience, rest: ChosenShare) -> SendList:
+    """Give each member not left to chance her arm by the exact allocation of what is left."""
     found = allocate(audience.gains[rest.rows], rest.costs, rest.limits)
     # At the prices everybody has a choice of their own: what a member left to chance would have got.
     own = best_at(found.prices, audience.gains, audience.costs, rest.limits.min_roi or 0.0)
@@ -216,7 +216,7 @@ def personal_list(audience: Audience, rest: Rest) -> SendList:
     return _written(audience, rest.random, own, chances, found)
 
 
-def make_list(kind: ListKind, arm: int, audience: Audience, rest: Rest) -> SendList:
+def make_list(kind: ListKind, arm: int, audience: Audience, rest: ChosenShare) -> SendList:
     """Return a list of a kind.
 
     Args:
@@ -247,8 +247,8 @@ def make_list(kind: ListKind, arm: int, audience: Audience, rest: Rest) -> SendL
     return _written(audience, rest.random, own, chances, None)
 
 
-def _responsive(arm: int, audience: Audience, rest: Rest) -> Ints:
-    """Return who is wanted by their response: as many of the rest as fit, and whoever of the others responds as well."""
+def _responsive(arm: int, audience: Audience, rest: ChosenShare) -> Ints:
+    """Return who is wanted by her response: as many of the rest as fit, and whoever of the others responds as well."""
     response = audience.response[:, arm - 1]
     chosen = by_response(response[rest.rows], arm, rest.costs, rest.limits)[:, arm] > 0
     wanted = np.zeros(len(audience), dtype=np.int64)
@@ -258,7 +258,7 @@ def _responsive(arm: int, audience: Audience, rest: Rest) -> Ints:
     return wanted
 
 
-def _as_far_as_it_goes(wanted: Ints, audience: Audience, rest: Rest) -> Ints:
+def _as_far_as_it_goes(wanted: Ints, audience: Audience, rest: ChosenShare) -> Ints:
     """Give the rest what is wanted, in the order of a hash of their ids, as far as the limits go; int64[n]."""
     asked = rest.rows[wanted[rest.rows] > 0]
     order = asked[

@@ -11,7 +11,6 @@ from enum import StrEnum
 import numpy as np
 
 from experiments.send_plan.allocate import allocate
-from experiments.send_plan.judging import Findings, judge
 from experiments.send_plan.lists import ListKind, SendList, make_list, split
 from experiments.send_plan.policies import (
     BEST_ARM,
@@ -33,6 +32,7 @@ from experiments.send_plan.problem import (
     compare,
     compare_with_trial,
 )
+from experiments.send_plan.valuation import Findings, value_plan
 
 
 class VerdictCode(StrEnum):
@@ -219,7 +219,7 @@ def make_plan(
         audience: Other members to write to; those of the trial if none.
         limits: For these others.
     """
-    findings = judge(problem)
+    findings = value_plan(problem)
     verdict = decide(findings, trusted=not problem.distrust, differ=problem.differ)
     own = make_list(verdict.list_kind, verdict.arm, problem.audience, findings.rest)
     policy = one_hot(own.arm, len(problem.arms))

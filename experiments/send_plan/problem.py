@@ -79,7 +79,7 @@ class PlanLimits:
         )
 
 
-FEWEST_EFFECTIVE = 100
+MIN_EFFECTIVE = 100
 """Members, counted at equal weights, that must have had the arms that a policy gives; below, its value is not judged."""
 
 

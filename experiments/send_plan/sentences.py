@@ -11,7 +11,7 @@ from experiments.number_format import (
 )
 from experiments.send_plan.plan import SendPlan, VerdictCode
 from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
-from experiments.send_plan.problem import FEWEST_EFFECTIVE
+from experiments.send_plan.problem import MIN_EFFECTIVE
 from experiments.stats.estimate import Estimate
 
 TITLES = {
@@ -63,7 +63,7 @@ def refused(plan: SendPlan) -> str:
         return ""
     return (
         f"Choosing for each member cannot be judged: only {findings.effective:.0f} members of the trial, equally weighted, had"
-        f" what the plan would give them, and {FEWEST_EFFECTIVE} are needed."
+        f" what the plan would give them, and {MIN_EFFECTIVE} are needed."
     )
 
 

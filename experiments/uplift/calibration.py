@@ -45,7 +45,7 @@ class Decile:
     actual: Estimate
 
 
-def places(predicted: Floats, groups: int) -> Ints:
+def rank_groups(predicted: Floats, groups: int) -> Ints:
     """Return each member's group of about equal size, int64[n], 0 for the highest predictions.
 
     Equal predictions stay together: they go where the middle of their ranks lies. So the groups do not depend on the order of
@@ -71,7 +71,7 @@ def effects_by_decile(
         groups: How many groups; ten are deciles.
         alpha: The accepted error of each interval.
     """
-    place = places(predicted, groups)
+    place = rank_groups(predicted, groups)
     table = []
     for number in np.unique(place):
         inside = place == number
@@ -262,7 +262,7 @@ def group_effects(
         alpha: The accepted error of each interval.
         cross_fitted: Whether the models learned from other members of the same trial, rather than from another one.
     """
-    place = places(predicted, groups)
+    place = rank_groups(predicted, groups)
     parts = [contrasts[place == number] for number in np.unique(place)]
     effects = tuple(mean_estimate(part, alpha=alpha) for part in parts)
     first, last = effects[0], effects[-1]

@@ -84,7 +84,7 @@ def describe(features: pl.DataFrame, chosen: Bools) -> tuple[FeatureDifference, 
     return tuple(sorted(found, key=lambda one: (-abs(one.standardised), one.feature)))
 
 
-def in_words(differences: Sequence[FeatureDifference], most: int = 2) -> str:
+def difference_words(differences: Sequence[FeatureDifference], most: int = 2) -> str:
     """Return the strongest differences as a phrase; says so where there is nothing worth saying (below 0.1).
 
     Args:
@@ -179,7 +179,7 @@ class EffectGroup:
     @property
     def description(self) -> str:
         """Who they are, by two features."""
-        return in_words(self.differences)
+        return difference_words(self.differences)
 
 
 def effect_groups(

@@ -11,7 +11,7 @@ import polars as pl
 from experiments.aggregates.tables import TableSource
 from experiments.display import Displayed
 from experiments.errors import OptionError
-from experiments.off_policy.estimators import Logged, Predicted
+from experiments.off_policy.estimators import LoggedChoices, PredictedRewards
 from experiments.off_policy.evaluation import (
     PolicyEvaluation,
     PolicyVerdict,
@@ -123,7 +123,7 @@ def predict_rewards(
     *,
     folds: int = FOLDS,
     seed: int = 0,
-) -> Predicted:
+) -> PredictedRewards:
     """Predict rewards by a ridge regression on features, the action and the position; each fold by a model of the others.
 
     Since it is a sum, what it expects of a policy is the sum over actions of probability times the action's part.
@@ -153,7 +153,7 @@ def predict_rewards(
         parts = line.coefficients[context.shape[1] :]
         logged[inside] = base + parts[action[inside]]
         under[inside] = base + (chances @ parts)[place[inside]]
-    return Predicted(logged, under)
+    return PredictedRewards(logged, under)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +293,7 @@ def evaluate_log(
             features = table.select(columns.features) if columns.features else pl.DataFrame()
             predicted = predict_rewards(reward, action, place, chosen.chances, features, seed=seed)
     found = evaluate_policy(
-        Logged(reward, propensity, chance, position), predicted, name, informed=bool(columns.features)
+        LoggedChoices(reward, propensity, chance, position), predicted, name, informed=bool(columns.features)
     )
     read = [
         one

@@ -12,7 +12,7 @@ from experiments.aggregates.tables import TableSource
 from experiments.display import Displayed
 from experiments.number_format import count_of, plain
 from experiments.pages.send_plan_page import Receivers, build_page
-from experiments.pages.uplift_page import effects_section
+from experiments.pages.uplift_page import uplift_section
 from experiments.send_plan import (
     PlanLimits,
     PlanProblem,
@@ -25,7 +25,7 @@ from experiments.send_plan import (
 from experiments.send_plan.sentences import gain_text
 from experiments.uplift.calibration import UpliftCalibration
 from experiments.uplift.evaluation import evaluate_uplift
-from experiments.uplift.groups import describe, in_words
+from experiments.uplift.groups import describe, difference_words
 from experiments.uplift.result import Unit
 from experiments.uplift.trial import Floats, Trial, weighted_scores
 from training.send_plan.audiences import Addressed, differ, learn_responses, of_a_table, of_the_trial
@@ -243,7 +243,11 @@ class PlanResult(Displayed):
         listed = self.plan.list
         chosen = ~listed.random.random
         return [
-            Receivers(arm, int((listed.arm == place).sum()), in_words(describe(self.addressed.features, own)))
+            Receivers(
+                arm,
+                int((listed.arm == place).sum()),
+                difference_words(describe(self.addressed.features, own)),
+            )
             for place, arm in enumerate(self.plan.problem.arms)
             if (own := chosen & (listed.arm == place)).any()
         ]
@@ -260,7 +264,7 @@ class PlanResult(Displayed):
             baselines={"response": self.plan.problem.audience.response.mean(axis=1)},
             untreated=learned.predicted[:, 0],
         )
-        return effects_section(evaluation)
+        return uplift_section(evaluation)
 
 
 def plan_sends(

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from experiments.aggregates.tables import TableSource
-from experiments.pages.uplift_page import effects_page, evaluation_charts
+from experiments.pages.uplift_page import uplift_charts, uplift_page
 from experiments.uplift.evaluation import evaluate_uplift
 from experiments.uplift.result import Unit, UpliftEvaluation, evaluation_document
 from experiments.uplift.trial import Floats, Trial
@@ -208,12 +208,12 @@ def _record(path: TableSource, result: TrainActionsResult, options: ActionsOptio
         files = {"result.json": document}
         for outcome, one in result.evaluation.items():
             slug = _slug(outcome)
-            page = effects_page(one, f"Effects on {outcome}", f"{path.name}, {len(trial):,} members")
+            page = uplift_page(one, f"Effects on {outcome}", f"{path.name}, {len(trial):,} members")
             files[f"effects_{slug}.html"] = page.encode()
             files[f"evaluation_{slug}.json"] = json.dumps(
                 evaluation_document(one), indent=2, ensure_ascii=False
             ).encode()
-            for title, chart in evaluation_charts(one).items():
+            for title, chart in uplift_charts(one).items():
                 files[f"plots/{_slug(f'{outcome} {title}')}.png"] = as_png(chart)
         run.log_files(files)
         run.log(

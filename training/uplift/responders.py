@@ -12,7 +12,7 @@ from experiments.analysis.responders import UNIT, VALUE, VARIANT, experiment_tri
 from experiments.analysis.sources import AnalysisSource
 from experiments.definition import ExperimentDefinition
 from experiments.errors import AnalysisError, OptionError
-from experiments.pages.uplift_page import effects_section
+from experiments.pages.uplift_page import uplift_section
 from experiments.uplift.evaluation import evaluate_uplift
 from experiments.uplift.result import Unit, UpliftEvaluation, evaluation_document
 from experiments.uplift.trial import Trial
@@ -66,7 +66,7 @@ class Responders:
 
     def section(self) -> str:
         """Return a fragment for the report."""
-        return effects_section(self.evaluation)
+        return uplift_section(self.evaluation)
 
     def table(self) -> pl.DataFrame:
         """Return the trial as `troth plan` and `troth train actions` read it: unit, variant, outcome, propensity, features."""

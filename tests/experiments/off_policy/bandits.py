@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from experiments.off_policy.estimators import Logged, Predicted
+from experiments.off_policy.estimators import LoggedChoices, PredictedRewards
 from experiments.uplift.trial import Floats, Ints
 
 _LEAN = 0.5
@@ -25,8 +25,8 @@ class Bandit:
         truth: The evaluated policy's value.
     """
 
-    logged: Logged
-    predicted: Predicted
+    logged: LoggedChoices
+    predicted: PredictedRewards
     truth: float
 
 
@@ -48,8 +48,8 @@ def bandit(seed: int, n: int = 2_000, *, wrong: float = 0.0) -> Bandit:
     reward = means[rows, action] + random.normal(size=n)
     expected = means + wrong * np.sin(3 * means)
     return Bandit(
-        Logged(reward, logging[rows, action], target[rows, action]),
-        Predicted(expected[rows, action], (target * expected).sum(axis=1)),
+        LoggedChoices(reward, logging[rows, action], target[rows, action]),
+        PredictedRewards(expected[rows, action], (target * expected).sum(axis=1)),
         true_value(),
     )
 
@@ -62,7 +62,7 @@ def true_value() -> float:
     return float((chances * np.hstack([1 + x, 2 - x, 1 + 0 * x])).sum(axis=1).mean())
 
 
-def open_bandit() -> Logged:
+def open_bandit() -> LoggedChoices:
     """Return the uniform log of campaign *all*, row by row, with Bernoulli-TS as the evaluated policy."""
     counts = pl.read_csv(COUNTS)
     clicked = np.repeat(
@@ -70,7 +70,7 @@ def open_bandit() -> Logged:
     )
     times = [counts["clicks"].to_numpy(), (counts["impressions"] - counts["clicks"]).to_numpy()]
     places = np.concatenate([np.repeat(np.arange(len(counts)), one) for one in times])
-    return Logged(
+    return LoggedChoices(
         clicked,
         np.full(len(clicked), 1 / 80),
         counts["bernoulli_ts"].to_numpy()[places],

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from experiments.errors import AnalysisError
-from experiments.off_policy.estimators import Logged, Predicted, estimate_values
-from experiments.off_policy.evaluation import FEWEST_REWARDS, PolicyVerdict, evaluate_policy, overlap_of
-from experiments.off_policy.promise import MeasuredValue, compare, promise_of
+from experiments.off_policy.estimators import LoggedChoices, PredictedRewards, estimate_values
+from experiments.off_policy.evaluation import MIN_REWARDS, PolicyVerdict, evaluate_policy, overlap_of
+from experiments.off_policy.promise import MeasuredValue, compare_promise, promise_of
 from tests.experiments.off_policy.bandits import bandit, open_bandit
 
 BANDED = ("ips", "clipped_ips", "snips", "dr", "sndr", "switch_dr")
@@ -17,8 +17,8 @@ BANDED = ("ips", "clipped_ips", "snips", "dr", "sndr", "switch_dr")
 
 def test_four_rows_by_hand() -> None:
     """Weights 2, 0, 1, 1 on rewards 1, 1, 0, 1: IPS 3/4, SNIPS 3/4, and with q 1/2 and v 1/2: DR 1/2 + (1 - .5 + .5)/4 = 3/4."""
-    logged = Logged(np.array([1.0, 1, 0, 1]), np.array([0.5, 0.5, 1, 1]), np.array([1.0, 0, 1, 1]))
-    predicted = Predicted(np.full(4, 0.5), np.full(4, 0.5))
+    logged = LoggedChoices(np.array([1.0, 1, 0, 1]), np.array([0.5, 0.5, 1, 1]), np.array([1.0, 0, 1, 1]))
+    predicted = PredictedRewards(np.full(4, 0.5), np.full(4, 0.5))
     found = {one.estimator: one.value.value for one in estimate_values(logged, predicted)}
     assert found == pytest.approx(
         {
@@ -40,7 +40,7 @@ def test_a_heavy_weight_is_cut_and_that_is_told() -> None:
     """Of 100 rows one weighs 50, more than √100 = 10; cutting moves the value by at most 40/100 of the largest reward."""
     propensity = np.full(100, 1.0)
     propensity[0] = 0.02
-    logged = Logged(np.full(100, 2.0), propensity, np.ones(100))
+    logged = LoggedChoices(np.full(100, 2.0), propensity, np.ones(100))
     (clipped,) = [one for one in estimate_values(logged, None) if one.estimator == "clipped_ips"]
     assert clipped.value.value == pytest.approx(2 * (99 + 10) / 100)
     assert clipped.note == "1 weights above 10 were cut; that moves the value by at most 0.8"
@@ -59,7 +59,7 @@ def test_open_bandit_is_as_published_and_no_win() -> None:
     assert found.verdict is PolicyVerdict.REFUSED
     assert (
         found.sentence
-        == f"The value rests on 38 rewards; at least {FEWEST_REWARDS} are needed to compare policies."
+        == f"The value rests on 38 rewards; at least {MIN_REWARDS} are needed to compare policies."
     )
     assert [one.position for one in found.positions] == [1, 2, 3]
     parts = sum(one.rows * one.value.value for one in found.positions)
@@ -113,7 +113,7 @@ def test_a_better_policy_is_a_gain_a_worse_one_a_loss_and_itself_neither() -> No
     reward, even = arm + random.normal(size=4_000), np.full(4_000, 0.5)
     better, worse = (np.where(arm == best, 0.9, 0.1) for best in (1, 0))
     gain, loss, same = (
-        evaluate_policy(Logged(reward, even, chance), None, "It") for chance in (better, worse, even)
+        evaluate_policy(LoggedChoices(reward, even, chance), None, "It") for chance in (better, worse, even)
     )
     assert (gain.verdict, loss.verdict, same.verdict) == (
         PolicyVerdict.GAIN,
@@ -138,7 +138,7 @@ def test_logs_that_say_nothing_of_a_policy_are_refused(
     """No overlap, or weights whose mean is not 1."""
     random = np.random.default_rng(2)
     rows = 1_000
-    logged = Logged(random.normal(size=rows), np.full(rows, propensity), np.full(rows, chance))
+    logged = LoggedChoices(random.normal(size=rows), np.full(rows, propensity), np.full(rows, chance))
     found = evaluate_policy(logged, None, "It")
     assert found.verdict is PolicyVerdict.REFUSED
     assert sentence in found.sentence
@@ -148,7 +148,7 @@ def test_few_effective_rows_are_refused() -> None:
     """A thousand rows of which five carry all weight count as five."""
     chance = np.zeros(1_000)
     chance[:5] = 1.0
-    found = evaluate_policy(Logged(np.ones(1_000), np.full(1_000, 0.005), chance), None, "It")
+    found = evaluate_policy(LoggedChoices(np.ones(1_000), np.full(1_000, 0.005), chance), None, "It")
     assert "1,000 rows count as 5, at least 100 are needed" in found.sentence
 
 
@@ -166,14 +166,14 @@ def test_what_is_no_log_is_refused(
 ) -> None:
     """One sentence each."""
     with pytest.raises(AnalysisError, match=sentence):
-        Logged(np.array(reward), np.array(propensity), np.array(chance))
+        LoggedChoices(np.array(reward), np.array(propensity), np.array(chance))
 
 
 def test_a_promise_is_held_against_what_was_measured() -> None:
     """0.40 ± 0.03 promised and 0.30 ± 0.04 measured lie two standard errors apart; a refused evaluation promises nothing."""
     random = np.random.default_rng(1)
     arm = random.integers(0, 2, 4_000)
-    logged = Logged(arm + random.normal(size=4_000), np.full(4_000, 0.5), np.where(arm == 1, 0.9, 0.1))
+    logged = LoggedChoices(arm + random.normal(size=4_000), np.full(4_000, 0.5), np.where(arm == 1, 0.9, 0.1))
     made = {
         "programme": "default",
         "revision": "r1",
@@ -182,7 +182,7 @@ def test_a_promise_is_held_against_what_was_measured() -> None:
     }
     promise = promise_of(evaluate_policy(logged, None, "It"), **made)  # type: ignore[arg-type]  # by name
     error = promise.standard_error
-    kept = compare(
+    kept = compare_promise(
         promise, MeasuredValue(promise.difference - 2 * np.hypot(error, 0.04), 0.04, "margin of new")
     )
     assert kept.z == pytest.approx(-2.0)
@@ -190,7 +190,7 @@ def test_a_promise_is_held_against_what_was_measured() -> None:
     assert "do not agree" in kept.sentence
     assert (
         "agree within chance"
-        in compare(promise, MeasuredValue(promise.difference, 0.04, "margin of new")).sentence
+        in compare_promise(promise, MeasuredValue(promise.difference, 0.04, "margin of new")).sentence
     )
     with pytest.raises(
         AnalysisError, match="Nothing is kept with revision r1: The value rests on 38 rewards"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from experiments.errors import AnalysisError
 from experiments.send_plan.allocate import PlanAllocation, allocate
-from experiments.send_plan.prices import best_at
 from experiments.send_plan.problem import PlanLimits
+from experiments.send_plan.shadow_prices import best_at
 from experiments.uplift.trial import Floats
 from tests.experiments.send_plan.programs import relaxed_optimum, whole_optimum
 

@@ -10,16 +10,16 @@ from scipy.stats import norm
 from experiments.errors import AnalysisError
 from experiments.pages.send_plan_page import Receivers, build_page
 from experiments.send_plan import PlanLimits, make_plan, plan_document
-from experiments.send_plan.judging import (
-    CandidatePolicy,
-    Findings,
-    judge,
-    members_needed,
-    members_to_personalise,
-)
 from experiments.send_plan.plan import VerdictCode, decide
 from experiments.send_plan.policies import BEST_ARM, LOGGED, NOBODY, RANDOM, RESPONSE, RULE
 from experiments.send_plan.problem import PolicyComparison
+from experiments.send_plan.valuation import (
+    CandidatePolicy,
+    Findings,
+    members_needed,
+    members_to_personalise,
+    value_plan,
+)
 from experiments.stats.estimate import estimate_of
 from experiments.uplift.trial import Floats
 from tests.experiments.pages import Page
@@ -39,7 +39,7 @@ def findings(
     smallest_gain: float = 0.05,
 ) -> Findings:
     """Return findings of a real trial with figures put in by hand: estimate and standard error."""
-    base = judge(draw(World(), 300, 1).problem)
+    base = value_plan(draw(World(), 300, 1).problem)
     names = (NOBODY, BEST_ARM, RANDOM, RESPONSE, RULE)
     given = dict.fromkeys(names, SURE) | (against or {})
 
@@ -197,11 +197,11 @@ def test_the_value_against_nobody_is_that_of_the_list_as_written() -> None:
 def test_members_left_to_chance_add_nothing_to_a_difference() -> None:
     """Against everything but nobody they are the same in both policies, so their scores do not count, however large."""
     problem = draw(World((0.4, 0.1), interaction=0.5), 2_000, 4, random_share=0.2).problem
-    chance = judge(problem).list.random.random
+    chance = value_plan(problem).list.random.random
     blown = problem.scored.robust.copy()
     blown[chance] *= 1_000
-    loud = judge(replace(problem, scored=replace(problem.scored, robust=blown)))
-    quiet = judge(problem)
+    loud = value_plan(replace(problem, scored=replace(problem.scored, robust=blown)))
+    quiet = value_plan(problem)
     assert loud.best_arm == quiet.best_arm
     assert loud.against[RANDOM].robust.value == pytest.approx(quiet.against[RANDOM].robust.value)
     assert loud.against[NOBODY].robust.standard_error > 10 * quiet.against[NOBODY].robust.standard_error

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.uplift.calibration import effects_by_decile, places
+from experiments.uplift.calibration import effects_by_decile, rank_groups
 
 
 def test_deciles_of_twenty_members() -> None:
@@ -24,7 +24,7 @@ def test_deciles_of_twenty_members() -> None:
 def test_equal_predictions_stay_together() -> None:
     """Six equal ones in the middle of ten go where the middle of their ranks lies; other groups are empty."""
     predicted = np.array([9.0, 8.0, 5, 5, 5, 5, 5, 5, 2, 1])
-    assert places(predicted, 5).tolist() == [0, 0, 2, 2, 2, 2, 2, 2, 4, 4]
+    assert rank_groups(predicted, 5).tolist() == [0, 0, 2, 2, 2, 2, 2, 2, 4, 4]
     table = effects_by_decile(np.ones(10), predicted, groups=5)
     assert [(one.number, one.size) for one in table] == [(1, 2), (3, 6), (5, 2)]
 
@@ -34,8 +34,8 @@ def test_groups_know_no_order_of_the_rows(values: list[int], groups: int) -> Non
     """Shuffled rows keep their group, groups fall with the prediction, and each member is in one."""
     predicted = np.array(values, dtype=float)
     order = np.random.default_rng(len(values)).permutation(len(values))
-    place = places(predicted, groups)
-    assert place[order].tolist() == places(predicted[order], groups).tolist()
+    place = rank_groups(predicted, groups)
+    assert place[order].tolist() == rank_groups(predicted[order], groups).tolist()
     assert ((place >= 0) & (place < groups)).all()
     by = np.argsort(-predicted, kind="stable")
     assert (np.diff(place[by]) >= 0).all()
@@ -46,7 +46,7 @@ def test_groups_know_no_order_of_the_rows(values: list[int], groups: int) -> Non
 
 def test_groups_are_of_equal_size_without_ties() -> None:
     """With 103 members, ten groups have ten or eleven."""
-    place = places(np.random.default_rng(0).normal(size=103), 10)
+    place = rank_groups(np.random.default_rng(0).normal(size=103), 10)
     assert set(np.bincount(place)) == {10, 11}
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from experiments.errors import AnalysisError
-from experiments.pages.uplift_page import effects_page, effects_section
+from experiments.pages.uplift_page import uplift_page, uplift_section
 from experiments.uplift.evaluation import evaluate_uplift
 from experiments.uplift.groups import GroupName
 from experiments.uplift.policies import BEST_ARM
@@ -94,7 +94,7 @@ def test_a_document_holds_raw_figures_their_definitions_and_no_infinity() -> Non
 
 def test_a_page_stands_alone_and_says_everything_in_words() -> None:
     """It loads nothing, closes its tags, escapes names, and names rankings, groups, comparisons and definitions."""
-    page = Page(effects_page(evaluated(), "Who & what", "900 members"))
+    page = Page(uplift_page(evaluated(), "Who & what", "900 members"))
     assert not {"script", "link", "img", "iframe"} & set(page.tags)
     assert not [value for name, value in page.attributes if name in {"src", "href"} and "http" in value]
     for words in (
@@ -116,7 +116,7 @@ def test_a_page_stands_alone_and_says_everything_in_words() -> None:
 
 def test_a_section_fits_into_other_pages() -> None:
     """It is a fragment: no document around it, its tags closed."""
-    section = effects_section(evaluated(arms=2, costs=np.array([0.1])))
+    section = uplift_section(evaluated(arms=2, costs=np.array([0.1])))
     assert "<html" not in section
     assert "net of cost" in Page(section).text
 
@@ -126,7 +126,7 @@ def test_a_page_of_equal_predictions_can_be_read() -> None:
     sim = simulate(2, n=200, arms=2)
     flat = evaluate_uplift(sim.trial, "value", sim.scores, {"flat": np.ones((200, 1))}, unit=UNIT, draws=10)
     assert flat.arms[0].rankings[0].qini.p_value == 1
-    text = Page(effects_page(flat, "Flat")).text
+    text = Page(uplift_page(flat, "Flat")).text
     assert "nobody can be chosen by them" in text
     assert "By its calibrated effects: arm 1 for 100.0 %." in text
     assert "the best arm for all (arm 1) 0.0 0.0 to 0.0 1.000 the same" in text

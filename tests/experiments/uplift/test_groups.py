@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments.uplift.groups import EffectGroup, GroupName, describe, effect_groups, in_words
+from experiments.uplift.groups import EffectGroup, GroupName, describe, difference_words, effect_groups
 from experiments.uplift.trial import Floats
 
 
@@ -114,8 +114,8 @@ def test_a_description_names_the_strongest_differences() -> None:
     assert by["newbie"].words == "newbie more often (100 % against 33 %)"
     assert by["same"].standardised == 0
     assert found[0].feature == "spend"
-    assert in_words(found, 1) == "spend higher (110 against 20)"
-    assert in_words([by["same"]]) == "like everybody else in all features"
+    assert difference_words(found, 1) == "spend higher (110 against 20)"
+    assert difference_words([by["same"]]) == "like everybody else in all features"
 
 
 def test_nobody_and_everybody_have_no_description() -> None:

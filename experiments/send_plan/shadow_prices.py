@@ -36,7 +36,7 @@ _ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Prices:
+class ShadowPrices:
     """What the limits cost at the margin, in net gain.
 
     Attributes:
@@ -61,7 +61,7 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class PricedPlan:
     """A plan with its prices.
 
     Attributes:
@@ -71,13 +71,13 @@ class Found:
     """
 
     arm: Ints
-    prices: Prices
+    prices: ShadowPrices
     inside: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Near:
-    """Where prices are sought: so near to given ones that who is held to their choice would not change it.
+class PriceRange:
+    """Where prices are sought: so near to given ones that who is held to her choice would not change it.
 
     Attributes:
         prices: The given ones.
@@ -85,19 +85,19 @@ class Near:
         left: What those leave of each limit; may be less than nothing.
     """
 
-    prices: Prices
+    prices: ShadowPrices
     width: float
     left: Floats
 
 
-def best_at(prices: Prices, gains: Numbers, costs: Numbers, min_roi: float = 0.0) -> Ints:
+def best_at(prices: ShadowPrices, gains: Numbers, costs: Numbers, min_roi: float = 0.0) -> Ints:
     """Return each member's own best arm at the prices: 0 for nobody, else the arm's position from 1; int64[n]."""
     worth = prices.worth(gains, np.broadcast_to(costs, gains.shape), min_roi)
     best = worth.argmax(axis=1)
     return np.where(worth[np.arange(len(worth)), best] > 0, best + 1, 0).astype(np.int64)
 
 
-def priced_allocation(gains: Numbers, costs: Numbers, limits: PlanLimits) -> tuple[Ints, Prices, float]:
+def priced_allocation(gains: Numbers, costs: Numbers, limits: PlanLimits) -> tuple[Ints, ShadowPrices, float]:
     """Return who gets what, the prices, and the bound.
 
     Args:
@@ -110,7 +110,7 @@ def priced_allocation(gains: Numbers, costs: Numbers, limits: PlanLimits) -> tup
     if len(gains) > CORE:
         noise = 1 + _TELLING_APART * random.random(gains.shape, dtype=np.float32)
         shaken = gains * noise.astype(gains.dtype)
-    best: tuple[float, Ints, Prices] | None = None
+    best: tuple[float, Ints, ShadowPrices] | None = None
     bound = np.inf
     for found in _searched(shaken, costs, limits, random):
         arm = _kept(found.arm, gains, costs, limits, found.prices)
@@ -155,7 +155,7 @@ def sampled_curve(
 
 def _searched(
     gains: Numbers, costs: Numbers, limits: PlanLimits, random: np.random.Generator
-) -> Iterator[Found]:
+) -> Iterator[PricedPlan]:
     """Yield better and better plans and prices; the first prices are those of a part of the members."""
     if len(gains) <= CORE:
         yield _solved(gains.astype(np.float64), costs.astype(np.float64), limits, None)
@@ -173,7 +173,7 @@ def _searched(
             return
 
 
-def _improved(gains: Numbers, costs: Numbers, limits: PlanLimits, prices: Prices) -> Found:
+def _improved(gains: Numbers, costs: Numbers, limits: PlanLimits, prices: ShadowPrices) -> PricedPlan:
     """Hold the sure members to their choice, and solve the program of the unsure ones with what is left."""
     arm, margin = _choices(gains, costs, limits, prices)
     size = max(CORE, round(4 * np.sqrt(len(gains))))
@@ -182,13 +182,13 @@ def _improved(gains: Numbers, costs: Numbers, limits: PlanLimits, prices: Prices
     held = arm.copy()
     held[core] = 0
     left = _bounds(limits) - _used(gains, costs, limits, held)
-    near = Near(prices, width, left)
+    near = PriceRange(prices, width, left)
     found = _solved(gains[core].astype(np.float64), costs[core].astype(np.float64), limits, near)
     held[core] = found.arm
-    return Found(held, found.prices, found.inside)
+    return PricedPlan(held, found.prices, found.inside)
 
 
-def _choices(gains: Numbers, costs: Numbers, limits: PlanLimits, prices: Prices) -> tuple[Ints, Floats]:
+def _choices(gains: Numbers, costs: Numbers, limits: PlanLimits, prices: ShadowPrices) -> tuple[Ints, Floats]:
     """Return each member's best arm at the prices, and by how much it beats the second best choice."""
     arm = np.empty(len(gains), dtype=np.int64)
     margin = np.empty(len(gains))
@@ -201,7 +201,7 @@ def _choices(gains: Numbers, costs: Numbers, limits: PlanLimits, prices: Prices)
     return arm, margin
 
 
-def _bound(gains: Numbers, costs: Numbers, limits: PlanLimits, prices: Prices) -> float:
+def _bound(gains: Numbers, costs: Numbers, limits: PlanLimits, prices: ShadowPrices) -> float:
     kept = 0.0
     for rows in _slices(len(gains)):
         worth = prices.worth(gains[rows], costs[rows], limits.min_roi or 0.0)
@@ -217,7 +217,7 @@ def _bounds(limits: PlanLimits) -> Floats:
     return np.array([limits.budget, returns, sends, *(limits.caps[arm] for arm in sorted(limits.caps))])
 
 
-def _as_row(prices: Prices, limits: PlanLimits) -> Floats:
+def _as_row(prices: ShadowPrices, limits: PlanLimits) -> Floats:
     arms = [prices.arms.get(arm, 0.0) for arm in sorted(limits.caps)]
     return np.array([prices.money, prices.returns, prices.sends, *arms])
 
@@ -240,7 +240,7 @@ def _used(gains: Numbers, costs: Numbers, limits: PlanLimits, arm: Ints) -> Floa
     return np.asarray(usage.sum(axis=1), dtype=np.float64)
 
 
-def _solved(gains: Floats, costs: Floats, limits: PlanLimits, near: Near | None) -> Found:
+def _solved(gains: Floats, costs: Floats, limits: PlanLimits, near: PriceRange | None) -> PricedPlan:
     """Solve the program of some members; who is sent fractions, one member per limit at most, gets the greatest of them.
 
     Prices that stay near given ones are the dual of limits that bend: using more than is left costs the highest price, using less
@@ -283,17 +283,17 @@ def _solved(gains: Floats, costs: Floats, limits: PlanLimits, near: Near | None)
     row = np.zeros(len(left))
     row[bound] = scaled * unit / size
     capped = {one: float(price) for one, price in zip(sorted(limits.caps), row[3:], strict=True)}
-    return Found(arm, Prices(float(row[0]), float(row[2]), capped, float(row[1])), inside)
+    return PricedPlan(arm, ShadowPrices(float(row[0]), float(row[2]), capped, float(row[1])), inside)
 
 
-def _tempting(gains: Floats, costs: Floats, limits: PlanLimits, near: Near) -> Bools:
+def _tempting(gains: Floats, costs: Floats, limits: PlanLimits, near: PriceRange) -> Bools:
     """Return which sends can be somebody's best choice at prices near the given ones."""
     worth = near.prices.worth(gains, costs, limits.min_roi or 0.0)
     tempting: Bools = worth >= np.maximum(worth.max(axis=1), 0)[:, None] - 2 * near.width
     return tempting
 
 
-def _kept(arm: Ints, gains: Numbers, costs: Numbers, limits: PlanLimits, prices: Prices) -> Ints:
+def _kept(arm: Ints, gains: Numbers, costs: Numbers, limits: PlanLimits, prices: ShadowPrices) -> Ints:
     """Leave out those worth least at the prices, fractions first, until every limit is kept."""
     rows = np.flatnonzero(arm)
     worth = prices.worth(gains[rows], costs[rows], limits.min_roi or 0.0)

@@ -19,7 +19,7 @@ from experiments.stats.srm import WARNING_BELOW, ImbalanceCheck
 SUCCESS = frozenset({MetricRole.SUCCESS})
 
 
-def judge(
+def evaluate(
     evidence: AnalysisEvidence, diagnostics: Diagnostics, today: date | None = None
 ) -> ExperimentResult:
     """Return the result of an experiment from its sufficient statistics.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from experiments.send_plan.lists import Rest, SendList, personal_list, split
+from experiments.send_plan.lists import ChosenShare, SendList, personal_list, split
 from experiments.send_plan.policies import (
     BEST_ARM,
     LOGGED,
@@ -27,7 +27,7 @@ from experiments.send_plan.policies import (
     random_arms,
 )
 from experiments.send_plan.problem import (
-    FEWEST_EFFECTIVE,
+    MIN_EFFECTIVE,
     PAIRS_MET_TWICE,
     PlanProblem,
     PolicyComparison,
@@ -43,7 +43,7 @@ POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
+class SampleSize:
     """How large a trial would have to be.
 
     Attributes:
@@ -76,7 +76,7 @@ class Needed:
 
 
 @dataclass(frozen=True, slots=True)
-class NeededToPersonalise:
+class PersonalisationSize:
     """How large a trial would have to be to show that a plan earns more than one arm for all.
 
     Attributes:
@@ -98,7 +98,7 @@ def members_needed(
     smallest_gain: float,
     *,
     alpha: float = 0.05,
-) -> Needed:
+) -> SampleSize:
     """Return what it takes to see the smallest gain of any arm over the control, at the level shared by all candidates.
 
     A trial of N members and equal arms estimates an arm's gain with the variance V/N; it shows a gain of δ at power π if
@@ -121,7 +121,7 @@ def members_needed(
     ratio = np.divide(equal[0] + equal[1:], whole, out=np.ones(arms - 1), where=whole > 0)
     total = float((n * errors**2 * ratio).max()) * (z / smallest_gain) ** 2
     per_arm = max(int(np.ceil(total / arms)), 1)
-    return Needed(
+    return SampleSize(
         smallest_gain=smallest_gain,
         power=POWER,
         alpha=alpha,
@@ -134,7 +134,7 @@ def members_needed(
 
 def members_to_personalise(
     error: float, members: int, gain: float, *, alpha: float = 0.05
-) -> NeededToPersonalise:
+) -> PersonalisationSize:
     """Return what it takes to show that a plan earns so much more than one arm for all.
 
     Args:
@@ -144,7 +144,7 @@ def members_to_personalise(
         alpha: The accepted error, two-sided.
     """
     needed = int(np.ceil(members * (error * _reach(alpha) / gain) ** 2))
-    return NeededToPersonalise(gain, needed, max(needed - members, 0))
+    return PersonalisationSize(gain, needed, max(needed - members, 0))
 
 
 def _reach(alpha: float) -> float:
@@ -195,18 +195,18 @@ class Findings:
     against: dict[str, PolicyComparison]
     simple: dict[str, PolicyComparison]
     effective: float
-    needed: Needed
-    needed_to_personalise: NeededToPersonalise
+    needed: SampleSize
+    needed_to_personalise: PersonalisationSize
     list: SendList
-    rest: Rest
+    rest: ChosenShare
 
     @property
     def judged(self) -> bool:
         """Whether enough members of the trial had what the plan gives them."""
-        return self.effective >= FEWEST_EFFECTIVE
+        return self.effective >= MIN_EFFECTIVE
 
 
-def judge(problem: PlanProblem) -> Findings:
+def value_plan(problem: PlanProblem) -> Findings:
     """Return what the trial says of a personalised list of its own members, and of everything simpler.
 
     The members left to chance are the same for every alternative, so that they add nothing to a difference, except to that
@@ -286,7 +286,7 @@ def _best(candidates: tuple[CandidatePolicy, ...]) -> int:
     return 1 + candidates.index(max(proven or candidates, key=lambda candidate: candidate.value))
 
 
-def _plan(problem: PlanProblem, policy: Floats, rest: Rest, reach: float) -> CandidatePolicy:
+def _plan(problem: PlanProblem, policy: Floats, rest: ChosenShare, reach: float) -> CandidatePolicy:
     """Return the plan as a candidate: what it does by choice, without what chance does."""
     chosen = policy.copy()
     chosen[rest.random.random] = 0.0
@@ -302,7 +302,7 @@ def _inflation(problem: PlanProblem) -> float:
     return 1.0 if problem.differ else PAIRS_MET_TWICE
 
 
-def _needed(problem: PlanProblem, candidates: tuple[CandidatePolicy, ...]) -> Needed:
+def _needed(problem: PlanProblem, candidates: tuple[CandidatePolicy, ...]) -> SampleSize:
     scored, arms = problem.scored, len(problem.arms)
     rows = np.arange(len(scored.arm))
     left = problem.net - problem.predicted[rows, scored.arm]
