@@ -164,7 +164,7 @@ class PolicyEvaluation:
         return self.chosen_value.value
 
     def relative_of(self, one: PolicyEstimate) -> float | None:
-        """Return an estimator's value over what the log earned; none where that is 0, or the value is not known."""
+        """Return an estimator's value over what the log earned; ``None`` where that is 0, or the value is not known."""
         mean = self.on_policy.value
         return one.value.value / mean if mean and math.isfinite(one.value.value) else None
 

@@ -26,7 +26,7 @@ ROWS_AT_ONCE = 1 << 15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HullSteps:
-    """The walks of all members; each member's steps stand in the order of her walk.
+    """The walks of all members; each member's steps stand in the order of their walk.
 
     Attributes:
         start: int8[n], where each walk starts: 0 nobody, else the arm's position from 1. The cheapest point.

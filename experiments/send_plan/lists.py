@@ -207,7 +207,7 @@ def split(audience: Audience, limits: PlanLimits, share: float, seed: int) -> Ch
 
 
 def personal_list(audience: Audience, rest: ChosenShare) -> SendList:
-    """Give each member not left to chance her arm by the exact allocation of what is left."""
+    """Give each member not left to chance their arm by the exact allocation of what is left."""
     found = allocate(audience.gains[rest.rows], rest.costs, rest.limits)
     # At the prices everybody has a choice of their own: what a member left to chance would have got.
     own = best_at(found.prices, audience.gains, audience.costs, rest.limits.min_roi or 0.0)
@@ -248,7 +248,7 @@ def make_list(kind: ListKind, arm: int, audience: Audience, rest: ChosenShare) -
 
 
 def _responsive(arm: int, audience: Audience, rest: ChosenShare) -> Ints:
-    """Return who is wanted by her response: as many of the rest as fit, and whoever of the others responds as well."""
+    """Return who is wanted by their response: as many of the rest as fit, and whoever of the others responds as well."""
     response = audience.response[:, arm - 1]
     chosen = by_response(response[rest.rows], arm, rest.costs, rest.limits)[:, arm] > 0
     wanted = np.zeros(len(audience), dtype=np.int64)

@@ -77,7 +77,7 @@ class PricedPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PriceRange:
-    """Where prices are sought: so near to given ones that who is held to her choice would not change it.
+    """Where prices are sought: so near to given ones that who is held to their choice would not change it.
 
     Attributes:
         prices: The given ones.
