@@ -151,7 +151,13 @@ def within_sentence(label: str) -> str:
 
 
 def count_of(number: int, singular: str, plural: str = "") -> str:
-    """Return a count with its noun: ``1 member``, ``2,469 members``."""
+    """Return a count with its noun: ``1 member``, ``2,469 members``.
+
+    Args:
+        number: How many.
+        singular: The noun for one.
+        plural: The noun for others; the singular with an s if empty.
+    """
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 

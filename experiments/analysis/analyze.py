@@ -104,6 +104,9 @@ def analyze_table(
         table: The units; a lazy frame is read in one streaming pass.
         today: The day for which the end is judged; the last day of the data if not given.
 
+    Returns:
+        Every figure that the definition asks for, and a verdict.
+
     Raises:
         AnalysisError: The table cannot be read as the definition says.
     """
@@ -137,6 +140,9 @@ def analyze_events(
         outcomes: What happened to whom when.
         identities: Which anonymous ids belong to which member.
         today: The day for which windows and the end are judged; the last time in the data if not given.
+
+    Returns:
+        Every figure that the definition asks for, and a verdict.
 
     Raises:
         AnalysisError: The tables cannot be read as the definition says.
@@ -196,6 +202,14 @@ def analyze_log(
 ) -> ExperimentResult:
     """Analyse the server's log as the definition attributes outcomes; of standing arms, every decision is an exposure.
 
+    Args:
+        definition: The experiment.
+        frames: The log's events.
+        today: The day for which the end is judged; the last day of the data if ``None``.
+
+    Returns:
+        Every figure that the definition asks for, and a verdict.
+
     Raises:
         AnalysisError: Nobody was exposed, or a metric cannot be read from a log.
     """
@@ -233,6 +247,9 @@ def reanalyze(
         definition: The experiment; it may ask for another method, level or correction than the saved result.
         document: What ``ExperimentResult.to_json`` gave.
         today: The day for which the end is judged; the last day of the data if not given.
+
+    Returns:
+        Every figure that the definition asks for, and a verdict.
 
     Raises:
         AnalysisError: The document has no statistics of this experiment's metrics.

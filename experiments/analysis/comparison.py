@@ -169,6 +169,11 @@ def correct(
     Success metrics are corrected for each other, because any one of them can ship a treatment; guardrails and quality
     metrics are not, because all of them must hold (Schultzberg, Ankargren and Frånberg 2024,
     https://arxiv.org/abs/2402.11609, section 3).
+
+    Args:
+        definition: The experiment.
+        comparisons: Without correction.
+        roles: Of the metrics that share alpha.
     """
     family = [i for i, one in enumerate(comparisons) if one.metric.role in roles and one.fixed is not None]
     corrected = list(comparisons)

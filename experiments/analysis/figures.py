@@ -49,7 +49,13 @@ class VariantFigure:
 
 
 def arms_of(evidence: AnalysisEvidence, metric: Metric, variant_id: str) -> Arms | AnalysisError:
-    """Return control and treatment of a metric over all units, or why there are none."""
+    """Return control and treatment of a metric over all units, or why there are none.
+
+    Args:
+        evidence: What figures are computed from.
+        metric: Name of the metric.
+        variant_id: The variant.
+    """
     try:
         if evidence.definition.allocation.kind == "thompson":
             return Arms(batched_pair(evidence, metric, variant_id))
@@ -132,6 +138,11 @@ def batched_pair(evidence: AnalysisEvidence, metric: Metric, variant_id: str) ->
 
     All days count that say anything. Whether a neglected variant has many units on a day depends on the days before:
     days chosen by that would favour the outcomes that led to the neglect.
+
+    Args:
+        evidence: What figures are computed from.
+        metric: Name of the metric.
+        variant_id: The variant.
 
     Raises:
         AnalysisError: The days are unknown, no day has enough units in both variants, or the metric has no moments.

@@ -71,6 +71,13 @@ def event_trial_units(
 ) -> pl.DataFrame:
     """Return ``unit``, ``variant`` and ``value`` of event tables, one row per exposed unit.
 
+    Args:
+        definition: The experiment.
+        exposures: One row per exposure.
+        outcomes: One row per outcome.
+        identities: Which anonymous ids belong to which member.
+        today: The day for which the end is judged; the last day of the data if ``None``.
+
     Raises:
         AnalysisError: The metric has no value per unit, or the tables cannot be read.
     """
@@ -89,6 +96,11 @@ def log_units(
     definition: ExperimentDefinition, frames: EventFrames, today: date | None = None
 ) -> pl.DataFrame:
     """Return ``unit``, ``variant`` and ``value`` of the server's log, one row per exposed member.
+
+    Args:
+        definition: The experiment.
+        frames: The log's events.
+        today: The day for which the end is judged; the last day of the data if ``None``.
 
     Raises:
         AnalysisError: The metric has no value per unit, or nobody was exposed.

@@ -109,6 +109,11 @@ def build_member_table(
 ) -> MemberTable:
     """Return the members that count, with their exposures and outcomes.
 
+    Args:
+        definition: The experiment.
+        exposures: The exposure log.
+        outcomes: The outcome log.
+
     Raises:
         AnalysisError: Columns are missing or of a wrong type, keys are missing, or nobody was exposed.
     """

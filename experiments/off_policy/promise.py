@@ -80,6 +80,13 @@ def promise_of(
 ) -> Promise:
     """Return the promise that an evaluation makes.
 
+    Args:
+        found: The evaluation.
+        programme: The loyalty programme.
+        revision: The catalogue revision that it is about.
+        fingerprint: SHA-256 of the log.
+        time: When it was made.
+
     Raises:
         AnalysisError: The evaluation was refused: there is nothing to promise.
     """
@@ -100,7 +107,13 @@ def promise_of(
 
 
 def compare_promise(promise: Promise, measured: MeasuredValue, *, alpha: float = 0.05) -> PromiseComparison:
-    """Return a promise beside what was measured; both must be about the same unit, such as a decision."""
+    """Return a promise beside what was measured; both must be about the same unit, such as a decision.
+
+    Args:
+        promise: What was promised.
+        measured: What an experiment measured.
+        alpha: Accepted error, in (0, 1).
+    """
     spread = math.hypot(promise.standard_error, measured.standard_error)
     distance = measured.difference - promise.difference
     z = distance / spread if spread > 0 else math.copysign(math.inf, distance) if distance else 0.0

@@ -66,6 +66,9 @@ def allocate(gains: Numbers, costs: Numbers, limits: PlanLimits, *, curve: bool 
         curve: Whether the other budgets are wanted too, which takes twenty programs where members are counted; else the curve is
             the plan's own point there.
 
+    Returns:
+        The arm of each member, with cost and gain.
+
     Raises:
         AnalysisError: Shapes do not fit, or a number is missing or infinite.
     """

@@ -64,7 +64,13 @@ class RandomShare:
 
 
 def no_random_share(members: int, arms: int, seed: int = 0) -> RandomShare:
-    """Return the share in which nobody is left to chance."""
+    """Return the share in which nobody is left to chance.
+
+    Args:
+        members: How many members there are.
+        arms: How many arms there are.
+        seed: Of everything random.
+    """
     chances = np.zeros(arms)
     chances[0] = 1.0
     return RandomShare(
@@ -118,7 +124,13 @@ def _chances(costs: Floats, limits: PlanLimits) -> Floats:
 
 
 def uniform(members: pl.Series, purpose: Purpose, seed: int) -> Floats:
-    """Return a number in [0, 1) for each id, of the hash of assignment (``experiments.assignment.hashing``); float64[n]."""
+    """Return a number in [0, 1) for each id, of the hash of assignment (``experiments.assignment.hashing``); float64[n].
+
+    Args:
+        members: Ids.
+        purpose: What the point decides.
+        seed: Makes other numbers of the same ids.
+    """
     prefix = point_prefix(purpose, _SALT, str(seed)).decode()
     unit = members.cast(pl.String).fill_null("").alias("unit").to_frame()
     text = pl.concat_str(
@@ -199,7 +211,17 @@ class ChosenShare:
 
 
 def split(audience: Audience, limits: PlanLimits, share: float, seed: int) -> ChosenShare:
-    """Leave a share of the members to chance, and return the rest with what is left for them."""
+    """Leave a share of the members to chance, and return the rest with what is left for them.
+
+    Args:
+        audience: The members.
+        limits: What may be used.
+        share: How much is left to chance.
+        seed: Of everything random.
+
+    Returns:
+        Who is left to chance, and what remains.
+    """
     random = draw_random_share(audience.members, share, audience.costs, limits, seed)
     rows = np.flatnonzero(~random.random)
     left = limits.less(random.cost(audience.costs), random.sends())

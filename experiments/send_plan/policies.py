@@ -90,7 +90,13 @@ def by_rule(arm: Ints, costs: Floats, limits: PlanLimits) -> Floats:
 
 
 def within(chances: Floats, costs: Floats, limits: PlanLimits) -> Floats:
-    """Return a policy with all its sends made less likely, alike, until it keeps the limits in expectation."""
+    """Return a policy with all its sends made less likely, alike, until it keeps the limits in expectation.
+
+    Args:
+        chances: float64[n, arms].
+        costs: float64[n, arms], money.
+        limits: What may be used.
+    """
     sent = chances[:, 1:].sum(axis=0)
     uses = [
         (float((chances[:, 1:] * costs).sum()), limits.budget),

@@ -52,7 +52,13 @@ class ShadowPrices:
     returns: float = 0.0
 
     def worth(self, gains: Numbers, costs: Numbers, min_roi: float) -> Numbers:
-        """Return float[n, K], what each arm is worth to each member after the prices."""
+        """Return float[n, K], what each arm is worth to each member after the prices.
+
+        Args:
+            gains: float64[n, arms], money.
+            costs: float64[n, arms], money.
+            min_roi: Least net gain per 1 spent.
+        """
         fee = np.array(
             [self.sends + self.arms.get(arm, 0.0) for arm in range(gains.shape[1])], dtype=gains.dtype
         )
@@ -91,7 +97,14 @@ class PriceRange:
 
 
 def best_at(prices: ShadowPrices, gains: Numbers, costs: Numbers, min_roi: float = 0.0) -> Ints:
-    """Return each member's own best arm at the prices: 0 for nobody, else the arm's position from 1; int64[n]."""
+    """Return each member's own best arm at the prices: 0 for nobody, else the arm's position from 1; int64[n].
+
+    Args:
+        prices: Of money, sends and arms.
+        gains: float64[n, arms], money.
+        costs: float64[n, arms], money.
+        min_roi: Least net gain per 1 spent.
+    """
     worth = prices.worth(gains, np.broadcast_to(costs, gains.shape), min_roi)
     best = worth.argmax(axis=1)
     return np.where(worth[np.arange(len(worth)), best] > 0, best + 1, 0).astype(np.int64)

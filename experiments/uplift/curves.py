@@ -168,7 +168,14 @@ def qini_raw(ranking: Floats, treated: Bools, outcome: Floats, weight: Floats | 
 
 
 def auuc_raw(ranking: Floats, treated: Bools, outcome: Floats, weight: Floats | None = None) -> float:
-    """Return the mean over the depth of u(k) / n; the arguments are those of `qini_raw`."""
+    """Return the mean over the depth of u(k) / n; the arguments are those of `qini_raw`.
+
+    Args:
+        ranking: float64[n], higher first.
+        treated: bool[n].
+        outcome: float64[n].
+        weight: Its weight in the mixture.
+    """
     return arm_curve(ranking, treated, outcome, weight).auuc_raw
 
 
