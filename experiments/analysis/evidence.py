@@ -126,6 +126,9 @@ def compute(
         metrics: Metrics that need values and were not refused, each with its columns.
         variants: Variant ids by the values of the variant column.
         statistics: Of the table.
+
+    Returns:
+        The figures by metric and variant, and why some are missing.
     """
     figures: dict[tuple[str, str], ArmEstimate] = {}
     replicates: dict[tuple[str, str], ResampledArm] = {}

@@ -188,6 +188,9 @@ def evaluate_policy(
         policy: What is evaluated, in words.
         informed: Whether that model saw features; then the verdict rests on it.
         alpha: Accepted error of each interval.
+
+    Returns:
+        The estimates, the difference from the logged policy, the overlap and the verdict.
     """
     values = estimate_values(logged, predicted, alpha=alpha)
     chosen = "dr" if predicted is not None and informed else "ips"

@@ -1,4 +1,4 @@
-"""The plan as one HTML page for people, made from its document."""
+"""The page of a send plan, built from its JSON document."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,6 +69,9 @@ def build_page(
         subtitle: One line below it.
         receivers: Who gets what.
         fragments: Further sections: heading, and HTML that was rendered with escaping.
+
+    Returns:
+        The HTML document.
     """
     page = (
         environment()

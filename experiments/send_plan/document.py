@@ -61,6 +61,9 @@ def plan_document(
         plan: The plan.
         before: Steps that came before the allocation: name and sentence.
         warnings: What the reader should know of the data.
+
+    Returns:
+        The JSON document, with the meaning of every figure.
     """
     trusted = plan.verdict.code is not VerdictCode.TRIAL_NOT_TRUSTED
     return {

@@ -94,6 +94,9 @@ def decide(findings: Findings, *, trusted: bool, differ: bool) -> PlanVerdict:
         findings: What is known.
         trusted: Whether the trial is to be trusted.
         differ: Whether effects differ measurably between members.
+
+    Returns:
+        The verdict, with the alternatives it falls short of.
     """
     if not trusted:
         return PlanVerdict(VerdictCode.TRIAL_NOT_TRUSTED)
@@ -218,6 +221,9 @@ def make_plan(
         problem: The trial and what was learned from it.
         audience: Other members to write to; those of the trial if none.
         limits: For these others.
+
+    Returns:
+        The plan: findings, verdict and list.
     """
     findings = value_plan(problem)
     verdict = decide(findings, trusted=not problem.distrust, differ=problem.differ)

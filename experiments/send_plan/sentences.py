@@ -1,4 +1,4 @@
-"""The plan in plain words."""
+"""A send plan in plain words: its verdict, steps and reasons."""
 
 from experiments.number_format import (
     confidence,

@@ -41,6 +41,9 @@ def definitions(*, alpha: float, draws: int, seed: int) -> tuple[tuple[str, str]
         alpha: The accepted error of intervals.
         draws: Of the bootstrap; 0 for influence functions.
         seed: Of the bootstrap.
+
+    Returns:
+        Pairs of name and definition, in the order of the document.
     """
     error = (
         f"the standard deviation of {draws:,} draws of members with replacement (seed {seed}; differences use the same draws for both)"
@@ -162,6 +165,9 @@ def evaluate_uplift(
         alpha: The accepted error of each interval, and of each model's gates and of its group claims together.
         draws: Of the bootstrap; 0 takes influence functions, which say the same without draws.
         seed: Of the bootstrap.
+
+    Returns:
+        Rankings, calibrations and groups by arm, the value of choosing by each model, and the definition of every figure.
 
     Raises:
         AnalysisError: There is no such outcome or no prediction, a name is taken twice, an arm has fewer than two members, shapes do not fit, or a number is not finite.

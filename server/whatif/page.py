@@ -1,8 +1,6 @@
-"""A simulation in words, for a terminal or a page: rows of text, with today's figure beside the new one.
+"""A simulation in words: sentences and tables for a terminal, and the same as one HTML page that loads nothing.
 
-The parts of a simulation's account, in their order: the same on a terminal and on a page.
-
-A simulation as one HTML page that loads nothing from anywhere.
+Each row has today's figure beside that of the revision.
 """
 
 from collections.abc import Callable, Iterable, Sequence
