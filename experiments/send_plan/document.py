@@ -48,7 +48,7 @@ DEFINITIONS = {
         "The smallest gain worth having, money per member; a tenth of the standard deviation of the control's margin unless given."
     ),
     "random share": "Members by a hash of their id whom chance gives an arm or nobody; the same in every alternative.",
-    "propensity": "How likely the member was to get what the list gives her, chance included.",
+    "propensity": "How likely the member was to get what the list gives them, chance included.",
 }
 
 
@@ -123,7 +123,7 @@ def _candidates(plan: SendPlan) -> list[dict[str, Any]]:
 
 def _shown(plan: SendPlan) -> tuple[CandidatePolicy, ...]:
     findings = plan.findings
-    return (*findings.arms, findings.plan) if findings.judged else findings.arms
+    return (*findings.arms, findings.plan) if findings.valued else findings.arms
 
 
 def _list(plan: SendPlan, *, trusted: bool) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def decide(findings: Findings, *, trusted: bool, differ: bool) -> PlanVerdict:
     """
     if not trusted:
         return PlanVerdict(VerdictCode.TRIAL_NOT_TRUSTED)
-    choosing = differ and findings.judged
+    choosing = differ and findings.valued
     short_of = tuple(
         name
         for name, comparison in findings.against.items()
@@ -231,8 +231,8 @@ def make_plan(
     policy = one_hot(own.arm, len(problem.arms))
     value = compare(policy, nobody(len(own.arm), len(problem.arms)), problem.scored, alpha=problem.alpha)
     logged = compare_with_trial(policy, problem.net, problem.scored, alpha=problem.alpha)
-    said = findings.judged and not problem.distrust
-    budgets = value_budgets(problem, findings.best_arm) if said else ()
+    valued = findings.valued and not problem.distrust
+    budgets = value_budgets(problem, findings.best_arm) if valued else ()
     if audience is None:
         audience, limits = problem.audience, problem.limits
         return SendPlan(

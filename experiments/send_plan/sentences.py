@@ -59,7 +59,7 @@ def refused(plan: SendPlan) -> str:
     if plan.problem.distrust:
         return "The trial is not to be trusted."
     findings = plan.findings
-    if findings.judged:
+    if findings.valued:
         return ""
     return (
         f"Choosing for each member cannot be judged: only {findings.effective:.0f} members of the trial, equally weighted, had"

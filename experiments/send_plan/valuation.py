@@ -206,7 +206,7 @@ class Findings:
     rest: ChosenShare
 
     @property
-    def judged(self) -> bool:
+    def valued(self) -> bool:
         """Whether enough members of the trial had what the plan gives them."""
         return self.effective >= MIN_EFFECTIVE
 

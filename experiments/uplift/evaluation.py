@@ -56,7 +56,7 @@ def definitions(*, alpha: float, draws: int, seed: int) -> tuple[tuple[str, str]
             (
                 "Mean over the depth k/n of [g(k) - (k/n) g(n)] / N_t with g(k) = Y_t - Y_c n_t / n_c (Radcliffe 2007): incremental outcome"
                 " per treated member above a random order. Members of equal rank are one step. With unequal propensities p a member"
-                " counts (1/p) / (mean of 1/p in her arm) times in every n, Y and k; with one propensity per arm that is once."
+                " counts (1/p) / (mean of 1/p in the arm) times in every n, Y and k; with one propensity per arm that is once."
             ),
         ),
         (

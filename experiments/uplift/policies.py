@@ -32,7 +32,7 @@ class PolicyValue:
         net_qini: The same net of cost.
         curve: The net gain per member if only the first so many are treated, at the depths of `bands.GRID`.
         best_arm: The arm (or control) with the highest net value for all, on the same trial: a little flattered by that choice,
-            so that personalising is judged strictly.
+            so that personalising is valued strictly.
     """
 
     name: str
