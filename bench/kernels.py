@@ -113,7 +113,7 @@ def ranker_times() -> None:
 
 
 def effect_times() -> None:
-    """Print the time of three arms' effects on one member, from her attributes, by lines and by trees; and beside the libraries' own."""
+    """Print the time of three arms' effects on one member, from their attributes, by lines and by trees; and beside the libraries' own."""
     random = np.random.default_rng(2)
     members = 4_000
     features = pl.DataFrame({f"x{place}": random.normal(size=members) for place in range(12)}).with_columns(

@@ -124,8 +124,11 @@ def read_pairs(
         example: A right one.
         read: Reads what is right of the sign; a ``ValueError`` means that it cannot.
 
+    Returns:
+        The pairs, in the order of the texts.
+
     Raises:
-        BadParameter: A text is no such pair.
+        BadParameter: A text is not such a pair.
     """
     pairs = []
     for text in written or ():
@@ -135,7 +138,7 @@ def read_pairs(
         except ValueError:
             found = None
         if found is None:
-            raise typer.BadParameter(f"{text!r} is no {form} such as {example}.", param_hint=option)
+            raise typer.BadParameter(f"{text!r} is not {form}, such as {example}.", param_hint=option)
         pairs.append((name.strip(), found))
     return pairs
 
@@ -144,7 +147,7 @@ def read_amount(text: str) -> float:
     """Return a number of at least 0.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not one.
     """
     amount = float(text)
     if not amount >= 0:
@@ -156,6 +159,6 @@ def read_shares(written: list[str] | None) -> dict[str, float] | None:
     """Return planned shares by arm; ``None`` without any.
 
     Raises:
-        BadParameter: A text is no ``ARM=SHARE``.
+        BadParameter: A text is not ``ARM=SHARE``.
     """
     return dict(read_pairs(written, "--share", "ARM=NUMBER", "mail=0.5", read_amount)) or None

@@ -34,7 +34,7 @@ def size(
     rules = {segment.segment_id: segment.rule for segment in known.segments}
     if re.fullmatch(r"[\w-]+", rule_or_id) and rule_or_id not in {*rules, *attributes, "true", "false"}:
         raise typer.BadParameter(
-            f"{rule_or_id!r} is no segment of {catalogue} and no rule; it has {', '.join(rules) or 'no segments'}."
+            f"{rule_or_id!r} is neither a segment of {catalogue} nor a rule; it has {', '.join(rules) or 'no segments'}."
         )
     rule = compiled(rules.get(rule_or_id, rule_or_id), attributes)
     found = size_in_table(rule, open_members(members, attributes))

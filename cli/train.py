@@ -266,7 +266,7 @@ def _lengths(text: str) -> tuple[int, ...]:
     except ValueError:
         lengths = ()
     if not lengths or min(lengths) < 1:
-        raise typer.BadParameter(f"{text!r} is no list of numbers such as 10,20.", param_hint="--k")
+        raise typer.BadParameter(f"{text!r} is not a list of numbers such as 10,20.", param_hint="--k")
     return lengths
 
 

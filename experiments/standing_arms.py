@@ -45,7 +45,7 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A calendar period in which a member stays in her arm.
+    """A calendar period in which a member stays in their arm.
 
     Attributes:
         name: ``2026-11``, ``2026-Q4`` or ``2026``.
@@ -75,7 +75,7 @@ def named_period(name: str) -> tuple[PeriodKind, date]:
     """Return what kind of period a name such as ``2026-11`` stands for, and its first day.
 
     Raises:
-        AnalysisError: It is no period's name.
+        AnalysisError: It is not a period's name.
     """
     year, _, part = name.partition("-")
     kind: PeriodKind = "quarter" if part.startswith("Q") else "month" if part else "year"
@@ -86,7 +86,7 @@ def named_period(name: str) -> tuple[PeriodKind, date]:
         day = None
     if day is None or period_of(day, kind).name != name:
         raise AnalysisError(
-            f"{name!r} is no period; write a month as 2026-11, a quarter as 2026-Q4, a year as 2026.",
+            f"{name!r} is not a period; write a month as 2026-11, a quarter as 2026-Q4, a year as 2026.",
             period=name,
         )
     return kind, day
@@ -104,7 +104,7 @@ def standing_definition(
     Args:
         programme: The loyalty programme.
         arms: Members in each arm, in parts per million; at least one arm, together below 1,000,000.
-        period: For how long a member stays where she is.
+        period: For how long a member stays where they are.
         day: Any day of the period, in the programme's time zone.
         placements: Where decisions are made; at least one.
     """

@@ -1,7 +1,4 @@
-"""The composition root: builds the server from its configuration, starts and stops it.
-
-Running the server as a process: start, say so, wait for a signal, drain.
-"""
+"""The composition root: builds the server from its configuration, and runs it as a process until a signal drains it."""
 
 import logging
 import signal
@@ -23,9 +20,9 @@ from server.api import (
     RecommendationServicer,
 )
 from server.api.interceptors import ErrorInterceptor, RequestLogInterceptor
+from server.clock import Clock, system_clock
 from server.config import Config
 from server.engine import Engine
-from server.handlers.request_checks import Clock, system_clock
 from server.logs import configure_logs
 from server.metrics import Metrics, MetricsEndpoint
 from server.programme.loading import StartError
@@ -53,7 +50,7 @@ _SERVICES = tuple(
     )
     for service in module.DESCRIPTOR.services_by_name.values()
 )
-_MOST_WAITING = 1024
+_MAX_WAITING = 1024
 _LARGEST_REQUEST = 4 * 1024 * 1024
 
 
@@ -110,7 +107,7 @@ class App:
         server = grpc.server(
             self._executor,
             interceptors=[RequestLogInterceptor(self._metrics), ErrorInterceptor()],
-            maximum_concurrent_rpcs=_MOST_WAITING,
+            maximum_concurrent_rpcs=_MAX_WAITING,
             options=(
                 # Otherwise two servers would share the port without a word.
                 ("grpc.so_reuseport", 0),

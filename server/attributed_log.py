@@ -71,6 +71,9 @@ def attributed_log(
         windows: Days by placement, before those of the catalogue.
         credit_unnamed: Whether an outcome that names nothing is credited to the latest decision.
 
+    Returns:
+        The log's candidates and outcomes, each with its credit.
+
     Raises:
         AnalysisError: The rule or a window makes no sense, or the log cannot be read.
         DefinitionError: The configuration or the catalogue cannot be used.
@@ -115,6 +118,9 @@ def logged_choices(config: Path, programme: str = "", placement: str = "") -> pl
         config: The server's configuration.
         programme: The programme; the only one if empty.
         placement: The placement; the only one if empty.
+
+    Returns:
+        One row per decided candidate, with ``candidate_id``, ``propensity``, ``rank``, ``responded`` and ``value``.
 
     Raises:
         AnalysisError: The log cannot be read, or has no decisions of this placement.

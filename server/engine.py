@@ -8,6 +8,7 @@ from pathlib import Path
 from experiments.errors import DomainError
 from experiments.log.events import Outcome
 from server.budgets import Accounts, Books, BudgetFollower, Totals
+from server.clock import Clock
 from server.config import Config
 from server.handlers.assignments import Assigner, AssignmentHandler
 from server.handlers.campaign import CampaignHandler
@@ -17,7 +18,6 @@ from server.handlers.experiments import ExperimentHandler
 from server.handlers.members import MemberHandler
 from server.handlers.outcomes import EventHandler
 from server.handlers.replay import ReplayHandler
-from server.handlers.request_checks import Clock
 from server.handlers.results import ResultsHandler
 from server.metrics import Metrics
 from server.programme.background import BackgroundTasks, EvidenceCache

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from experiments.errors import DomainError, Problem
 
-_MOST_LISTED = 8
+_MAX_LISTED = 8
 """Problems, or known names, that one sentence lists; all answers must fit the headers of HTTP/2."""
 
 _LONGEST_LISTING = 1_500
@@ -70,7 +70,7 @@ class ExperimentNotFoundError(RequestError):
 
 
 class MemberNotFoundError(RequestError):
-    """Nothing was ever said of the member, and the log has nothing of her."""
+    """Nothing was ever said of the member, and the log has nothing of them."""
 
     reason = "MEMBER_NOT_FOUND"
 
@@ -280,9 +280,9 @@ class ReplayImpossibleError(RequestError):
 
 
 def _listed_problems(problems: Sequence[Problem]) -> str:
-    listing = "; ".join(str(problem) for problem in problems[:_MOST_LISTED])
-    if len(problems) > _MOST_LISTED:
-        listing += f"; and {len(problems) - _MOST_LISTED} more problems"
+    listing = "; ".join(str(problem) for problem in problems[:_MAX_LISTED])
+    if len(problems) > _MAX_LISTED:
+        listing += f"; and {len(problems) - _MAX_LISTED} more problems"
     return _cut(listing, _LONGEST_LISTING)
 
 
@@ -299,5 +299,5 @@ def _cut(text: str, longest: int) -> str:
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    more = len(names) - _MOST_LISTED
-    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MAX_LISTED
+    return ", ".join(names[:_MAX_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -12,7 +12,7 @@ from server.errors import ReplayImpossibleError
 from server.handlers.replay import ReplayHandler
 from server.storage.log_file import LogFile
 
-MOST_NAMED = 20
+MAX_NAMED = 20
 """So many decisions that did not come out the same are named; all are counted."""
 _REPORTED_EVERY = 100
 
@@ -108,7 +108,7 @@ class LogReplay:
                 deviation = Deviation(
                     decision.decision_id, f"{first.path}: logged {first.logged}, now {first.replayed}"
                 )
-            if len(deviations) < MOST_NAMED:
+            if len(deviations) < MAX_NAMED:
                 deviations.append(deviation)
         return LogReplayed(
             len(rows) - different - impossible,

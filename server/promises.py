@@ -68,6 +68,9 @@ def check_promise(measured: MeasuredValue, config: Path, *, programme: str, revi
         programme: The programme; the only one if empty.
         revision: Of the catalogue.
 
+    Returns:
+        The promise, and whether it agrees with what was measured.
+
     Raises:
         AnalysisError: Nothing was kept with this revision.
         OptionError: The programme must be named.

@@ -13,7 +13,7 @@ from training.evaluation.reporting import metric_title
 
 COLOURS = {"highlight": "#1f6f8b", "other": "#9aa5ab"}
 _PARTS = 10
-_MOST_FEATURES = 20
+_MAX_FEATURES = 20
 
 
 def activity_chart(
@@ -79,7 +79,7 @@ def gains_chart(gains: Mapping[str, float]) -> bytes:
     """Draw the features with the largest share of the trees' gain."""
     import altair as alt
 
-    top = sorted(gains.items(), key=lambda item: -item[1])[:_MOST_FEATURES]
+    top = sorted(gains.items(), key=lambda item: -item[1])[:_MAX_FEATURES]
     rows = [{"feature": name, "share": share} for name, share in top]
     chart = (
         alt.Chart({"values": rows})

@@ -1,9 +1,4 @@
-"""Whether a stored bundle works, says what training said, and answers in time.
-
-Whether a model's numbers are good enough to serve: pure rules on estimates, with a sentence that says why.
-
-What it takes for an action model to become champion: its bundle works, and its trial can be trusted.
-"""
+"""What a model must pass before it serves: its bundle works and is fast, its numbers are good enough, its trial can be trusted."""
 
 import math
 import tempfile
@@ -56,7 +51,7 @@ def check_smoke(path: Path, task: str) -> Bundle:
     """Open a bundle, checksums included, and score three members it knows and one that it does not.
 
     Raises:
-        CheckError: It does not open, is of another task, or scores are no finite number for each offer.
+        CheckError: It does not open, is of another task, or its scores are not finite numbers for each offer.
     """
     try:
         bundle = open_bundle(path)

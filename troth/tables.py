@@ -76,21 +76,29 @@ def definition_of(definition: Definition, **changes: object) -> ExperimentDefini
 def _frame(table: object, name: str) -> pl.LazyFrame:
     if isinstance(table, pl.LazyFrame):
         return table
-    if isinstance(table, pl.DataFrame):
-        return table.lazy()
-    if isinstance(table, pl.Series):
-        return table.to_frame().lazy()
-    if isinstance(table, Mapping):
-        return pl.DataFrame(dict(table)).lazy()
-    kind = type(table)
-    if kind.__module__.partition(".")[0] == "pandas":
-        if kind.__name__ == "Series":
-            table = table.to_frame()  # type: ignore[attr-defined]  # a pandas series, told by its name
-        return pl.from_pandas(table).lazy()  # type: ignore[call-overload,no-any-return]  # a pandas frame
-    if kind.__module__.partition(".")[0] == "pyarrow":
-        found = pl.from_arrow(table)  # an Arrow table, told by its name
+    try:
+        found = _in_memory(table)
+    except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
+        sentence = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise AnalysisError(f"{name[:1].upper()}{name[1:]} cannot be read: {sentence}.") from error
+    if found is not None:
         return (found.to_frame() if isinstance(found, pl.Series) else found).lazy()
+    kind = type(table)
     raise AnalysisError(
         f"{name[:1].upper()}{name[1:]} is of type {kind.__module__}.{kind.__name__}; give a path, a polars or pandas frame, an Arrow"
         " table or columns by name."
     )
+
+
+def _in_memory(table: Any) -> pl.DataFrame | pl.Series | None:
+    """Return a table that is not a lazy frame; ``None`` if it is of another kind."""
+    if isinstance(table, pl.DataFrame | pl.Series):
+        return table
+    if isinstance(table, Mapping):
+        return pl.DataFrame(dict(table))
+    library, kind = type(table).__module__.partition(".")[0], type(table).__name__
+    if library == "pandas" and kind in {"DataFrame", "Series"}:
+        frame = table.to_frame() if kind == "Series" else table
+        # An index with a name is a column that was set aside; one without is the number of the row.
+        return pl.from_pandas(frame, include_index=any(one is not None for one in frame.index.names))
+    return pl.from_arrow(table) if library == "pyarrow" else None

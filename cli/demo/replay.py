@@ -1,7 +1,4 @@
-"""The replay: every held-out trip asks the running server for offers, as a shop's backend would.
-
-The held-out shopping trips, and what a trip bought from the offers it was shown.
-"""
+"""The replay: every held-out shopping trip asks the running server for offers, and reports what it bought from them."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +42,16 @@ class HeldOutTrip:
 
 
 def trips_of_weeks(dataset: OfferDataset, first_week: int, last_week: int) -> list[HeldOutTrip]:
-    """Return the trips of some weeks in the order of time."""
+    """Return the trips of some weeks in the order of time.
+
+    Args:
+        dataset: The purchases.
+        first_week: First week of the data set, from 1.
+        last_week: Last week, included.
+
+    Returns:
+        The trips.
+    """
     lines = dataset.purchases.filter(pl.col("week").is_between(first_week, last_week))
     baskets = (
         lines.group_by("trip_id", "product_id")
@@ -81,6 +87,14 @@ def hits(
 
     A product that several shown offers cover gives its dollars to the first of them, so that no dollar counts twice; the
     later ones are hit all the same.
+
+    Args:
+        trip: The trip.
+        shown: Offers, the first one first.
+        covers: Products of each offer.
+
+    Returns:
+        Offer and dollars, in the order shown.
     """
     found: list[tuple[str, Decimal]] = []
     counted: set[str] = set()
@@ -129,6 +143,9 @@ def replay(
         trips: In the order of time.
         covers: Products of each offer.
         report: Called with the number of trips done.
+
+    Returns:
+        What was asked, shown and bought, counted.
 
     Raises:
         grpc.RpcError: A call failed.

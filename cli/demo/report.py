@@ -35,7 +35,17 @@ LIMITS = (
 def report_context(
     dataset: OfferDataset, trained: TrainOffersResult, counts: ReplayCounts, decisions: pl.DataFrame
 ) -> ReportContext:
-    """Return the texts of the demo's report."""
+    """Return the texts of the demo's report.
+
+    Args:
+        dataset: What was replayed.
+        trained: What the server ranked with.
+        counts: What the replay did.
+        decisions: Its log.
+
+    Returns:
+        The texts.
+    """
     champion = trained.model(trained.best)
     eligible = decisions["eligible_count"]
     return ReportContext(

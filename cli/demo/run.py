@@ -1,7 +1,4 @@
-"""`troth demo`: train, register, pull, serve, replay, analyse, report.
-
-The real server, as a process of its own.
-"""
+"""`troth demo`: train, register, pull, serve, replay, analyse, report. The server is the real one, a process of its own."""
 
 import re
 import shutil
@@ -31,7 +28,7 @@ from training.offers.result import TrainOffersResult
 from training.offers.sources import from_coupons_until
 from training.tracking import pull_model
 
-_LONGEST_STOP_S = 30.0
+_MAX_STOP_S = 30.0
 _LINES_SHOWN = 3
 
 
@@ -65,7 +62,7 @@ def serving(config: Path, log: Path) -> Iterator[str]:
             said = process.stdout.readline()
             found = re.search(r"answers on (\S+),", said)
             if found is None:
-                process.wait(timeout=_LONGEST_STOP_S)
+                process.wait(timeout=_MAX_STOP_S)
                 last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LINES_SHOWN:]
                 raise ServerProcessError(
                     f"The server did not start: {' '.join(last)} (see {log})", log=str(log)
@@ -74,7 +71,7 @@ def serving(config: Path, log: Path) -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(timeout=_LONGEST_STOP_S)
+                process.wait(timeout=_MAX_STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -87,13 +84,13 @@ DEMO_MODELS = ("popularity", "decayed_frequency")
 """What a demo trains in seconds; `troth train offers` trains the others, too."""
 
 
-def run_demo(folder: Path, models: Sequence[str] | None, most_trips: int) -> None:
+def run_demo(folder: Path, models: Sequence[str] | None, max_trips: int) -> None:
     """Run the whole loop and say what was done.
 
     Args:
         folder: For everything the demo makes.
         models: Train only these; all if none are named.
-        most_trips: Replay only the first so many trips; 0 for all.
+        max_trips: Replay only the first trips, up to this many; 0 for all.
 
     Raises:
         DomainError: A step cannot be done; its message says why.
@@ -116,7 +113,7 @@ def run_demo(folder: Path, models: Sequence[str] | None, most_trips: int) -> Non
         write_definitions(workspace, dataset, LAST_SEEN_WEEK)
     weeks = f"{REPLAY_WEEKS[0]} to {REPLAY_WEEKS[1]}"
     with step(f"Replayed the trips of weeks {weeks} against the server"), progress_bar() as report:
-        counts = _replay(workspace, dataset, most_trips, report)
+        counts = _replay(workspace, dataset, max_trips, report)
     say(
         f"  {counts.trip_count:,} trips asked for offers, {counts.exposure_count:,} exposures and "
         f"{counts.outcome_count:,} purchases from the offers' products were logged."
@@ -135,9 +132,9 @@ def step(done: str) -> Iterator[None]:
     say(f"• {done} ({time.monotonic() - started:.1f} s)")
 
 
-def _replay(workspace: Workspace, dataset: OfferDataset, most: int, report: Report) -> ReplayCounts:
+def _replay(workspace: Workspace, dataset: OfferDataset, limit: int, report: Report) -> ReplayCounts:
     trips = trips_of_weeks(dataset, *REPLAY_WEEKS)
-    trips = trips[:most] if most else trips
+    trips = trips[:limit] if limit else trips
     with serving(workspace.replay_config, workspace.replay / "server.log") as address:
         return replay(
             address,

@@ -104,6 +104,9 @@ def write_definitions(workspace: Workspace, dataset: OfferDataset, until_week: i
         workspace: Where.
         dataset: Offers and redemptions.
         until_week: Discounts come from redemptions up to this week only.
+
+    Returns:
+        The catalogue.
     """
     catalogue = catalogue_of(dataset, until_week)
     workspace.catalogue.write_text(dump_catalogue(catalogue), encoding="utf-8")

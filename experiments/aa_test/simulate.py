@@ -65,7 +65,7 @@ class MetricSimulation:
         uniformity: Kolmogorov-Smirnov p-value of the fixed test's p-values against the uniform distribution; none
             with an effect.
         coverage: Share of the splits whose fixed interval holds the true difference.
-        relative_coverage: The same for the relative effect; none if there is no relative interval.
+        relative_coverage: The same for the relative effect; ``None`` if there is no relative interval.
         largest_share: Share of the metric's variance that its most extreme unit makes up alone.
         capped: Whether the metric is winsorised.
         refusal: Why there is nothing, or empty.
@@ -84,12 +84,12 @@ class MetricSimulation:
     refusal: str = ""
 
     def rate(self, method: str) -> MethodRate | None:
-        """Return the rate of a method; none if it was not simulated."""
+        """Return the rate of a method; ``None`` if it was not simulated."""
         return next((one for one in self.rates if one.method == method), None)
 
     @property
     def sound(self) -> bool | None:
-        """Whether all methods keep their word and p-values are uniform; none if that was not simulated."""
+        """Whether all methods keep their word and p-values are uniform; ``None`` if that was not simulated."""
         judged = [one.sound for one in self.rates if one.sound is not None]
         if not judged:
             return None

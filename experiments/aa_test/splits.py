@@ -161,7 +161,7 @@ class SplitJudgement:
         p_value: Of the fixed test at the end; 1 if nothing varies.
         found: Whether each method found an effect, at any look.
         covers: Whether the fixed interval holds the true difference.
-        covers_relative: Whether its relative interval holds the true effect; none if there is no such interval.
+        covers_relative: Whether its relative interval holds the true effect; ``None`` if there is no such interval.
     """
 
     p_value: float

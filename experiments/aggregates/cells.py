@@ -38,7 +38,7 @@ class Cell(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """The limits at which a metric's numerator was capped; None is no limit."""
+    """The limits at which a metric's numerator was capped; None is not a limit."""
 
     lower: float | None
     upper: float | None

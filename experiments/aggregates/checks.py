@@ -209,7 +209,9 @@ def text_refusal(frame: pl.LazyFrame, metric: MetricColumns, column: str, held: 
     text = pl.col(column).cast(pl.String)
     strange = frame.select(text).filter(text.is_not_null() & text.cast(pl.Float64, strict=False).is_null())
     examples = strange.head(1).collect().to_series().to_list()
-    return f"{sentence}: “{examples[0]}” is no number." if examples else f"{sentence}; its numbers are text."
+    return (
+        f"{sentence}: “{examples[0]}” is not a number." if examples else f"{sentence}; its numbers are text."
+    )
 
 
 def _hint(name: str, schema: Mapping[str, pl.DataType]) -> str:

@@ -73,7 +73,7 @@ class Winsor:
 class MetricColumns:
     """The columns of one metric, in the order that its moments have.
 
-    A unit counts for the metric only where all of its columns have a value; null and NaN are no values.
+    A unit counts for the metric only where all of its columns have a value; null and NaN are not values.
 
     Attributes:
         metric_id: The metric.

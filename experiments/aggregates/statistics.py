@@ -220,7 +220,7 @@ class Statistics:
 
     def _place(self, column: str) -> int:
         if column not in self.segment_columns:
-            raise AnalysisError(f"Column {column} is no segment column of the statistics.", column=column)
+            raise AnalysisError(f"Column {column} is not a segment column of the statistics.", column=column)
         return self.segment_columns.index(column)
 
 

@@ -123,7 +123,7 @@ _ISO = "%+"
 
 
 def utc_time(column: str, dtype: pl.DataType) -> pl.Expr:
-    """Return the expression of a column's times in UTC; null where text is no ISO 8601 time.
+    """Return the expression of a column's times in UTC; null where text is not an ISO 8601 time.
 
     A date is its first moment; a time without a zone is taken as UTC.
 
@@ -157,7 +157,7 @@ def is_text(dtype: pl.DataType) -> bool:
 
 
 def refuse_unreadable(frame: pl.LazyFrame, column: str, dtype: pl.DataType) -> None:
-    """Refuse text that is no time.
+    """Refuse text that is not a time.
 
     Raises:
         AnalysisError: Values of the column cannot be read.
@@ -171,7 +171,7 @@ def refuse_unreadable(frame: pl.LazyFrame, column: str, dtype: pl.DataType) -> N
     count, example = found.row(0)
     if count:
         raise AnalysisError(
-            f"Column {column} has {count:,} values that are no ISO 8601 times, for example “{example}”.",
+            f"Column {column} has {count:,} values that are not ISO 8601 times, for example “{example}”.",
             column=column,
         )
 

@@ -21,7 +21,7 @@ def next_weights(result: ExperimentResult) -> dict[str, int]:
         result: The analysis so far, by day of first exposure.
 
     Raises:
-        AnalysisError: The metric has no figures, or the experiment is no bandit.
+        AnalysisError: The metric has no figures, or the experiment is not a bandit.
     """
     definition = result.definition
     if definition.allocation.kind != "thompson":

@@ -256,7 +256,7 @@ def reanalyze(
     """
     if document.get("experiment_id") != definition.experiment_id or "statistics" not in document:
         raise AnalysisError(
-            f"The document is no result of experiment {definition.experiment_id!r} with its statistics.",
+            f"The document is not a result of experiment {definition.experiment_id!r} with its statistics.",
             experiment_id=definition.experiment_id,
         )
     missing = [name for name in ("computed", "refusals", "diagnostics") if name not in document]

@@ -72,16 +72,16 @@ class MetricComparison:
         metric: The metric.
         variant_id: The treatment.
         control_id: What it is compared with.
-        arms: The figures of control and treatment; none if nothing can be said.
+        arms: The figures of control and treatment; ``None`` if nothing can be said.
         fixed: For one look, at the planned end.
         always_valid: For looking at any time.
-        sequential: For the planned looks; none unless the experiment is group-sequential.
+        sequential: For the planned looks; ``None`` unless the experiment is group-sequential.
         adjusted: ``fixed`` at the alpha that the correction leaves, with the corrected p-value.
         decisive: What the decision rests on: the experiment's method at the corrected alpha.
-        margin: Whether a guardrail is proven to be not worse than its margin; none without a margin.
-        posterior: What is believed of the relative effect after the data; none without a relative effect.
+        margin: Whether a guardrail is proven to be not worse than its margin; ``None`` without a margin.
+        posterior: What is believed of the relative effect after the data; ``None`` without a relative effect.
         correction: How comparisons are corrected for each other, in words; empty if they are not.
-        planned_units: Units of both arms at the planned end; none without a plan.
+        planned_units: Units of both arms at the planned end; ``None`` without a plan.
         refusal: Why there are no figures, or empty.
     """
 
@@ -102,7 +102,7 @@ class MetricComparison:
 
     @property
     def pair(self) -> PairEstimate | None:
-        """The figures; none if nothing can be said."""
+        """The figures; ``None`` if nothing can be said."""
         return None if self.arms is None else self.arms.pair
 
     @property
@@ -237,7 +237,7 @@ def excludes_zero(definition: ExperimentDefinition, one: MetricComparison) -> Ca
 
 
 def planned_looks(definition: ExperimentDefinition, one: MetricComparison) -> list[int] | None:
-    """Return the units of both arms at the planned looks; none unless the experiment is group-sequential."""
+    """Return the units of both arms at the planned looks; ``None`` unless the experiment is group-sequential."""
     if one.sequential is None or one.planned_units is None:
         return None
     looks = definition.analysis.looks
@@ -245,7 +245,7 @@ def planned_looks(definition: ExperimentDefinition, one: MetricComparison) -> li
 
 
 def planned_pair_units(definition: ExperimentDefinition, variant_id: str) -> int | None:
-    """Return the units of a treatment and the control together at the planned end; none without a plan."""
+    """Return the units of a treatment and the control together at the planned end; ``None`` without a plan."""
     if definition.planned_units is None:
         return None
     weights = {variant.variant_id: variant.weight for variant in definition.variants}

@@ -26,7 +26,7 @@ class ExperimentProgress:
     Attributes:
         units: Units of all variants so far.
         planned_units: Where it ends, if the plan says.
-        units_per_day: New units a day; none if the days are unknown.
+        units_per_day: New units a day; ``None`` if the days are unknown.
         finished: Whether the planned end is reached, by size or by date.
         judged_now: Whether the method allows a verdict now.
         dated: Whether it is known up to which day the data reach.
@@ -157,8 +157,8 @@ class TreatmentDecision:
         variant_id: The treatment.
         verdict: What to do.
         reason: Why, in a sentence.
-        units_to_go: Units of the whole experiment that are still needed; none unless it keeps running, or unknown.
-        days_to_go: The same in days at the present rate; none if the rate is unknown.
+        units_to_go: Units of the whole experiment that are still needed; ``None`` unless it keeps running, or unknown.
+        days_to_go: The same in days at the present rate; ``None`` if the rate is unknown.
     """
 
     variant_id: str
@@ -175,7 +175,7 @@ class ExperimentDecision:
     Attributes:
         verdict: What to do.
         reason: Why, in a sentence or two.
-        variant_id: The treatment that ships, or that the verdict is about; none if the experiment is invalid.
+        variant_id: The treatment that ships, or that the verdict is about; ``None`` if the experiment is invalid.
         treatments: The verdict on each treatment.
         error_rates: How often a rule such as this errs, in sentences.
         units_to_go: See ``TreatmentDecision``; the least of the treatments that keep running.

@@ -43,7 +43,7 @@ class MultipleExposures:
         units: How many.
         share: Of all exposed units.
         warning: More than one in a hundred: the assignment or the identities leak.
-        alarm: More than one in ten: those who stay are no random part any more.
+        alarm: More than one in ten: those who stay are not a random part any more.
     """
 
     units: int

@@ -125,7 +125,7 @@ def _invalid(
     if exposures.alarm:
         reasons.append(
             f"{exposures.units:,} members, {100 * exposures.share:.0f} % of all, met more than one variant; whoever is"
-            " left is no random part of them any more."
+            " left is not a random part of them any more."
         )
     if imbalance is not None and imbalance.alarm:
         reasons.append(

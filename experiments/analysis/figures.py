@@ -227,7 +227,7 @@ def _figure(evidence: AnalysisEvidence, metric: Metric, variant_id: str, units: 
 
 
 def imbalance_of(evidence: AnalysisEvidence) -> ImbalanceCheck | None:
-    """Return whether the covariates differed before the experiment; none without covariates, and of a bandit.
+    """Return whether the covariates differed before the experiment; ``None`` without covariates, and of a bandit.
 
     Members who come on other days differ, and where the allocation moves from day to day, so do its variants.
     """

@@ -28,7 +28,7 @@ class MoneyEffect:
         per_unit: Change per member, after the costs that come with each member.
         per_unit_lower: Lower end of its interval, at the decision's level.
         per_unit_upper: Upper end.
-        per_month: Change per month, after all costs; none if the plan names no units per month.
+        per_month: Change per month, after all costs; ``None`` if the plan names no units per month.
         per_month_lower: Lower end of its interval.
         per_month_upper: Upper end.
         reasons: Why figures are missing, by name.

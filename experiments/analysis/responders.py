@@ -49,7 +49,7 @@ def table_units(
     for name in features:
         if name not in columns or name in taken:
             raise AnalysisError(
-                f"{name!r} is no feature of this table: {'the definition uses it' if name in taken else 'it has no such column'}."
+                f"{name!r} is not a feature of this table: {'the definition uses it' if name in taken else 'it has no such column'}."
             )
     kept = list(features) or [name for name in columns if name not in taken]
     unit = (

@@ -98,7 +98,7 @@ class ExperimentResult(Displayed):
         days: The primary metric's effect by day of first exposure.
         novelty: Whether these effects changed over time.
         exposures: How many units met more than one variant.
-        imbalance: Whether covariates differed before the experiment; none without covariates.
+        imbalance: Whether covariates differed before the experiment; ``None`` without covariates.
         money: What the treatments are worth.
         diagnostics: What was left out and why.
         evidence: What all figures were computed from.
@@ -283,7 +283,7 @@ def mismatch_sentence(found: str, *, still: bool) -> str:
     when = "did not arrive" if still else "at some time did not arrive"
     now = f" ({found})" if still else f", although the totals ({found}) look right"
     return (
-        f"The members {when} in the planned proportions{now}, which is no chance, so something is wrong with the"
+        f"The members {when} in the planned proportions{now}, which is not chance, so something is wrong with the"
         " experiment itself."
     )
 

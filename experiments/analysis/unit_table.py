@@ -257,7 +257,7 @@ def _check_values(valued: pl.DataFrame) -> None:
         raise _UnusableValuesError(f"values of several currencies cannot be added up ({names})")
     strange = valued.filter(~pl.col("value").is_finite()).height
     if strange:
-        raise _UnusableValuesError(f"values of {strange:,} outcomes are no finite numbers")
+        raise _UnusableValuesError(f"values of {strange:,} outcomes are not finite numbers")
 
 
 @dataclass(frozen=True, slots=True)

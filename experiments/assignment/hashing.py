@@ -9,7 +9,7 @@ lists of parts have the same bytes, whatever separators an id contains.
 
 The function was chosen by measurement (``python -m bench.kernels``, 2 cores, polars 2.1): over columns XXH64 does 9.0,
 4.3 and 3.3 million ids a second with 1, 3 and 4 hashes per id, SHA-256 a quarter of that. Nothing here
-has to resist an attacker: a member cannot choose the id that the programme gave her.
+has to resist an attacker: a member cannot choose the id that the programme gave them.
 
 Frozen: every change would move members between variants. ``golden/assignment_v1.json`` holds vectors with which an
 implementation in any language can prove itself.

@@ -54,7 +54,7 @@ class Assignment:
 
     Attributes:
         experiment_id: The experiment.
-        variant_id: The variant; none unless the reason is ``ASSIGNED``, ``STICKY`` or ``OVERRIDDEN``.
+        variant_id: The variant; ``None`` unless the reason is ``ASSIGNED``, ``STICKY`` or ``OVERRIDDEN``.
         reason: Why.
         plan_revision: The plan that gave the answer; with the same unit, attributes and earlier variant it gives the same
             answer for ever.

@@ -79,7 +79,7 @@ def _factor_problems(
     if not factors or not all(levels):
         return
     if len(factors) == 1:
-        yield Problem("factors", "one factor alone is no factorial design; write its levels as variants")
+        yield Problem("factors", "one factor alone is not a factorial design; write its levels as variants")
     cells = {".".join(cell) for cell in product(*levels)}
     if len(cells) > _MAX_CELLS:
         yield Problem("factors", f"make {len(cells)} cells; at most {_MAX_CELLS} can be told apart")

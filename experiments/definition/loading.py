@@ -21,7 +21,7 @@ def load_experiments(path: Path) -> tuple[ExperimentDefinition, ...]:
         path: A YAML file with one experiment or a list under ``experiments``, or a folder of ``*.yaml`` files.
 
     Returns:
-        The experiments in the order of files (by name) and entries; none if the folder has no YAML file.
+        The experiments in the order of files (by name) and entries; ``None`` if the folder has no YAML file.
 
     Raises:
         DefinitionError: Anything is wrong; every problem of every file is named.

@@ -126,7 +126,7 @@ class ExperimentDefinition(DefinitionPart):
         attributes: What targeting may read, by name with its type.
         targeting: Rule in CEL over the attributes; only members that it matches are enrolled.
         overrides: Variants of single units, by unit id; these never count.
-        sticky: Whether a member keeps the variant of her first exposure when weights change.
+        sticky: Whether a member keeps the variant of their first exposure when weights change.
         control: The variant that the others are compared with.
         variants: At least two arms. Their order matters to assignment.
         factors: The factors whose cells the variants are; empty unless the design is factorial.
@@ -139,7 +139,7 @@ class ExperimentDefinition(DefinitionPart):
         planned_units: Units of all variants together at which it ends.
         start_date: First day.
         end_date: Last day.
-        window_days: Days after a member's first exposure in which her outcomes count; no limit if not given.
+        window_days: Days after a member's first exposure in which their outcomes count; no limit if not given.
         attribution: Which outcomes count.
         segments: Columns by which results are broken down.
         unit_column: Column of a table that names the unit.

@@ -132,13 +132,13 @@ def slot_ranges(slots: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     """Return slots such as ``7`` and ``100-199`` as half-open ranges, in order, adjacent ones joined.
 
     Raises:
-        ValueError: A text is no slot, or a slot is there twice.
+        ValueError: A text is not a slot, or a slot is there twice.
     """
     ranges: list[tuple[int, int]] = []
     for text in slots:
         first, dash, last = text.partition("-")
         if not (first.isdecimal() and (last.isdecimal() if dash else True)):
-            raise ValueError(f"{text!r} is no slot; write a number or a range such as 100-199")
+            raise ValueError(f"{text!r} is not a slot; write a number or a range such as 100-199")
         lower, upper = int(first), int(last or first) + 1
         if not lower < upper <= SLOTS:
             raise ValueError(f"{text!r} must be a range within 0-{SLOTS - 1}")

@@ -1,13 +1,4 @@
-"""Gives each outcome to one decision, or says why to none.
-
-What decides whether an outcome is due to a decision.
-
-The columns that attribution gives, for analysis, training and Parquet files.
-
-Decisions and what they gave, as frames that outcomes can be joined to.
-
-What each decided candidate earned: the view from which models can be trained, and evidence counted.
-"""
+"""Attribution: gives each outcome to one decision, or says why to none, and counts what each decided candidate earned."""
 
 import math
 from collections.abc import Mapping
@@ -23,7 +14,7 @@ from experiments.log.frames import EventFrames, as_members
 DEFAULT_WINDOW_DAYS = 14.0
 """The window of placements for which none is given; the same as a catalogue's default."""
 
-MOST_WINDOW_DAYS = 366.0
+MAX_WINDOW_DAYS = 366.0
 """The longest window."""
 
 
@@ -85,10 +76,10 @@ class AttributionRules:
             )
         named = {f"of placement {placement!r}": days for placement, days in self.windows.items()}
         for whose, days in {**named, "by default": self.default_window_days}.items():
-            if not (math.isfinite(days) and 0 < days <= MOST_WINDOW_DAYS):
+            if not (math.isfinite(days) and 0 < days <= MAX_WINDOW_DAYS):
                 raise AnalysisError(
                     f"The attribution window {whose} is {days:g} days; it must be above 0 and at most"
-                    f" {MOST_WINDOW_DAYS:g}."
+                    f" {MAX_WINDOW_DAYS:g}."
                 )
 
 

@@ -95,7 +95,7 @@ class AssignedVariant:
         variant_id: The variant.
         experiment_revision: Revision of the experiment, from 1.
         parameters: The variant's parameters.
-        reason: Why she has it: ``ASSIGNED``, ``STICKY`` or ``OVERRIDDEN``.
+        reason: Why they have it: ``ASSIGNED``, ``STICKY`` or ``OVERRIDDEN``.
     """
 
     experiment_id: str
@@ -124,19 +124,19 @@ class Decision:
         model_version: Version of the bundle that scored, empty if none was loaded.
         plan_revision: Revision of the experiments in force.
         catalogue_revision: Revision of the catalogue in force.
-        feature_time: The time the member features reach to; none without a bundle.
+        feature_time: The time the member features reach to; ``None`` without a bundle.
         eligible_count: Offers that could have been chosen.
         degradations: What was missing, as codes; empty in the normal case.
         offers: The answer, best first.
         assignments: The experiments that shaped it.
         kind: What was chosen: ``offers`` or ``actions``.
         actions: The answer of a decision on actions: the one chosen.
-        runner_up: The action that would have been chosen without it; none if there was no other.
+        runner_up: The action that would have been chosen without it; ``None`` if there was no other.
         channel_id: The channel the answer travels by; empty where none matters, and for actions.
         attributes: What the request said of the member.
-        basket: Products in her basket, as the request said.
+        basket: Products in their basket, as the request said.
         member_version: Counts what the log has of the member, with this decision; none in logs of older versions. The
-            decision read her state of one version before.
+            decision read their state of one version before.
         campaign_id: The campaign it was made for, or empty.
         standing_arm: The standing arm that the member was in, or empty.
         arbitration_id: The arbitration that weighed, or empty.
@@ -208,14 +208,14 @@ class Outcome:
         outcome_type: For example ``click``, ``redemption``, ``purchase``, ``return``, ``unsubscribe``.
         decision_id: The decision it followed, or empty.
         offer_id: The offer it concerns, or empty.
-        value_units: Whole units of money, none if the outcome has no value; negative for returns.
+        value_units: Whole units of money, ``None`` if the outcome has no value; negative for returns.
         value_nanos: Billionths of a unit with the sign of the units.
         currency_code: ISO 4217 code, or empty.
         outcome_time: When it happened.
         receive_time: When the server heard of it.
         product_ids: What was bought, if the client says so.
         channel_id: The channel it came by, or empty.
-        member_version: Counts what the log has of the member, with this outcome; none until it is logged, and in logs of
+        member_version: Counts what the log has of the member, with this outcome; ``None`` until it is logged, and in logs of
             older versions.
     """
 

@@ -78,7 +78,7 @@ def read_log(path: Path, programme: str = "default") -> EventFrames:
     """Read the log of one programme from the server's SQLite file, without disturbing a running server.
 
     Raises:
-        AnalysisError: The file does not exist, is no log, or has another schema version.
+        AnalysisError: The file does not exist, is not a log, or has another schema version.
     """
     if not path.is_file():
         raise AnalysisError(f"There is no decision log at {path}.", path=str(path))

@@ -33,7 +33,7 @@ class LoggedChoices:
         reward: float64[n], what came of each.
         propensity: float64[n], in (0, 1], with which the logging policy chose what it chose.
         chance: float64[n], in [0, 1], with which the evaluated policy would have chosen the same there.
-        position: int64[n], the position in a slate, from 1; none where answers have one.
+        position: int64[n], the position in a slate, from 1; ``None`` where answers have one.
     """
 
     reward: Floats
@@ -45,7 +45,7 @@ class LoggedChoices:
         if not len(self.reward):
             raise AnalysisError("The log has no rows.")
         if not np.isfinite(self.reward).all():
-            raise AnalysisError("The log has rewards that are no numbers.")
+            raise AnalysisError("The log has rewards that are not numbers.")
         if not ((self.propensity > 0) & (self.propensity <= 1)).all():
             raise AnalysisError("The log has propensities outside (0, 1].")
         if not ((self.chance >= 0) & (self.chance <= 1)).all():
@@ -106,7 +106,7 @@ def estimate_values(
 
     Args:
         logged: The log.
-        predicted: What a model expects; none without one.
+        predicted: What a model expects; ``None`` without one.
         alpha: Accepted error of each interval.
 
     Returns:

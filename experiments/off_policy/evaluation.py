@@ -136,7 +136,7 @@ class PolicyEvaluation:
         chosen: The estimator that the verdict rests on: ``dr`` with a model of rewards that saw features, else ``ips``.
         difference: Its value minus the log's, row by row.
         overlap: The weights.
-        positions: By position of a slate; none without positions.
+        positions: By position of a slate; ``None`` without positions.
         verdict: What to make of it.
         sentence: The same in words.
         alpha: Accepted error of the intervals.
@@ -164,7 +164,7 @@ class PolicyEvaluation:
         return self.chosen_value.value
 
     def relative_of(self, one: PolicyEstimate) -> float | None:
-        """Return an estimator's value over what the log earned; none where that is 0, or the value is not known."""
+        """Return an estimator's value over what the log earned; ``None`` where that is 0, or the value is not known."""
         mean = self.on_policy.value
         return one.value.value / mean if mean and math.isfinite(one.value.value) else None
 
@@ -184,7 +184,7 @@ def evaluate_policy(
 
     Args:
         logged: The log.
-        predicted: What a model of rewards expects; none without one.
+        predicted: What a model of rewards expects; ``None`` without one.
         policy: What is evaluated, in words.
         informed: Whether that model saw features; then the verdict rests on it.
         alpha: Accepted error of each interval.

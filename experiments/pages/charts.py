@@ -49,8 +49,8 @@ class IntervalRow:
     Attributes:
         label: What is compared.
         estimate: The effect, as a share or in money.
-        lower: Lower end of its interval; none if it is open.
-        upper: Upper end; none if it is open.
+        lower: Lower end of its interval; ``None`` if it is open.
+        upper: Upper end; ``None`` if it is open.
         text: The effect in words, written beside the label.
         colour: Colour of the interval.
     """

@@ -179,7 +179,7 @@ def _sum(value: float, lower: float | None, upper: float | None, step: float, un
 
 
 def progress(result: ExperimentResult) -> ProgressBar | None:
-    """Return how far the experiment is; none if there is neither a plan nor anything to wait for."""
+    """Return how far the experiment is; ``None`` if there is neither a plan nor anything to wait for."""
     definition, decision = result.definition, result.decision
     total = sum(result.units.values())
     planned = definition.planned_units
@@ -276,7 +276,7 @@ def peeking_answer(result: ExperimentResult) -> list[str]:
 
 
 def measured_rate(*beginnings: str) -> Rate | None:
-    """Return the highest rate of the simulations whose names begin so; none if nothing was measured."""
+    """Return the highest rate of the simulations whose names begin so; ``None`` if nothing was measured."""
     try:
         rates = [rate for rate in _rates(measured()) if rate[0].startswith(beginnings)]
     except (OSError, ValueError):

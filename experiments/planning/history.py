@@ -42,7 +42,7 @@ class PastUnits:
 
     @property
     def units_per_day(self) -> float | None:
-        """New units per day; none if the table has no days, or a single one."""
+        """New units per day; ``None`` if the table has no days, or a single one."""
         days = sorted(self.statistics.units_by_day(_EVERYBODY))
         if len(days) < 2:
             return None

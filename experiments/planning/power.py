@@ -64,8 +64,8 @@ class PowerReport(Displayed):
         alpha: Accepted error of all comparisons together.
         wanted_power: Chance to find the effect.
         comparisons: How many share alpha.
-        planned_units: Of the whole experiment; none if not planned.
-        units_per_day: Of the whole experiment; none if unknown.
+        planned_units: Of the whole experiment; ``None`` if not planned.
+        units_per_day: Of the whole experiment; ``None`` if unknown.
         methods: One plan for each.
     """
 

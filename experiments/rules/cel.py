@@ -200,7 +200,9 @@ def check(text: str, attributes: Mapping[str, AttributeType]) -> Syntax:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise RuleError(text, [Fault(1, error.start + 1, "half a surrogate pair is no character")]) from None
+        raise RuleError(
+            text, [Fault(1, error.start + 1, "half a surrogate pair is not a character")]
+        ) from None
     try:
         expression = _environment(frozenset(attributes.items())).compile(text)
     except RuntimeError as error:

@@ -198,7 +198,7 @@ class Lowering:
             raise self._refusal(place, "the pattern of matches() must be written out in quotes")
         fault = cel.pattern_fault(str(pattern.value))
         if fault:
-            raise self._refusal(place, f"this is no regular expression: {fault}")
+            raise self._refusal(place, f"this is not a regular expression: {fault}")
         try:
             return Matches(text, read_pattern(str(pattern.value)))
         except PatternError as error:
@@ -213,7 +213,7 @@ class Lowering:
         moment: datetime | None = cel.timestamp(operand.value)
         if moment is None:
             raise self._refusal(
-                syntax.operands[0], "this is no time; write date, time and zone: 2026-01-31T00:00:00Z"
+                syntax.operands[0], "this is not a time; write date, time and zone: 2026-01-31T00:00:00Z"
             )
         if _BEYOND_MICROSECONDS.search(operand.value):
             raise self._refusal(syntax.operands[0], "times finer than microseconds are not supported")

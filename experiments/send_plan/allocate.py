@@ -27,7 +27,7 @@ class PlanAllocation:
         sends: Members who get an arm.
         bound: The most that any plan within the limits can gain, sends of fractions included.
         prices: What each limit costs the plan at its margin.
-        curve: Gain, cost and sends at every budget; at most ``curve.MOST_POINTS``.
+        curve: Gain, cost and sends at every budget; at most ``curve.MAX_POINTS``.
         curve_members: How many members the curve was computed from: all of them, or a sample where members are counted.
     """
 

@@ -163,7 +163,7 @@ class CurvePoint:
 def compressed(
     cost: Numbers, gain: Numbers, sends: Ints, slope: Numbers, chosen: int
 ) -> tuple[CurvePoint, ...]:
-    """Return at most ``MOST_POINTS`` points of a curve: both ends, the chosen one, and others at even costs.
+    """Return at most ``MAX_POINTS`` points of a curve: both ends, the chosen one, and others at even costs.
 
     Args:
         cost: float64[s + 1], after 0, 1, … s steps; rising.

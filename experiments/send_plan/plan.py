@@ -150,7 +150,7 @@ class ValuedBudget:
 
 
 def value_budgets(problem: PlanProblem, best_arm: int) -> tuple[ValuedBudget, ...]:
-    """Return lists at some budgets, each with its value; none where sends cost nothing.
+    """Return lists at some budgets, each with its value; ``None`` where sends cost nothing.
 
     Args:
         problem: The trial and what was learned from it; its budget is varied, all other limits are kept.
@@ -190,7 +190,7 @@ class SendPlan:
         value: What the verdict's list earns over nobody, per member, on the trial's members: exactly that of the list as written
             where the list is of the trial's members.
         against_trial: What it earns over what the trial itself did.
-        budgets: Personalised lists of the trial's members at other budgets, with their values; none where nothing may be said.
+        budgets: Personalised lists of the trial's members at other budgets, with their values; ``None`` where nothing may be said.
     """
 
     problem: PlanProblem

@@ -23,9 +23,9 @@ class PlanLimits:
 
     Attributes:
         budget: Money, at least 0; infinite without a limit. It limits the expected cost.
-        sends: Most members who get an arm; none without a limit.
+        sends: Most members who get an arm; ``None`` without a limit.
         caps: Most members who get one arm, by the arm's position among the arms other than the control, from 0.
-        min_roi: Least net gain per 1 of cost of the whole plan, at least 0; none without a limit.
+        min_roi: Least net gain per 1 of cost of the whole plan, at least 0; ``None`` without a limit.
     """
 
     budget: float = math.inf
@@ -218,7 +218,7 @@ class Audience:
             of the trial by models that did not see them.
         costs: float64[n, K], expected cost of each arm: per send, and per response times its probability.
         response: float64[n, K], predicted response to each arm: what a response model ranks by.
-        rule: int64[n], the arm that somebody's own rule gives, 0 the control; none without a rule.
+        rule: int64[n], the arm that somebody's own rule gives, 0 the control; ``None`` without a rule.
         expected: float64[n, K], what is expected of each arm, calibrated; the gains themselves if none. Where effects are not shown to
             differ, the gains are what personalising would go by, and this is the average.
     """

@@ -33,7 +33,7 @@ def thompson_shares(
 
     Raises:
         AnalysisError: There is no arm, or a figure is not finite, or a variance negative or not finite.
-        ValueError: The floor is no share, or the numbers of means and variances differ.
+        ValueError: The floor is not a share, or the numbers of means and variances differ.
     """
     if not 0 <= floor <= 1:
         raise ValueError(f"the floor is {floor:g}; it must lie between 0 and 1")
@@ -43,7 +43,7 @@ def thompson_shares(
         raise AnalysisError("there is no arm to share units among")
     if not all(math.isfinite(v) for v in (*means, *variances)) or min(variances) < 0:
         raise AnalysisError(
-            "an arm's figure or variance is no finite number; give it an even share until it has data"
+            "an arm's figure or variance is not a finite number; give it an even share until it has data"
         )
     best = _chances_to_be_best(np.array(means, dtype=np.float64), np.sqrt(variances))
     return tuple(float(floor / len(means) + (1 - floor) * chance) for chance in best)

@@ -102,7 +102,7 @@ def resample(
             f"{units} unit{'' if units == 1 else 's'} in a variant; the bootstrap needs at least {_FEWEST_UNITS}"
         )
     if not np.isfinite(table).all():
-        raise AnalysisError("there are values that are no finite numbers")
+        raise AnalysisError("there are values that are not finite numbers")
     table = table[:, np.argsort(table[0], kind="stable")]
     random = np.random.default_rng(seed)
     at_once = max(1, WEIGHTS_AT_ONCE // units)

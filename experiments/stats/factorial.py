@@ -40,7 +40,7 @@ class Contrast:
     Attributes:
         estimate: The sum.
         variance: Of the estimate.
-        degrees_of_freedom: Satterthwaite's, over all cells with weight; none without variance.
+        degrees_of_freedom: Satterthwaite's, over all cells with weight; ``None`` without variance.
         units: Units of the cells with weight.
     """
 

@@ -94,7 +94,7 @@ class PairEstimate:
         control_units: Units under control.
         treatment_units: Units under treatment.
         variance_reduction: Share of the difference's variance that the covariates took away, at most 1, negative
-            if they added some; none without covariates, or without variance.
+            if they added some; ``None`` without covariates, or without variance.
     """
 
     control_mean: float
@@ -129,7 +129,7 @@ class PairEstimate:
 
     @property
     def degrees_of_freedom(self) -> float | None:
-        """Of the estimate's t distribution (Welch 1947, Satterthwaite 1946); none without variance.
+        """Of the estimate's t distribution (Welch 1947, Satterthwaite 1946); ``None`` without variance.
 
         https://doi.org/10.1093/biomet/34.1-2.28
         """
@@ -232,7 +232,7 @@ def _check(moments: Moments, quantities: tuple[Quantity, ...]) -> None:
             f"{moments.count} unit{'' if moments.count == 1 else 's'} in a variant; {what} needs at least {fewest}"
         )
     if not _is_finite(moments, quantities):
-        raise AnalysisError("there are values that are no finite numbers, or too large to be squared")
+        raise AnalysisError("there are values that are not finite numbers, or too large to be squared")
     for i, quantity in enumerate(quantities):
         if quantity.denominator is not None and moments.means[quantity.denominator] <= 0:
             whose = "a covariate's" if i else "the"

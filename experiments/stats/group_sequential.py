@@ -33,7 +33,7 @@ from experiments.stats.interval import (
     no_interval,
 )
 
-# Increments below this are no part of alpha that a double could still take a quantile of.
+# Increments below this are not part of alpha that a double could still take a quantile of.
 _SMALLEST_INCREMENT = 1e-250
 # Quadrature by panels of Gauss and Legendre, this many standard deviations wide of the narrower of the two steps
 # that meet there: the integrands are then polynomials to 13 digits.
@@ -272,7 +272,7 @@ class GroupSequentialLook:
         interval: The repeated interval, valid together with those of all looks before.
         information_fraction: Units so far over planned units.
         look: Number of this look, from 1.
-        bound: Standard errors that the statistic must pass at this look; none if the plan is over, infinite if
+        bound: Standard errors that the statistic must pass at this look; ``None`` if the plan is over, infinite if
             nothing may be spent so early.
         alpha_spent: Error spent up to now, of both sides together.
         overrun: Whether more units arrived than planned, so that the interval is that of a confidence sequence.

@@ -7,12 +7,12 @@ from enum import StrEnum
 
 from experiments.stats.figure import PairEstimate
 
-# A control's figure below this share of the treatment's is no base for a percentage.
+# A control's figure below this share of the treatment's is not a base for a percentage.
 _SMALLEST_BASE = 1e-9
 
 
 def relative_estimate(pair: PairEstimate) -> float | None:
-    """Return treatment over control, minus one; none if the control's figure is not clearly above zero."""
+    """Return treatment over control, minus one; ``None`` if the control's figure is not clearly above zero."""
     return pair.estimate / pair.control_mean if _is_base(pair) else None
 
 
@@ -96,7 +96,7 @@ class Interval:
         relative_ci_upper: Upper end.
         p_value: Below alpha exactly if the intervals exclude zero.
         reasons: Why figures are missing.
-        degrees_of_freedom: Of the t distribution used; none if the method uses none.
+        degrees_of_freedom: Of the t distribution used; ``None`` if the method uses none.
     """
 
     alpha: float

@@ -69,7 +69,7 @@ class Moments:
     def variance(self, column: int = 0) -> float:
         """Return the sample variance of a column; NaN for fewer than two units.
 
-        Zero if the deviations are no larger than the rounding of the column's own values.
+        Zero if the deviations are not larger than the rounding of the column's own values.
         """
         if self.count < 2:
             return math.nan

@@ -18,7 +18,7 @@ class Outlook:
     """When the interval is expected to exclude the null hypothesis.
 
     Attributes:
-        units: Further units of both arms; none if it is not expected to.
+        units: Further units of both arms; ``None`` if it is not expected to.
         days: Further days; none likewise.
         reason: Why there are none, or empty.
     """

@@ -47,7 +47,7 @@ class Baseline:
     Attributes:
         mean: The metric without treatment.
         variance: Per unit, positive.
-        units_per_day: Units of the whole experiment that come per day; none if unknown.
+        units_per_day: Units of the whole experiment that come per day; ``None`` if unknown.
     """
 
     mean: float

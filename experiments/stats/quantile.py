@@ -29,7 +29,7 @@ def quantile_estimate(values: ArrayLike, share: float, clusters: ArrayLike | Non
         clusters: The unit of each row, if units have several rows; then the units count, not the rows.
 
     Raises:
-        AnalysisError: The share is no share, values are not finite, there are too few of them to see the
+        AnalysisError: The share is not a share, values are not finite, there are too few of them to see the
             neighbourhood of this quantile, or too many of them are equal there.
     """
     if not 0 < share < 1:
@@ -38,7 +38,7 @@ def quantile_estimate(values: ArrayLike, share: float, clusters: ArrayLike | Non
     known = ~np.isnan(rows)
     rows = rows[known]
     if not np.isfinite(rows).all():
-        raise AnalysisError("there are values that are no finite numbers")
+        raise AnalysisError("there are values that are not finite numbers")
     if rows.size == 0:
         raise AnalysisError(f"no unit of a variant has a value; the quantile {share:g} needs them")
     if clusters is None:

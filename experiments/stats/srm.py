@@ -40,7 +40,7 @@ class SrmCheck:
         alarm: Whether the proportions cannot be chance, so that no comparison can be trusted.
         expected: Units per variant by plan, given their total.
         reason: Why there is no p-value, or what is wrong beyond the proportions; or empty.
-        always_valid_p: As the p-value, but for any number of looks; none if there are not two variants.
+        always_valid_p: As the p-value, but for any number of looks; ``None`` if there are not two variants.
         warning: Whether the chi-squared test alone makes the proportions suspicious.
     """
 
@@ -138,8 +138,8 @@ class CovariateDifference:
     Attributes:
         covariate: Its name.
         variant_id: The treatment.
-        difference: Treatment minus control; none if a figure is missing.
-        p_value: Welch's, two-sided, before correction; none if there is none.
+        difference: Treatment minus control; ``None`` if a figure is missing.
+        p_value: Welch's, two-sided, before correction; ``None`` if there is none.
         adjusted_p_value: After Bonferroni's correction over all differences that have one.
         reason: Why figures are missing, or empty.
     """
@@ -158,7 +158,7 @@ class ImbalanceCheck:
 
     Attributes:
         differences: By treatment and covariate, in the order given.
-        p_value: The smallest corrected one; none if no difference has any.
+        p_value: The smallest corrected one; ``None`` if no difference has any.
         alarm: Whether the variants differed before the treatment began, so that a comparison cannot be trusted.
     """
 

@@ -136,7 +136,7 @@ class UpliftCalibration:
 
     @property
     def warning(self) -> str | None:
-        """What is wrong with the size of the predicted effects, in a sentence; none where nothing is."""
+        """What is wrong with the size of the predicted effects, in a sentence; ``None`` where nothing is."""
         slope = self.slope
         if math.isnan(slope.value):
             return "All predicted effects are equal, so nobody can be chosen by them."

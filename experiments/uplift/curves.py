@@ -202,7 +202,7 @@ def _over(above: Floats, below: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Equivalents:
-    """Other libraries' figures for a ranking; none where a library has none.
+    """Other libraries' figures for a ranking; ``None`` where a library has none.
 
     Attributes:
         sklift_qini: ``qini_auc_score`` of scikit-uplift.

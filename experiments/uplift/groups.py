@@ -6,7 +6,7 @@ A model puts each member into one group by the predicted effect and the predicte
 * *sleeping dogs*: the predicted effect is below zero;
 * *sure things* and *lost causes*: the effect is between, and the outcome without treatment is at least, or below, the average.
 
-A prediction is no evidence. What counts is the actual average effect among the members predicted to be in the group, by doubly
+A prediction is not evidence. What counts is the actual average effect among the members predicted to be in the group, by doubly
 robust scores of models that did not see their outcomes, with an interval that is shared among the groups (Bonferroni):
 
 * persuadables are confirmed if the interval's lower end is above what a treatment costs;

@@ -45,7 +45,7 @@ class RankingResult:
         learned: Whether it is a prediction of effects, rather than a baseline.
         qini: `qini_raw` from outcomes; its p-value is against a random order.
         auuc: `auuc_raw` from outcomes.
-        qini_per_effect: `qini_raw` over the absolute average effect; none where that is 0.
+        qini_per_effect: `qini_raw` over the absolute average effect; ``None`` where that is 0.
         robust_qini: The doubly robust `qini_raw`.
         equivalents: What other libraries call the Qini.
         curve: The Qini curve with its pointwise band at the depths of `bands.GRID`.

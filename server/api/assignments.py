@@ -1,7 +1,4 @@
-"""Messages that ask for assignments, and of identities.
-
-Assignments and their parameters, to the wire.
-"""
+"""Assignments and identities: from messages to values and back."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,8 +56,8 @@ def parameter_message(value: str | float | bool) -> assignment_pb2.ParameterValu
     return assignment_pb2.ParameterValue(string_value=value)
 
 
-MOST_EXPERIMENTS = 100
-MOST_MEMBERS = 10_000
+MAX_EXPERIMENTS = 100
+MAX_MEMBERS = 10_000
 LARGEST_BATCH = 1_000
 _LARGEST_RESPONSE = 1024 * 1024
 """Bytes of an answer in a stream, about; clients refuse messages above 4 MiB unless told otherwise."""
@@ -96,7 +93,7 @@ def members_request(
 
     Args:
         message: The part.
-        first: The first part; none if this is it.
+        first: The first part; ``None`` if this is it.
 
     Raises:
         InvalidRequestError: Fields break the rules that the proto states.
@@ -105,10 +102,10 @@ def members_request(
     check.require(message)
     check.identifier("programme", message.programme)
     _check_experiments(check, message.experiment_ids)
-    check.size("members", len(message.members), MOST_MEMBERS)
+    check.size("members", len(message.members), MAX_MEMBERS)
     people = tuple(
         person(check, f"members[{index}].", member)
-        for index, member in enumerate(message.members[:MOST_MEMBERS])
+        for index, member in enumerate(message.members[:MAX_MEMBERS])
     )
     read = AssignmentsRequest(message.programme or DEFAULT_PROGRAMME, people, tuple(message.experiment_ids))
     if first is not None and read.programme != first.programme:
@@ -201,8 +198,8 @@ def links_response(result: LinkResult) -> experiment_service_pb2.LinkIdentitiesR
 
 
 def _check_experiments(check: Checker, experiment_ids: Sequence[str]) -> None:
-    check.size("experiment_ids", len(experiment_ids), MOST_EXPERIMENTS)
-    for index, experiment_id in enumerate(experiment_ids[:MOST_EXPERIMENTS]):
+    check.size("experiment_ids", len(experiment_ids), MAX_EXPERIMENTS)
+    for index, experiment_id in enumerate(experiment_ids[:MAX_EXPERIMENTS]):
         check.identifier(f"experiment_ids[{index}]", experiment_id)
         if not experiment_id:
             check.add(f"experiment_ids[{index}]", "must not be empty")

@@ -1,7 +1,4 @@
-"""Messages that change and read catalogues.
-
-The servicer of catalogues. Each method converts, calls one handler and converts back.
-"""
+"""``CatalogService``: parses its messages, calls the handler, replies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -156,7 +156,7 @@ def _entry(check: Checker, path: str, field: FieldDescriptor, value: Any) -> Any
 def _word(check: Checker, path: str, enum: EnumDescriptor, value: int) -> str:
     word = enum_word(enum, value)
     if word is None or value == 0:
-        check.add(path, f"{value} is no value of {enum.name}")
+        check.add(path, f"{value} is not a value of {enum.name}")
     return word or ""
 
 
@@ -165,7 +165,7 @@ def _day(check: Checker, path: str, message: Date) -> date | None:
         return date(message.year, message.month, message.day)
     except ValueError:
         told = f"year {message.year}, month {message.month}, day {message.day}"
-        check.add(path, f"{told} is no day of the calendar")
+        check.add(path, f"{told} is not a day of the calendar")
         return None
 
 

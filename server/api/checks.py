@@ -19,7 +19,7 @@ DEFAULT_PROGRAMME = "default"
 _LONGEST_MEMBER_ID = 256
 _LONGEST_ID = 128
 _LONGEST_PRODUCT_ID = 256
-_MOST_PRODUCTS = 500
+_MAX_PRODUCTS = 500
 _OUTCOME_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CATALOGUE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
@@ -75,9 +75,9 @@ class Checker:
 
     def products(self, path: str, values: Sequence[str]) -> tuple[str, ...]:
         """Check a list of product ids and return it."""
-        if len(values) > _MOST_PRODUCTS:
-            self.add(path, f"has {len(values)} entries; at most {_MOST_PRODUCTS} are taken")
-        for index, value in enumerate(values[:_MOST_PRODUCTS]):
+        if len(values) > _MAX_PRODUCTS:
+            self.add(path, f"has {len(values)} entries; at most {_MAX_PRODUCTS} are taken")
+        for index, value in enumerate(values[:_MAX_PRODUCTS]):
             if not value:
                 self.add(f"{path}[{index}]", "is empty")
             self._text(f"{path}[{index}]", value, _LONGEST_PRODUCT_ID)
@@ -125,7 +125,7 @@ class Checker:
             )
 
     def time(self, path: str, message: Message, field: str) -> datetime | None:
-        """Return the time in a field, or none if it is unset or wrong.
+        """Return the time in a field, or ``None`` if it is unset or wrong.
 
         Args:
             path: The field's path, for problems.
@@ -137,7 +137,7 @@ class Checker:
         stamp: Timestamp = getattr(message, field)
         in_range = _EARLIEST_SECONDS <= stamp.seconds <= _LATEST_SECONDS and 0 <= stamp.nanos < _NANOS
         if not in_range:
-            self.add(path, "is no valid timestamp: years 1 to 9999, nanos 0 to 999,999,999")
+            self.add(path, "is not a valid timestamp: years 1 to 9999, nanos 0 to 999,999,999")
             return None
         return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
 

@@ -138,7 +138,7 @@ def _entry(check: Checker, path: str, field: FieldDescriptor, value: Any) -> Any
     if field.enum_type is not None:
         word = enum_word(field.enum_type, value)
         if word is None or value == 0:
-            check.add(path, f"{value} is no value of {field.enum_type.name}")
+            check.add(path, f"{value} is not a value of {field.enum_type.name}")
         return word or ""
     return value
 
@@ -148,7 +148,8 @@ def _day(check: Checker, path: str, message: Date) -> date | None:
         return date(message.year, message.month, message.day)
     except ValueError:
         check.add(
-            path, f"year {message.year}, month {message.month}, day {message.day} is no day of the calendar"
+            path,
+            f"year {message.year}, month {message.month}, day {message.day} is not a day of the calendar",
         )
         return None
 

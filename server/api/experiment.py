@@ -1,9 +1,4 @@
-"""Messages that create, change, move and read experiments.
-
-The analysis of an experiment, to the wire.
-
-The servicer of experiments. Each method converts, calls one handler and converts back.
-"""
+"""``ExperimentService``: parses its messages, calls a handler, replies; results of an analysis as messages."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

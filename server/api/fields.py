@@ -1,13 +1,4 @@
-"""Pages of lists: tokens that say where the next page begins. They are opaque, and grant no rights.
-
-Persons and what is known of them, from the wire.
-
-Who asks for a change, and what tells a retry from another request.
-
-Moments, to the wire.
-
-How long a call may take.
-"""
+"""What requests of several services have in common: pages, persons and attributes, who asks for a change, times, deadlines."""
 
 import base64
 import binascii
@@ -79,8 +70,8 @@ def _digest(listed: tuple[str, ...]) -> str:
     return hashlib.sha256("\0".join(listed).encode()).hexdigest()[:16]
 
 
-MOST_ATTRIBUTES = 100
-_MOST_TEXTS = 100
+MAX_ATTRIBUTES = 100
+_MAX_TEXTS = 100
 
 
 class _NamesPerson(Protocol):
@@ -94,7 +85,7 @@ class _NamesPerson(Protocol):
 
 
 def person(check: Checker, prefix: str, message: _NamesPerson) -> Subject:
-    """Return the person that a message names, by her member id, her anonymous id or both.
+    """Return the person that a message names, by their member id, their anonymous id or both.
 
     Args:
         check: Gathers what is wrong.
@@ -119,8 +110,8 @@ def attributes(
         path: The field's path, for problems.
         messages: Attributes by name.
     """
-    if len(messages) > MOST_ATTRIBUTES:
-        check.add(path, f"has {len(messages)} entries; at most {MOST_ATTRIBUTES} are taken")
+    if len(messages) > MAX_ATTRIBUTES:
+        check.add(path, f"has {len(messages)} entries; at most {MAX_ATTRIBUTES} are taken")
         return {}
     return {name: _value(check, f"{path}.{name}", message) for name, message in messages.items()}
 
@@ -133,7 +124,7 @@ def _value(check: Checker, path: str, message: assignment_pb2.AttributeValue) ->
     if kind == "moment_time":
         return check.time(path, message, "moment_time")
     if kind == "string_list":
-        check.size(path, len(message.string_list.texts), _MOST_TEXTS)
+        check.size(path, len(message.string_list.texts), _MAX_TEXTS)
         return tuple(message.string_list.texts)
     if kind == "double_value" and not math.isfinite(message.double_value):
         check.add(path, "must be a finite number")

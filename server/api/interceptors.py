@@ -1,11 +1,4 @@
-"""The one table from domain errors to gRPC statuses, with the details that programs read.
-
-Wrapping calls, once for all interceptors.
-
-One structured line and one measurement for each request.
-
-From domain errors to statuses, in one place.
-"""
+"""Around every call: one log line and one measurement, and domain errors as gRPC statuses with details that programs read."""
 
 import logging
 import time
@@ -50,7 +43,7 @@ from server.metrics import Metrics
 DOMAIN = "troth"
 _LONGEST_METADATA = 256
 _LONGEST_DESCRIPTION = 1_000
-_MOST_VIOLATIONS = 20
+_MAX_VIOLATIONS = 20
 _LONGEST_VIOLATIONS = 4_200
 """gRPC sends details as a header, and peers refuse headers above 8 KiB; ``problem_count`` tells how many there are."""
 
@@ -121,7 +114,7 @@ def _precondition_failure(error: PreconditionError) -> error_details_pb2.Precond
 def _first(problems: Sequence[Problem]) -> Iterator[Problem]:
     """Yield as many problems as the headers hold; one that is too long itself is cut."""
     room = _LONGEST_VIOLATIONS
-    for problem in problems[:_MOST_VIOLATIONS]:
+    for problem in problems[:_MAX_VIOLATIONS]:
         path, message = problem.path[:_LONGEST_METADATA], problem.message[:_LONGEST_DESCRIPTION]
         room -= len(path.encode()) + len(message.encode())
         if room < 0:

@@ -1,9 +1,4 @@
-"""Messages of ``MemberService``.
-
-What is said of a member, to the wire.
-
-The servicer of members. Each method converts, calls the handler and converts back.
-"""
+"""``MemberService``: parses its messages, calls the handler, replies."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +16,7 @@ from server.catalogue.limits import DECISION
 from server.handlers.change_runner import Provenance
 from server.handlers.members import KnownMember, MemberHandler
 from server.members import MemberProfile, MemberState
-from server.members.profile import MOST_ATTRIBUTES, MOST_CONSENTS, ProfileChange, ProfileUpdate
+from server.members.profile import MAX_ATTRIBUTES, MAX_CONSENTS, ProfileChange, ProfileUpdate
 from server.members.state import NEVER, PURCHASE, REDEMPTION
 from server.storage import UpdateResult
 from troth.v1 import assignment_pb2, member_pb2, member_service_pb2, member_service_pb2_grpc
@@ -149,7 +144,7 @@ def get_response(known: KnownMember) -> member_service_pb2.GetMemberResponse:
 
 
 def changes_request(message: member_service_pb2.ListMemberChangesRequest) -> tuple[str, str, ListPage]:
-    """Return the programme, the member and the page of her changes.
+    """Return the programme, the member and the page of their changes.
 
     Raises:
         InvalidRequestError: Fields break the rules that the proto states.
@@ -194,13 +189,13 @@ def _update(check: Checker, prefix: str, message: member_service_pb2.MemberUpdat
     consents = _consents(check, inside, member.consents)
     values = _values(check, inside, member)
     names = _masked(check, prefix, message, values)
-    check.size(prefix + "removed_attributes", len(message.removed_attributes), MOST_ATTRIBUTES)
-    check.size(prefix + "removed_consents", len(message.removed_consents), MOST_CONSENTS)
-    for index, name in enumerate(message.removed_attributes[:MOST_ATTRIBUTES]):
+    check.size(prefix + "removed_attributes", len(message.removed_attributes), MAX_ATTRIBUTES)
+    check.size(prefix + "removed_consents", len(message.removed_consents), MAX_CONSENTS)
+    for index, name in enumerate(message.removed_attributes[:MAX_ATTRIBUTES]):
         check.attribute_name(f"{prefix}removed_attributes[{index}]", name)
         if name in attributes:
             check.add(f"{prefix}removed_attributes[{index}]", f"{name!r} is given a value in the same update")
-    for index, key in enumerate(message.removed_consents[:MOST_CONSENTS]):
+    for index, key in enumerate(message.removed_consents[:MAX_CONSENTS]):
         where = f"{prefix}removed_consents[{index}]"
         _consent_key(check, where, key)
         if (key.channel_id, key.purpose) in consents:
@@ -249,9 +244,9 @@ def _attributes(
 def _consents(
     check: Checker, inside: str, messages: Sequence[member_pb2.Consent]
 ) -> dict[tuple[str, str], bool]:
-    check.size(inside + "consents", len(messages), MOST_CONSENTS)
+    check.size(inside + "consents", len(messages), MAX_CONSENTS)
     consents: dict[tuple[str, str], bool] = {}
-    for index, message in enumerate(messages[:MOST_CONSENTS]):
+    for index, message in enumerate(messages[:MAX_CONSENTS]):
         where = f"{inside}consents[{index}]"
         _consent_key(check, where, message)
         key = (message.channel_id, message.purpose)
@@ -274,7 +269,7 @@ def _values(check: Checker, inside: str, member: member_pb2.Member) -> dict[str,
     if member.time_zone and member.time_zone not in time_zones():
         check.add(
             inside + "time_zone",
-            f"{member.time_zone[:64]!r} is no time zone of the IANA database; one is Europe/Vienna",
+            f"{member.time_zone[:64]!r} is not a time zone of the IANA database; one is Europe/Vienna",
         )
     return {
         "tier": member.tier,

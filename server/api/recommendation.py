@@ -1,9 +1,4 @@
-"""Messages of ``RecommendationService``.
-
-Messages of ``ExplainDecision`` and ``ReplayDecision``.
-
-``RecommendationService``: each method converts, calls a handler and converts back.
-"""
+"""``RecommendationService``: parses its messages, calls a handler, replies."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal

@@ -2,7 +2,7 @@
 
 from server.budgets.accounts import Account, Accounts, Draw
 from server.budgets.book import (
-    MOST_RELEASED,
+    MAX_RELEASED,
     NOTHING_CLOSED,
     Book,
     Books,
@@ -14,7 +14,7 @@ from server.budgets.book import (
 )
 
 __all__ = [
-    "MOST_RELEASED",
+    "MAX_RELEASED",
     "NOTHING_CLOSED",
     "Account",
     "Accounts",

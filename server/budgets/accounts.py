@@ -1,9 +1,4 @@
-"""The accounts of a catalogue: which candidate draws from which, how much, and what each allows by now.
-
-How a budget's time passes: when its period began, and how much of it is let out by now.
-
-What one candidate of a decision takes from one account.
-"""
+"""The accounts of a catalogue: which candidate draws how much from which, and what each allows by now in its period."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,13 +1,7 @@
-"""What this process knows is spent, and which candidates that closes.
+"""What this process knows is spent, which candidates that closes, and what keeps it true: expiry, and other processes' spending.
 
 A call costs a comparison of times as long as nothing changed; a spend costs a look at the accounts it touched, and the
 candidates that it closed or opened. All accounts of a schedule are looked at only when its next hour or period begins.
-
-Which candidates budgets have closed, as a value that a decision names.
-
-The books of all programmes.
-
-What keeps the books true between decisions: reservations run out, and other processes spend.
 """
 
 import hashlib
@@ -280,9 +274,9 @@ class Books:
             book.spent(changes)
 
 
-MOST_RELEASED = 1000
+MAX_RELEASED = 1000
 """So many reservations are released in one transaction, so that decisions need not wait long for it."""
-_MOST_ROUNDS = 50
+_MAX_ROUNDS = 50
 
 
 class BudgetFollower:
@@ -290,7 +284,7 @@ class BudgetFollower:
 
     Args:
         books: Returns the books in force, by programme.
-        release: Releases at most ``MOST_RELEASED`` reservations of a programme that have run out by a time, in microseconds
+        release: Releases at most ``MAX_RELEASED`` reservations of a programme that have run out by a time, in microseconds
             since the Unix epoch, and returns how many it released.
         read: Reads what is spent of the accounts of a programme that changed after a version.
     """
@@ -315,8 +309,8 @@ class BudgetFollower:
         micros = to_micros(now)
         for programme, book in self._books().items():
             if book.limits_something:
-                for _ in range(_MOST_ROUNDS):
-                    if self._release(programme, micros) < MOST_RELEASED:
+                for _ in range(_MAX_ROUNDS):
+                    if self._release(programme, micros) < MAX_RELEASED:
                         break
                 # Also what this process spent itself: whatever order the news came in, the store's is right.
                 book.follow(self._read(programme, book.version))

@@ -26,10 +26,10 @@ class Limited(CataloguePart):
     group; levers are multiplied.
 
     Attributes:
-        eligible: May she have it, by law and contract? In CEL.
+        eligible: May they have it, by law and contract? In CEL.
         applicable: Does it make sense now?
-        suitable: Is it good for her?
-        purposes: What she must have consented to on the channel.
+        suitable: Is it good for them?
+        purposes: What they must have consented to on the channel.
         caps: How often for each member.
         budgets: How much altogether.
         lever: Priority set by people; 1 changes nothing.

@@ -1,11 +1,4 @@
-"""Whether the parts of a catalogue fit together; every problem is named, with its path.
-
-Walking over a catalogue: everything that has rules and limits, with its path.
-
-Whether the money of a catalogue adds up: one currency, nothing negative, a value where value counts.
-
-Whether the budgets of a catalogue can be paced as they say.
-"""
+"""Whether the parts of a catalogue fit together: references, money, pacing. Every problem is named, with its path."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -41,7 +34,7 @@ def candidates(catalogue: Catalogue) -> Iterator[tuple[str, Candidate]]:
 
 
 _AMOUNTS = ("value", "cost", "response_cost", "points_liability")
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 
 
 def currency_problems(catalogue: Catalogue) -> Iterator[Problem]:
@@ -126,8 +119,8 @@ def _money(catalogue: Catalogue) -> Iterator[tuple[str, Money, bool]]:
 
 
 def _listed(names: list[str]) -> str:
-    listing = ", ".join(repr(name) for name in names[:_MOST_NAMED])
-    more = len(names) - _MOST_NAMED
+    listing = ", ".join(repr(name) for name in names[:_MAX_NAMED])
+    more = len(names) - _MAX_NAMED
     return f"{listing} and {more:,} more" if more > 0 else listing
 
 
@@ -139,7 +132,7 @@ def limit_problems(catalogue: Catalogue) -> Iterator[Problem]:
 
 
 def paced_days(budget: Budget, part: Limited) -> tuple[date | None, date | None]:
-    """Return the first and last day over which a paced total is spread; none where nobody says.
+    """Return the first and last day over which a paced total is spread; ``None`` where nobody says.
 
     Args:
         budget: The budget.

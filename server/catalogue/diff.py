@@ -1,7 +1,4 @@
-"""What differs between two catalogues, item by item and field by field; for people and for the audit trail.
-
-Changes of a programme's catalogue as values: who changed what, when, and what the catalogue was afterwards.
-"""
+"""Changes of a catalogue: what differs between two of them, field by field, and the entries of the audit trail."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,7 +106,7 @@ def catalogue_changes(before: Catalogue | None, after: Catalogue) -> tuple[Chang
     An item that is new or gone is one change, an item that differs is one for each field.
 
     Args:
-        before: The catalogue as it was; none if there was none.
+        before: The catalogue as it was; ``None`` if there was none.
         after: The catalogue as it is.
     """
     found: list[Change] = []

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from server.catalogue.base import CataloguePart, Days, EventKind, Identifier, Money
 
-MOST_COUNTED = 100
+MAX_COUNTED = 100
 """No cap and no contact policy counts further than this."""
 DECISION = "decision"
 """The event that a cap counts unless it names a type of outcome."""
@@ -24,7 +24,7 @@ class Cap(CataloguePart):
         count: What is counted: ``decision`` or a type of outcome.
     """
 
-    most: Annotated[int, Field(ge=1, le=MOST_COUNTED)]
+    most: Annotated[int, Field(ge=1, le=MAX_COUNTED)]
     days: Days | None = None
     count: EventKind = DECISION
 
@@ -64,7 +64,7 @@ class Budget(CataloguePart):
 
 
 class ContactPolicy(CataloguePart):
-    """At most so many contacts with a member: decisions that gave her something, *no action* excepted.
+    """At most so many contacts with a member: decisions that gave them something, *no action* excepted.
 
     Attributes:
         policy_id: Unique in the catalogue.
@@ -75,7 +75,7 @@ class ContactPolicy(CataloguePart):
 
     policy_id: Identifier
     channels: tuple[Identifier, ...] = ()
-    most: Annotated[int, Field(ge=1, le=MOST_COUNTED)]
+    most: Annotated[int, Field(ge=1, le=MAX_COUNTED)]
     days: Days
 
 

@@ -27,8 +27,8 @@ PROFILE_ATTRIBUTES = {
     "redemption_count": AttributeType.INT,
     "segments": AttributeType.STRINGS,
 }
-"""What rules may ask about every member, beside the attributes that the catalogue declares: her tier and points as the
-programme keeps them, purchases and redemptions in the log, the segments that she is in."""
+"""What rules may ask about every member, beside the attributes that the catalogue declares: their tier and points as the
+programme keeps them, purchases and redemptions in the log, the segments that they are in."""
 
 MOMENT_ATTRIBUTES = {
     "days_since_purchase": AttributeType.INT,
@@ -39,9 +39,9 @@ MOMENT_ATTRIBUTES = {
     "placement": AttributeType.STRING,
     "basket": AttributeType.STRINGS,
 }
-"""What rules may ask about the moment: whole days since her last purchase in the log (missing without one) and to the next
-expiry of points (missing without one), hour 0 to 23 and weekday 1 (Monday) to 7 in her time zone, the channel (missing where
-none matters) and placement of the decision, the products in her basket."""
+"""What rules may ask about the moment: whole days since their last purchase in the log (missing without one) and to the next
+expiry of points (missing without one), hour 0 to 23 and weekday 1 (Monday) to 7 in their time zone, the channel (missing where
+none matters) and placement of the decision, the products in their basket."""
 
 
 class Segment(CataloguePart):
@@ -182,7 +182,7 @@ class Catalogue(CataloguePart):
 
     @cached_property
     def response_window(self) -> timedelta | None:
-        """How long there is to respond to a decision before it counts as evidence; none if no placement weighs evidence.
+        """How long there is to respond to a decision before it counts as evidence; ``None`` if no placement weighs evidence.
 
         The longest attribution window of the placements that do.
         """

@@ -108,7 +108,7 @@ class StandingArms(CataloguePart):
     """Small always-on slices of members, so that the lift of each part of the formula is known at any time.
 
     Attributes:
-        period: For so long a member stays where she is; then she is drawn anew.
+        period: For so long a member stays where they are; then they are drawn anew.
         traffic_ppm: Members in each arm, in parts per million. ``random_eligible`` chooses evenly among all that may be
             chosen, ``no_model`` takes every probability from the priors, ``no_levers`` counts levers and context weights
             as 1, ``no_personalisation`` ranks by what is popular, ``holdout`` gives nothing.

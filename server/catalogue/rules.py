@@ -1,7 +1,4 @@
-"""The rules of a catalogue, compiled: what each may ask about, and which segments it asks for.
-
-How many members a rule matches, counted one by one or over a whole table.
-"""
+"""The rules of a catalogue, compiled, and how many members a rule matches."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -33,7 +33,7 @@ class Members:
     Attributes:
         source: Their file.
         member_ids: Each of them once, in the order of the file.
-        repeated_count: So many lines of the file named one again.
+        repeated_count: Lines of the file that named a member again.
     """
 
     source: Path
@@ -95,7 +95,7 @@ def _read(path: Path) -> pl.Series:
 
 
 PART = 5_000
-"""So many members are one call and one part."""
+"""Members of one call, and of one part."""
 CONNECT_S = 10.0
 _PART_S = 900.0
 _REPORTED_EVERY = 100
@@ -187,6 +187,9 @@ def run_campaign(campaign: Campaign, members: Members, server: str, out: Path, r
         server: Host and port.
         out: The result.
         report: Told how far it is.
+
+    Returns:
+        What became of the members.
 
     Raises:
         CampaignError: The server does not answer, or refuses; the same command goes on later.

@@ -64,6 +64,9 @@ def apply_catalogue(address: str, catalogue: Catalogue, actor: str, *, dry_run: 
         actor: Who makes the change.
         dry_run: Check and compare only.
 
+    Returns:
+        What the server made of it.
+
     Raises:
         ServerError: It cannot be reached, or refuses.
     """

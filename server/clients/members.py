@@ -47,6 +47,9 @@ def send_members(
         actor: Who asks, for the audit trail.
         report: Called with the number of members done.
 
+    Returns:
+        How many members were changed, and how many known so already.
+
     Raises:
         ImportFailedError: The server refused a batch or could not be reached.
     """

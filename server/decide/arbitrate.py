@@ -49,7 +49,7 @@ class Weighed:
     Attributes:
         scores: float64[n], what the arbitration makes of each.
         probabilities: float64[n], of a response; 1 where the formula leaves it out.
-        contexts: float64[rows of the table], the context weights; none if none applies.
+        contexts: float64[rows of the table], the context weights; ``None`` if none applies.
         places: int64[n], which rows they are.
         degradations: What was missing.
         terms: The other factors, over all rows.

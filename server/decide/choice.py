@@ -33,7 +33,7 @@ class Choice:
         degradations: What was missing.
         eligible_count: Rows that could be chosen.
         assignments: Experiments that reached the member.
-        standing_arm: The standing arm that she is in, or empty.
+        standing_arm: The standing arm that they are in, or empty.
         arbitration_id: What weighed, or empty.
         exploration: How much was left to chance.
         slate_propensity: Probability of the whole answer.
@@ -67,8 +67,8 @@ class Considered:
     Attributes:
         table: The candidates.
         eligibility: The gate that removed each row, and how many each removed.
-        scored: What the model says; none where gates left nothing, or the member is held out.
-        weighed: What the arbitration makes of it; none without one.
+        scored: What the model says; ``None`` where gates left nothing, or the member is held out.
+        weighed: What the arbitration makes of it; ``None`` without one.
         slate: Rows of the table in the order of the answer.
         runner_up: The row that comes next, where actions are chosen.
     """

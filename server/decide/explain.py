@@ -47,7 +47,7 @@ class Explained:
         gate: What removed it; ``OPEN`` if nothing did.
         explanation: Why, in plain words; empty if nothing did.
         score: Its score; 0 if it was removed before.
-        factors: What the score is made of; none without an arbitration, and if it was removed before.
+        factors: What the score is made of; ``None`` without an arbitration, and if it was removed before.
     """
 
     candidate_id: str

@@ -29,13 +29,13 @@ class Gate(IntEnum):
     NO_CONSENT = 10
     """The member did not consent to a purpose on this channel."""
     CONTACT_POLICY = 11
-    """She was contacted as often as the policy allows."""
+    """The member was contacted as often as the policy allows."""
     QUIET_HOURS = 12
-    """She is not to be disturbed at this hour."""
+    """The member is not to be disturbed at this hour."""
     COOL_DOWN = 13
-    """She said no lately."""
+    """The member said no lately."""
     CAP_REACHED = 14
-    """She had it, or others of its group, as often as the cap allows."""
+    """The member had it, or others of its group, as often as the cap allows."""
     BUDGET_SPENT = 15
     """A budget or the inventory has not enough left for now."""
     NOT_OF_TASK = 16

@@ -34,7 +34,7 @@ class Policy:
 
     Attributes:
         ranking: How to rank: ``champion`` or ``popular``.
-        arbitration: What weighs; none to rank by the model alone.
+        arbitration: What weighs; ``None`` to rank by the model alone.
         exploration: What is left to chance.
         arm: The standing arm that the member is in, or empty.
     """

@@ -1,4 +1,4 @@
-"""The rules of a catalogue, compiled once, and what they say of a member: worked out when she changes, then kept."""
+"""The rules of a catalogue, compiled once, and what they say of a member: worked out when they change, then kept."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from server.decide.gates import QUESTIONS, Gate
 
 CHANNEL = "channel"
 """The attribute that names the channel of a candidate."""
-_MOST_KEPT = 20_000
+_MAX_KEPT = 20_000
 
 Codes = npt.NDArray[np.uint8]
 
@@ -56,7 +56,7 @@ class RuleBook:
         weights: The context weights of each arbitration, with their rules.
 
     Raises:
-        RuleError: A rule is no rule over the catalogue's attributes.
+        RuleError: A rule is not a rule over the catalogue's attributes.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -127,7 +127,7 @@ class RuleBook:
         if keeps:
             with self._keeping:
                 self._kept[state.member_id] = kept
-                if len(self._kept) > _MOST_KEPT:
+                if len(self._kept) > _MAX_KEPT:
                     del self._kept[next(iter(self._kept))]
         return kept
 

@@ -1,9 +1,4 @@
-"""Scoring: which candidates the placement's task leaves, what each is worth to the member, and why.
-
-What members did as the model sees it today, kept from one decision to the next while nothing was bought since.
-
-Effects of actions on a member, by the action model: what doing an action earns more than not doing it.
-"""
+"""Scoring: which candidates the placement's task leaves, what the model says of each, and why."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -138,7 +133,7 @@ def score(
     """Score the candidates that the model's task is about for this member.
 
     Args:
-        bundle: The model of the placement's task; none if none is loaded.
+        bundle: The model of the placement's task; ``None`` if none is loaded.
         table: The candidates, joined with it.
         places: Rows that all gates have left, ascending.
         context: The decision.

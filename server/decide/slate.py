@@ -1,7 +1,4 @@
-"""From scores to a slate: the shortlist, the places of what is new, and the draw.
-
-Choosing the best candidates.
-"""
+"""From scores to a slate: the shortlist, the places of what is new, and the draw."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,7 +27,7 @@ def best(scores: AnyFloats, popularity: npt.NDArray[np.float32], count: int) -> 
     """Return the positions of the highest scores, best first.
 
     Equal scores are ordered by popularity, then by position, so that the answer is the same on every machine and a member
-    without history of her own gets what others buy.
+    without history of their own gets what others buy.
 
     Args:
         scores: One for each candidate; finite.
@@ -137,7 +134,7 @@ def in_play(
 ) -> Places:
     """Return those of the rows that come into question for this member this month, for want of evidence of the others.
 
-    Which members a new offer is tried on is decided by a hash of member, offer and month, so that it is no part of the chance
+    Which members a new offer is tried on is decided by a hash of member, offer and month, so that it is not part of the chance
     in a decision; their share grows with the evidence, up to all.
 
     Args:

@@ -35,7 +35,7 @@ def compile_catalogue(catalogue: Catalogue) -> Compiled:
     """Compile a checked catalogue.
 
     Raises:
-        RuleError: A rule is no rule over the catalogue's attributes.
+        RuleError: A rule is not a rule over the catalogue's attributes.
     """
     return Compiled(RuleBook(catalogue), MemberLimits(catalogue), Accounts(catalogue))
 
@@ -103,7 +103,7 @@ class Snapshot:
         object.__setattr__(self, "tables", TableCache(self.catalogue, self.compiled.book, self.bundles))
 
     def bundle_at(self, placement: Placement) -> Bundle | None:
-        """Return the model that ranks at a placement: the one of its task, if there is one; none where actions are chosen."""
+        """Return the model that ranks at a placement: the one of its task, if there is one; ``None`` where actions are chosen."""
         return None if placement.decides == "actions" else self.bundles.get(placement.task)
 
     def manifest_at(self, placement: Placement) -> Manifest | None:

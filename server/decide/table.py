@@ -15,7 +15,7 @@ from server.decide.gates import Gate
 from server.decide.rules import RuleBook
 from training.bundle import Bundle, Task
 
-_MOST_KEPT = 64
+_MAX_KEPT = 64
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
@@ -140,7 +140,7 @@ class TableCache:
         kept = self._kept.get(key)
         if kept is None:
             kept = self._make(placement, channel_id, day)
-            if len(self._kept) >= _MOST_KEPT:
+            if len(self._kept) >= _MAX_KEPT:
                 self._kept = {}
             self._kept[key] = kept
         return kept

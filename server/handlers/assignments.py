@@ -1,7 +1,4 @@
-"""Telling which variants members are in, and which visitors turned out to be members.
-
-Who a person is to the experiments: the id that is hashed, and the variants she had before.
-"""
+"""Answers which variants a member is in, under whichever of their ids, and keeps links between ids."""
 
 import threading
 from collections import OrderedDict
@@ -11,22 +8,22 @@ from dataclasses import dataclass, field
 
 from experiments.assignment.assign import assign, assign_all
 from experiments.assignment.plan import Assignment
+from server.clock import Clock
 from server.decide.snapshot import Snapshot
 from server.errors import ExperimentNotFoundError, IdentityLinkedError, ServerBusyError
-from server.handlers.request_checks import Clock
 from server.programme.programmes import Programmes
 from server.storage import ExperimentStore, IdentityLink, LinkResult
 
-_MOST_REMEMBERED = 100_000
+_MAX_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is asked about, and what is known of her.
+    """Who is asked about, and what is known of them.
 
     Attributes:
         member_id: The member; may be empty where there is an anonymous id.
-        anonymous_id: The visitor before she was known as a member, or empty.
+        anonymous_id: The visitor before they were known as a member, or empty.
         attributes: What targeting may ask about, by name.
     """
 
@@ -128,12 +125,12 @@ class Assigner:
         if found is not None:
             with self._remembering:
                 self._first[key] = found
-                if len(self._first) > _MOST_REMEMBERED:
+                if len(self._first) > _MAX_REMEMBERED:
                     self._first.popitem(last=False)
         return found
 
 
-MOST_STREAMS = 8
+MAX_STREAMS = 8
 """Streams of assignments that are open at once; each occupies a thread for as long as it lasts."""
 
 _RETRY_S = 10
@@ -174,7 +171,7 @@ class AssignmentHandler:
         self._people = people
         self._store = store
         self._clock = clock
-        self._streams = threading.Semaphore(MOST_STREAMS)
+        self._streams = threading.Semaphore(MAX_STREAMS)
 
     def members(self, programme: str, experiment_ids: Sequence[str]) -> MemberList:
         """Fix the plan for a list of members.

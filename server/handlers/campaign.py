@@ -45,7 +45,7 @@ class CampaignAnswer:
 
     Attributes:
         member_id: The member.
-        decision: Her decision, if there is one.
+        decision: Their decision, if there is one.
         problem: Why there is none, or empty.
     """
 

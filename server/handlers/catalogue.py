@@ -1,7 +1,4 @@
-"""Keeping catalogues: whole or item by item, with an audit trail; and reading them.
-
-How many of the known members a segment matches.
-"""
+"""Answers requests about catalogues: reading, changing and their audit trail, and the size of segments."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
@@ -16,6 +13,7 @@ from server.catalogue.base import CataloguePart
 from server.catalogue.diff import CatalogueChange
 from server.catalogue.load import part_problems
 from server.catalogue.rules import SegmentSize, compiled, segment_attributes, size_of
+from server.clock import Clock
 from server.errors import (
     CatalogueItemNotFoundError,
     CatalogueRevisionNotFoundError,
@@ -23,7 +21,6 @@ from server.errors import (
     StoreUnavailableError,
 )
 from server.handlers.catalogue_runner import CatalogueRunner, Edit
-from server.handlers.request_checks import Clock
 from server.programme.programmes import Programmes
 from server.storage.catalogue_store import CatalogueStore
 
@@ -242,7 +239,7 @@ class KnownMembers(Protocol):
     """Knows the members of programmes. Safe to call from any thread."""
 
     def members(self, programme: str) -> Iterable[Mapping[str, object]]:
-        """Yield what segments may ask about each member, by name; what is not known of her is not there.
+        """Yield what segments may ask about each member, by name; what is not known of them is not there.
 
         Raises:
             StoreUnavailableError: They cannot be read.

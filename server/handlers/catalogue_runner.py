@@ -9,6 +9,7 @@ from experiments.definition import State
 from experiments.errors import Problem
 from server.catalogue import Catalogue, catalogue_changes
 from server.catalogue.diff import CatalogueChange, ChangeSource
+from server.clock import Clock
 from server.decide.snapshot import Snapshot
 from server.errors import (
     CatalogueConflictError,
@@ -18,7 +19,6 @@ from server.errors import (
     StoreUnavailableError,
 )
 from server.handlers.change_runner import Provenance
-from server.handlers.request_checks import Clock
 from server.programme.experiment_checks import PREFIX, serving_problems
 from server.programme.loading import stored_catalogue
 from server.programme.programmes import Programmes

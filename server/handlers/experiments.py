@@ -6,6 +6,7 @@ from typing import Any
 from experiments.definition import ExperimentDefinition, State, change_problems, parse_experiment
 from experiments.definition.lifecycle import ChangeAction, ExperimentChange, changed_paths, transition_problem
 from experiments.errors import DefinitionError, Problem
+from server.clock import Clock
 from server.decide.snapshot import KnownExperiment, Snapshot
 from server.errors import (
     ExperimentExistsError,
@@ -15,7 +16,6 @@ from server.errors import (
     InvalidRequestError,
 )
 from server.handlers.change_runner import ChangeRunner, Provenance, Target, experiment_changed
-from server.handlers.request_checks import Clock
 from server.programme.experiment_checks import PREFIX, targeting_problems
 from server.programme.programmes import Programmes
 from server.storage import ExperimentStore

@@ -8,9 +8,10 @@ from experiments.errors import Problem
 from experiments.rules import AttributeType
 from experiments.rules.attributes import reader
 from server.catalogue import Catalogue
+from server.clock import Clock
 from server.errors import InvalidRequestError, MemberNotFoundError, RequestIdReusedError
 from server.handlers.change_runner import Provenance
-from server.handlers.request_checks import Clock, channel_problems
+from server.handlers.request_checks import channel_problems
 from server.members import MemberState
 from server.members.profile import ProfileChange, ProfileUpdate
 from server.programme.programmes import Programmes
@@ -23,8 +24,8 @@ class KnownMember:
     """What is known of a member.
 
     Attributes:
-        state: What the log has of her, her profile included.
-        update_time: When her profile was changed last; none if nothing was ever said of her.
+        state: What the log has of them, their profile included.
+        update_time: When their profile was changed last; ``None`` if nothing was ever said of them.
     """
 
     state: MemberState
@@ -65,7 +66,7 @@ class MemberHandler:
 
         Raises:
             ProgrammeNotFoundError: Unknown programme.
-            InvalidRequestError: A member would have more than she may, an attribute is not of the type that the catalogue
+            InvalidRequestError: A member would have more than they may, an attribute is not of the type that the catalogue
                 declares, or a consent is for a channel that it does not have.
             RequestIdReusedError: The key was used for another request.
             StoreUnavailableError, StoreTimeoutError: They could not be kept.

@@ -56,7 +56,7 @@ class ReplayStore(Protocol):
         ...
 
     def catalogue_at(self, programme: str, revision: str) -> CatalogueChange | None:
-        """Return the last change that led to a revision; none if none did."""
+        """Return the last change that led to a revision; ``None`` if none did."""
         ...
 
 

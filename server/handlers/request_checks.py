@@ -1,23 +1,13 @@
-"""Which time counts for a request.
+"""Checks that several handlers share: whether a client's clock is right, and whether a channel exists."""
 
-Channels that clients name: a misspelt one would be kept and never looked at.
-"""
-
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from experiments.errors import Problem
 from server.catalogue import Catalogue
 
 TOLERANCE = timedelta(minutes=5)
 """How far a client's clock may be from the server's."""
-
-Clock = Callable[[], datetime]
-
-
-def system_clock() -> datetime:
-    """Return the time now, UTC."""
-    return datetime.now(UTC)
 
 
 def request_time_problem(request_time: datetime | None, now: datetime) -> Problem | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from experiments.definition import ExperimentDefinition
 from experiments.errors import AnalysisError
+from server.clock import Clock
 from server.errors import (
     AnalysisImpossibleError,
     ExperimentNotFoundError,
@@ -19,17 +20,16 @@ from server.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
-from server.handlers.request_checks import Clock
 from server.programme.programmes import Programmes
 from server.storage import ExperimentStore
 
-MOST_WAITING = 8
+MAX_WAITING = 8
 """Calls that wait for an analysis at once; each occupies a thread of requests."""
 
 _RETRY_S = 5
 _FRESH_S = 60.0
 _GROWTH = 1.01
-_MOST_KEPT = 64
+_MAX_KEPT = 64
 _LEFT_OUT = frozenset({"statistics"})
 """What of the result's document is large and of no use to a client."""
 
@@ -72,7 +72,7 @@ class ResultsHandler:
         self._path = path
         self._clock = clock
         self._analysing = ThreadPoolExecutor(1, thread_name_prefix="analysis")
-        self._places = threading.Semaphore(MOST_WAITING)
+        self._places = threading.Semaphore(MAX_WAITING)
         self._looking = threading.Lock()
         self._kept: dict[tuple[str, str], Analysed] = {}
         self._under_way: dict[tuple[str, str, str], Future[Analysed]] = {}
@@ -139,7 +139,7 @@ class ResultsHandler:
         result = analyze_log(definition, read_log(self._path, definition.programme))
         document = {name: value for name, value in result.to_json().items() if name not in _LEFT_OUT}
         analysed = Analysed(document, etag, analyze_time, event_count, made)
-        if len(self._kept) >= _MOST_KEPT:
+        if len(self._kept) >= _MAX_KEPT:
             self._kept.pop(next(iter(self._kept)), None)
         self._kept[definition.programme, definition.experiment_id] = analysed
         return analysed

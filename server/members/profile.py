@@ -1,9 +1,4 @@
-"""What a programme says of a member: attributes, consent, tier, points.
-
-How the programme changes what it says of a member.
-
-A member's profile as JSON text, and back.
-"""
+"""What a programme says of a member (attributes, consent, tier, points), how that changes, and its JSON text."""
 
 import json
 from collections.abc import Mapping
@@ -16,8 +11,8 @@ from experiments.log.rows import decoded_attributes, encoded_attributes
 from experiments.rules import AttributeValue
 
 ANY_CHANNEL = ""
-MOST_ATTRIBUTES = 100
-MOST_CONSENTS = 200
+MAX_ATTRIBUTES = 100
+MAX_CONSENTS = 200
 """What one member has at most."""
 
 
@@ -27,11 +22,11 @@ class MemberProfile:
 
     Attributes:
         attributes: By name, for rules, models and experiments.
-        consents: Whether she consented, by channel and purpose; the empty channel stands for those not named.
-        tier: Her tier, or empty.
-        points_balance: Points she has; none if nobody said.
-        points_expire_time: When the next of them expire; none if none do.
-        time_zone: IANA name of her time zone; empty for the catalogue's.
+        consents: Whether they consented, by channel and purpose; the empty channel stands for those not named.
+        tier: Their tier, or empty.
+        points_balance: Points they have; ``None`` if nobody said.
+        points_expire_time: When the next of them expire; ``None`` if none do.
+        time_zone: IANA name of their time zone; empty for the catalogue's.
     """
 
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
@@ -42,7 +37,7 @@ class MemberProfile:
     time_zone: str = ""
 
     def consented(self, channel_id: str, purpose: str) -> bool:
-        """Tell whether she consented; who was never asked did not."""
+        """Tell whether they consented; who was never asked did not."""
         said = self.consents.get((channel_id, purpose))
         return self.consents.get((ANY_CHANNEL, purpose), False) if said is None else said
 
@@ -54,7 +49,7 @@ class ProfileUpdate:
     Attributes:
         member_id: The member.
         attributes: New values by name; none takes the attribute away.
-        consents: What she said, by channel and purpose; none as if she had never been asked.
+        consents: What they said, by channel and purpose; ``None`` as if they had never been asked.
         values: New values of ``tier``, ``points_balance``, ``points_expire_time`` and ``time_zone``, by field.
     """
 
@@ -86,8 +81,8 @@ class ProfileChange:
         change_time: When, by the server's clock.
         actor: Who did it, as the request said; may be empty.
         request_id: The request that asked for it, or empty.
-        before: What was said of her before; none if nothing was.
-        after: What is said of her since.
+        before: What was said of them before; ``None`` if nothing was.
+        after: What is said of them since.
     """
 
     programme: str

@@ -1,11 +1,7 @@
-"""The state of a member: what the log has of her, folded. Immutable; each event makes a new one.
+"""The state of a member: what the log has of them, folded. Immutable; each event makes a new one.
 
 A state is a function of the events up to its version and not of the order in which they are folded, so a decision that
 names the version can be made again from the log.
-
-What logged decisions and outcomes do to a member's state.
-
-Many events of a member folded at once: the state that they would make one by one, in less time.
 """
 
 import bisect
@@ -17,11 +13,11 @@ from typing import TypeVar
 
 from experiments.log.events import OFFERS, Decision, Outcome, to_micros
 from server.catalogue.candidates import NO_ACTION
-from server.catalogue.limits import DECISION, MOST_COUNTED
+from server.catalogue.limits import DECISION, MAX_COUNTED
 from server.members.profile import MemberProfile
 
 PURCHASE, REDEMPTION = "purchase", "redemption"
-MOST_TRIPS = 200
+MAX_TRIPS = 200
 """Trips kept of one member, the latest."""
 
 
@@ -57,7 +53,7 @@ class EventTally:
         else:
             place = bisect.bisect_right(self.times, micros)
             times = (*self.times[:place], micros, *self.times[place:])
-        return EventTally(self.total + 1, times[-MOST_COUNTED:])
+        return EventTally(self.total + 1, times[-MAX_COUNTED:])
 
     def since(self, micros: int) -> int:
         """Return how often after this time, counted up to what is kept."""
@@ -76,9 +72,9 @@ class MemberState:
 
     Attributes:
         member_id: The member.
-        version: Counts what the log has of her: 0 for nothing.
-        profile: What the programme says of her.
-        trips: What she bought, oldest first, the latest ``MOST_TRIPS``.
+        version: Counts what the log has of them: 0 for nothing.
+        profile: What the programme says of them.
+        trips: What they bought, oldest first, the latest ``MAX_TRIPS``.
         by_event: How often each event happened.
         by_candidate: The same by event and offer or action; of decisions, each thing that was given.
         by_channel: The same by event and channel; of decisions, those that gave something.
@@ -165,7 +161,7 @@ def _with_trip(trips: tuple[Trip, ...], micros: int, product_ids: Sequence[str])
     if place < len(trips) and trips[place].micros == micros:
         products.update(changed.pop(place).product_ids)
     changed.insert(place, Trip(micros, tuple(sorted(products))))
-    return tuple(changed[-MOST_TRIPS:])
+    return tuple(changed[-MAX_TRIPS:])
 
 
 def after_decision(state: MemberState, decision: Decision) -> MemberState:
@@ -249,7 +245,7 @@ class StateFold:
             profile=profile,
             trips=tuple(
                 Trip(micros, tuple(sorted(self._products[micros])))
-                for micros in sorted(self._products)[-MOST_TRIPS:]
+                for micros in sorted(self._products)[-MAX_TRIPS:]
             ),
             by_event=_tallies(self._by_event),
             by_candidate=_tallies(self._by_candidate),
@@ -258,4 +254,4 @@ class StateFold:
 
 
 def _tallies(times: Mapping[Key, list[int]]) -> dict[Key, EventTally]:
-    return {key: EventTally(len(every), tuple(sorted(every)[-MOST_COUNTED:])) for key, every in times.items()}
+    return {key: EventTally(len(every), tuple(sorted(every)[-MAX_COUNTED:])) for key, every in times.items()}

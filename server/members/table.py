@@ -55,7 +55,7 @@ def read_member_table(path: Path) -> pl.DataFrame:
 def member_updates(table: pl.DataFrame) -> Iterator[ProfileUpdate]:
     """Yield the update that each row of ``read_member_table`` makes, in its order."""
     for row in table.iter_rows(named=True):
-        # Only what is no number differs from itself.
+        # Only what is not a number differs from itself.
         yield _update({name: value for name, value in row.items() if value is not None and value == value})  # noqa: PLR0124
 
 
@@ -85,7 +85,7 @@ def _misfit(path: Path, column: pl.Series) -> AnalysisError:
 
 
 def _attribute_type(kind: pl.DataType) -> pl.DataType | None:
-    """Return how an attribute of this type is kept; none if it cannot be."""
+    """Return how an attribute of this type is kept; ``None`` if it cannot be."""
     if kind.is_integer():
         return pl.Int64()
     if kind.is_float() or kind.is_decimal():

@@ -1,7 +1,4 @@
-"""The evidence that decisions read: brought up to date from the log now and then, by one thread.
-
-What has to be done now and then while the server runs, on a thread of its own.
-"""
+"""What runs beside the requests: the cache of evidence that decisions read, and the thread of background tasks."""
 
 import logging
 import threading
@@ -10,8 +7,8 @@ from datetime import datetime, timedelta
 
 from experiments.errors import DomainError
 from experiments.log.events import to_micros
+from server.clock import Clock
 from server.decide.evidence import NO_EVIDENCE, Evidence
-from server.handlers.request_checks import Clock
 
 ReadEvidence = Callable[[str, int, int], tuple[dict[str, tuple[int, int]], int]]
 """Counts decisions and responses of a programme's candidates after a mark up to a time in microseconds, and returns the mark
@@ -23,7 +20,7 @@ class EvidenceCache:
 
     Args:
         read: Reads the log.
-        window: Tells how long there is to respond to a decision of a programme before it counts; none where nothing reads
+        window: Tells how long there is to respond to a decision of a programme before it counts; ``None`` where nothing reads
             evidence, and then none is gathered.
         interval: Between two looks into the log.
     """

@@ -49,6 +49,9 @@ def chosen_programme(config: Path, programmes: Collection[str], programme: str) 
         programmes: The programmes in it.
         programme: The one that is wanted, or empty.
 
+    Returns:
+        The programme's id.
+
     Raises:
         OptionError: There is no such programme, or it must be named.
     """
@@ -79,6 +82,9 @@ def analysed_experiment(
         programme: The programme of standing arms; the only one if empty.
         period: The period of standing arms; if empty the one that ``source.today`` is in, or the present one.
         changes: Fields of the definition to be replaced where they are not empty.
+
+    Returns:
+        The definition, and the source of its data.
 
     Raises:
         DefinitionError: Definition, configuration or catalogue cannot be used.
@@ -118,6 +124,9 @@ def standing_experiment(
         programme: The programme; if empty the only one.
         period: The period, if the name has none; that of ``as_of``, else the present one, if there is none either.
         as_of: A day.
+
+    Returns:
+        The definition, and the file of the log.
 
     Raises:
         AnalysisError: The period is none, or the catalogue has no standing arms.

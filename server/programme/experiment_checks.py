@@ -1,7 +1,4 @@
-"""Whether this server could carry out its experiments: placements, rankings, and one beside the other.
-
-The standing arms of a catalogue among the experiments in force.
-"""
+"""Whether this server could carry out its experiments: placements, rankings, and one beside the other."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
@@ -20,7 +17,7 @@ PREFIX = f"{STANDING}."
 
 
 def standing_experiment(catalogue: Catalogue, day: date) -> ExperimentDefinition | None:
-    """Return the experiment of a catalogue's standing arms in the period of a day; none if it has no arms."""
+    """Return the experiment of a catalogue's standing arms in the period of a day; ``None`` if it has no arms."""
     arms: Mapping[str, int] = {str(arm): ppm for arm, ppm in catalogue.standing_arms.traffic_ppm.items()}
     if not arms:
         return None

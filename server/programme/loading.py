@@ -1,9 +1,4 @@
-"""What a programme is made of when the server starts: files, the stored experiments, the models.
-
-Which catalogue is in force when the server starts: the configured file's or the one that was changed since.
-
-Opening a programme's catalogue: file and store together, with the file's change in the audit trail.
-"""
+"""Loading a programme: its catalogue from file or store, whichever changed last, its experiments and its models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -54,8 +49,8 @@ def catalogue_to_serve(
 
     Args:
         file_catalogue: What the file says now.
-        standing: The last change in the store; none if there is none.
-        last_from_file: The last change that the file made; none if it never made one.
+        standing: The last change in the store; ``None`` if there is none.
+        last_from_file: The last change that the file made; ``None`` if it never made one.
 
     Raises:
         ValidationError: What stands in the store breaks the rules of today.
@@ -147,7 +142,7 @@ def _file_change(
 
 
 def stored_catalogue(standing: CatalogueChange | None) -> Catalogue | None:
-    """Return the catalogue of a change to compare with; none if there is none or this version cannot read it."""
+    """Return the catalogue of a change to compare with; ``None`` if there is none or this version cannot read it."""
     if standing is None:
         return None
     try:

@@ -98,7 +98,7 @@ def find_actions(models: Path, programme: str, model_version: str) -> ActionBund
 
 
 def find_bundle(models: Path, programme: str, task: Task, model_version: str) -> Bundle | None:
-    """Return the pulled bundle of a version, the champion or an earlier one; none if it is not there or cannot be used.
+    """Return the pulled bundle of a version, the champion or an earlier one; ``None`` if it is not there or cannot be used.
 
     Args:
         models: The folder of pulled models.
@@ -158,7 +158,7 @@ class Watched:
         programme: The loyalty programme.
         task: Its task, or ``actions``.
         link: Where its champion is pulled to.
-        opened: Path of the bundle that serves now; none if none does.
+        opened: Path of the bundle that serves now; ``None`` if none does.
         swap: Opens the bundle of a folder and lets it serve; returns its version.
     """
 

@@ -2,8 +2,6 @@
 
 Totals of accounts stay in memory from one transaction to the next until another process writes, and what changed goes to
 the file once for a whole group of decisions.
-
-What is spent of one account, as the transaction sees it that is open.
 """
 
 import sqlite3
@@ -12,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.log.events import Decision, Outcome, to_micros
-from server.budgets import MOST_RELEASED, Changes, Draw, Spent, Totals
+from server.budgets import MAX_RELEASED, Changes, Draw, Spent, Totals
 from server.members.state import REDEMPTION
 from server.storage.protocols import BudgetWriter
 from server.storage.reservations import (
@@ -37,7 +35,7 @@ class AccountTotals:
         reserved_micros: The same in money, in millionths of the catalogue's currency.
         committed_units: Units that were redeemed.
         committed_micros: The same in money.
-        next_expiry: A time before which none of its open reservations runs out; none if nothing is known.
+        next_expiry: A time before which none of its open reservations runs out; ``None`` if nothing is known.
     """
 
     reserved_units: int = 0
@@ -84,7 +82,7 @@ class AccountTotals:
 OnSpent = Callable[[str, Changes], None]
 """Told the programme, and what is now spent of the accounts that changed."""
 
-_MOST_REMEMBERED = 200_000
+_MAX_REMEMBERED = 200_000
 _NEVER = 2**63 - 1
 
 _Key = tuple[str, str, int]
@@ -151,7 +149,7 @@ class BudgetWrites:
     def redeemed(self, cursor: sqlite3.Cursor, outcomes: Sequence[Outcome]) -> None:
         """Commit what was reserved for the redemptions among some outcomes that are new in the log.
 
-        A redemption that names no decision belongs to the member's latest open reservation of its offer, or to her latest
+        A redemption that names no decision belongs to the member's latest open reservation of its offer, or to their latest
         released one. What was released already is spent again: the offer has been used.
         """
         for outcome in outcomes:
@@ -159,7 +157,7 @@ class BudgetWrites:
                 self._redeem(cursor, outcome)
 
     def release_expired(
-        self, cursor: sqlite3.Cursor, programme: str, now_micros: int, most: int = MOST_RELEASED
+        self, cursor: sqlite3.Cursor, programme: str, now_micros: int, most: int = MAX_RELEASED
     ) -> int:
         """Release the reservations that have run out, those of the oldest decisions first.
 
@@ -305,7 +303,7 @@ class BudgetWrites:
     def _check(self, cursor: sqlite3.Cursor) -> None:
         """Forget what is in memory if another process has written since the last transaction."""
         (data_version,) = cursor.execute("PRAGMA data_version").fetchone()
-        if data_version != self._data_version or len(self._accounts) > _MOST_REMEMBERED:
+        if data_version != self._data_version or len(self._accounts) > _MAX_REMEMBERED:
             self._accounts.clear()
             self._version = None
         self._data_version = data_version

@@ -38,15 +38,15 @@ class CatalogueStore(Protocol):
         ...
 
     def standing_catalogue(self, programme: str) -> CatalogueChange | None:
-        """Return the last change; none if there is none."""
+        """Return the last change; ``None`` if there is none."""
         ...
 
     def last_catalogue_from_file(self, programme: str) -> CatalogueChange | None:
-        """Return the last change that the configured file made; none if there is none."""
+        """Return the last change that the configured file made; ``None`` if there is none."""
         ...
 
     def catalogue_at(self, programme: str, revision: str) -> CatalogueChange | None:
-        """Return the last change that led to a revision; none if none did."""
+        """Return the last change that led to a revision; ``None`` if none did."""
         ...
 
     def catalogue_changes(

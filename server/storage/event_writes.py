@@ -1,11 +1,4 @@
-"""Decisions on their way into the SQLite file: those of a group go in together, judged one after the other.
-
-How much the log has of each member, read and kept for many members by one statement.
-
-Rows into tables, many to a statement.
-
-Outcomes on their way into the SQLite file: those of a group go in together.
-"""
+"""Decisions and outcomes on their way into the SQLite file: those of a group go in together, judged one after the other."""
 
 import json
 import sqlite3
@@ -110,7 +103,7 @@ _SELECT_BY_REQUEST = f"""
     ON d.programme = json_extract(one.value, '$[0]') AND d.request_id = json_extract(one.value, '$[1]')
 """  # noqa: S608 names are ours
 _VERSION_AT = list(DECISION_COLUMNS).index("member_version")
-_MOST_STATES_KNOWN = 10_000
+_MAX_STATES_KNOWN = 10_000
 _STALE = DecisionResult(None, stale=True)
 
 
@@ -161,7 +154,7 @@ class DecisionWriter:
 
     def committed(self) -> None:
         """Hear that the transaction is on disk."""
-        if len(self._known_states) > _MOST_STATES_KNOWN:
+        if len(self._known_states) > _MAX_STATES_KNOWN:
             self._known_states.clear()
         self._known_states |= self._new_states
         self._new_states.clear()

@@ -24,7 +24,7 @@ class LogFile(MemberReads, CatalogueReads):
         path: The file.
 
     Raises:
-        AnalysisError: There is no such file, it is no log, or its schema version is another one.
+        AnalysisError: There is no such file, it is not a log, or its schema version is another one.
     """
 
     def __init__(self, path: Path) -> None:

@@ -43,7 +43,7 @@ class MemberStates:
 
     @contextmanager
     def hold(self, programme: str, member_id: str) -> "Iterator[HeldMember]":
-        """Keep other requests of the member waiting, and give her state.
+        """Keep other requests of the member waiting, and give their state.
 
         Raises:
             StoreUnavailableError: The log cannot be read.
@@ -114,10 +114,10 @@ class MemberStates:
 
 
 class HeldMember:
-    """One member's state while no other request of hers decides.
+    """One member's state while no other request of theirs decides.
 
     Attributes:
-        state: What is known of her.
+        state: What is known of them.
         chain: What to submit a decision on this state with.
     """
 

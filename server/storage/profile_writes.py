@@ -9,8 +9,8 @@ from typing import Any
 from experiments.errors import Problem
 from experiments.log.events import from_micros, to_micros
 from server.members.profile import (
-    MOST_ATTRIBUTES,
-    MOST_CONSENTS,
+    MAX_ATTRIBUTES,
+    MAX_CONSENTS,
     MemberProfile,
     ProfileChange,
     profile_from_json,
@@ -101,8 +101,8 @@ class ProfileWrite:
 def _excesses(profile: MemberProfile) -> Iterator[tuple[str, str]]:
     """Yield the fields that hold more than one member may have."""
     for name, values, most in (
-        ("attributes", profile.attributes, MOST_ATTRIBUTES),
-        ("consents", profile.consents, MOST_CONSENTS),
+        ("attributes", profile.attributes, MAX_ATTRIBUTES),
+        ("consents", profile.consents, MAX_CONSENTS),
     ):
         if len(values) > most:
             yield (

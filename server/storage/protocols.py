@@ -1,11 +1,4 @@
-"""The interface of every event log.
-
-The interface of every store of experiments and identities.
-
-The interface of every store of members.
-
-What the log's writer asks of whoever keeps the budgets.
-"""
+"""The interfaces of all stores: event log, experiments and identities, members, and the keeper of budgets."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -54,7 +47,7 @@ class DecisionResult:
     """What became of a decision.
 
     Attributes:
-        decision: What the log has: the decision itself, or the earlier one of its ``request_id``; none if nothing was kept.
+        decision: What the log has: the decision itself, or the earlier one of its ``request_id``; ``None`` if nothing was kept.
         repeated: Whether it is an earlier one.
         stale: Whether nothing was kept because the log has more of the member than the decision read.
         refused: The candidates for which an account has not enough left; then nothing was kept.
@@ -118,7 +111,7 @@ class EventLog(Protocol):
             decision: What to keep. Without a ``member_version`` it takes the next one, whatever it is, and reads nothing.
             draws: What to reserve for it.
             states: What it read.
-            chain: The decisions that the state it read may count before they are on disk; none if it counts none.
+            chain: The decisions that the state it read may count before they are on disk; ``None`` if it counts none.
 
         Returns:
             Waits for the result.
@@ -253,7 +246,7 @@ class ExperimentStore(Protocol):
         ...
 
     def first_variant(self, programme: str, experiment_id: str, unit_ids: Sequence[str]) -> str | None:
-        """Return the variant of the first exposure that was logged for any of the units; none if there is none.
+        """Return the variant of the first exposure that was logged for any of the units; ``None`` if there is none.
 
         Args:
             programme: The loyalty programme.
@@ -333,7 +326,7 @@ class MemberStore(Protocol):
         ...
 
     def last_profile_change(self, programme: str, member_id: str) -> ProfileChange | None:
-        """Return the last change of a member's profile; none if nothing was ever said of her."""
+        """Return the last change of a member's profile; ``None`` if nothing was ever said of them."""
         ...
 
     def profile_changes(

@@ -1,16 +1,10 @@
-"""What the SQLite file has of one member, and of one decision.
+"""What the SQLite file has of members, decisions and responses, read beside the writer.
 
 Events are only added, and each with a higher version than those before; so what has a version up to one that was read is
 complete, whoever writes meanwhile.
 
-Connections that only read, so that no question waits for the writer or for another question.
-
-What the log says of responses: decisions that gave each candidate, and those that were responded to.
-
 A decision counts once there was time to respond to it. Counted at once, each would be a refusal until it is answered, and what
 was just given to many would look worse than what nobody has seen.
-
-Every member that the SQLite file knows, with what segments may ask about her.
 """
 
 import json
@@ -232,7 +226,7 @@ class MemberListing(ReadPool):
     """Lists members, some at a time, so that a million need not fit into memory."""
 
     def members(self, programme: str) -> Iterator[Mapping[str, object]]:
-        """Yield what segments may ask about each member, by name; what is not known of her is not there.
+        """Yield what segments may ask about each member, by name; what is not known of them is not there.
 
         Raises:
             StoreUnavailableError: They cannot be read.

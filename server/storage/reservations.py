@@ -1,7 +1,4 @@
-"""Reservations in the file: one row for all that a decision took, read and changed for many decisions by one statement.
-
-The statements that keep the tables of budgets, in sizes that stay prepared.
-"""
+"""Reservations in the file: one row for all that a decision took, read and changed for many decisions by one statement."""
 
 import json
 import sqlite3
@@ -207,7 +204,7 @@ class Reservations:
             now: The time, microseconds since 1970.
 
         Returns:
-            What that changed, and a time before which no more of the account runs out; none if nothing is open.
+            What that changed, and a time before which no more of the account runs out; ``None`` if nothing is open.
         """
         account = f",{json.dumps(account_id)},"
         changed = self._release(cursor, programme, (EXPIRED_OF_ACCOUNT, programme, now, account), now)

@@ -1,14 +1,7 @@
-"""The audit trail of catalogues, beside the event log: a table that is append-only by triggers of the file itself.
+"""The tables beside the event log: the audit trails, what is known of members, what decisions read, and budgets.
 
-Times are whole microseconds since the Unix epoch, UTC.
-
-The tables beside the event log that hold what is known of members, and what decisions read.
-
-The audit trail is append-only, by triggers of the file itself. Times are whole microseconds since the Unix epoch, UTC.
-
-The tables of budgets beside the event log: what is spent of each account, and what is reserved for whom.
-
-Times are whole microseconds since the Unix epoch, UTC; money is in millionths of the catalogue's currency.
+Times are whole microseconds since the Unix epoch, UTC; money is in millionths of the catalogue's currency. Audit trails are append-only, by
+triggers of the file itself.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""The embedded store: one SQLite file in WAL mode, synced at every commit, many requests to a commit.
-
-What the SQLite file is asked to keep: items of one transaction, each with the statements that write it.
-"""
+"""The embedded store: one SQLite file in WAL mode, synced at every commit, many requests to a commit."""
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -150,7 +147,7 @@ class LinkWrite:
         new: Mapping[str, IdentityLink],
         members: AbstractSet[str],
     ) -> bool:
-        """Tell whether the visitor has visitors of her own, or the member belongs to another member."""
+        """Tell whether the visitor has visitors of their own, or the member belongs to another member."""
         key = (self.programme, link.anonymous_id)
         is_member = (
             link.anonymous_id in members or cursor.execute(_SELECT_LINK_TO, key).fetchone() is not None
@@ -242,7 +239,7 @@ class SqliteEventLog(SqliteReads, MemberReads, MemberListing, CatalogueReads, Ev
         return kept
 
     def release_expired(self, programme: str, now_micros: int, timeout: float) -> int:
-        """Release reservations that have run out by a time, ``MOST_RELEASED`` at most; return how many.
+        """Release reservations that have run out by a time, ``MAX_RELEASED`` at most; return how many.
 
         Args:
             programme: The loyalty programme.

@@ -1,7 +1,4 @@
-"""A simulation as tables, for notebooks: every row says whether it is of ``today`` or of the ``new`` revision.
-
-A simulation as one JSON document.
-"""
+"""A simulation as data: one JSON document, and tables in which every row says whether it is of ``today`` or of the ``new`` revision."""
 
 from collections.abc import Iterator
 from dataclasses import asdict

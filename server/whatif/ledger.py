@@ -1,7 +1,4 @@
-"""Virtual budgets: what simulated decisions reserve, redemptions commit, and time releases. As in the log, in memory.
-
-Simulated decisions that wait for a response, and count as evidence once there was time for one; as the server counts.
-"""
+"""What simulated decisions leave open, in memory: budgets reserved, committed and released, and responses still awaited."""
 
 import heapq
 from collections import deque
@@ -156,7 +153,7 @@ class Ledger:
     def redeem(self, decision_id: str, member_id: str, candidate_id: str) -> Changes:
         """Commit what a decision reserved for a candidate, and return what is spent now of the accounts that changed.
 
-        Without a decision, the member's latest open reservation of the candidate is meant, or her latest released one.
+        Without a decision, the member's latest open reservation of the candidate is meant, or their latest released one.
 
         Args:
             decision_id: The decision.

@@ -1,9 +1,4 @@
-"""What the decision log says of a period: its requests, what else happened, and how things stood when it began.
-
-The file is opened for reading only.
-
-How members stood when the simulation begins: the log's state, with the profile of the member table where there is one.
-"""
+"""What the decision log says of a period: its requests, what else happened, and how members and budgets stood before. Read only."""
 
 import json
 import sqlite3
@@ -87,7 +82,7 @@ class LogReads(SqliteReads, MemberReads, CatalogueReads, EvidenceReads):
         path: The server's SQLite file.
 
     Raises:
-        SimulationError: It is no log, or one of another version of Troth.
+        SimulationError: It is not a log, or one of another version of Troth.
         StoreUnavailableError: From every method: it cannot be read.
     """
 
@@ -101,7 +96,7 @@ class LogReads(SqliteReads, MemberReads, CatalogueReads, EvidenceReads):
         return change
 
     def last_time(self, programme: str) -> datetime | None:
-        """Return for when the last decision was made; none without decisions."""
+        """Return for when the last decision was made; ``None`` without decisions."""
         ((micros,),) = self._rows(_LAST_TIME, programme)
         return None if micros is None else from_micros(micros)
 
@@ -309,9 +304,9 @@ class StartStates:
         self._versions = dict(self._logged)
 
     def of(self, member_id: str) -> MemberState:
-        """Return a member's state before her first request.
+        """Return a member's state before their first request.
 
-        For a request of the log it is what that decision read. For one of a table it is what the log had of her when the
+        For a request of the log it is what that decision read. For one of a table it is what the log had of them when the
         first one is asked, with the profile in force now.
 
         Raises:
@@ -323,14 +318,14 @@ class StartStates:
         return state
 
     def has(self, outcome: Outcome) -> bool:
-        """Tell whether a member's state before her first request has an outcome already, or nobody asks for her state."""
+        """Tell whether a member's state before their first request has an outcome already, or nobody asks for their state."""
         if outcome.member_id not in self._asked:
             return True
         version = outcome.member_version
         return version is not None and version <= self._version(outcome.member_id)
 
     def has_profile(self, change: ProfileChange) -> bool:
-        """Tell whether a member's state has what a change of the log says of her, or what overrides it."""
+        """Tell whether a member's state has what a change of the log says of them, or what overrides it."""
         return (
             change.member_id in self._profiles
             or change.member_id not in self._logged

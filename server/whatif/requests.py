@@ -1,9 +1,4 @@
-"""Tables that a simulation can start from: requests, and members with what is known of them.
-
-What is simulated: the requests of a period, and what else happened to their members meanwhile.
-
-What keeps a simulation from running.
-"""
+"""What is simulated: requests, members and what else happened to them, from the log or from a user's tables."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -38,8 +33,8 @@ class SimulatedRequest:
         channel_id: How it would travel; empty for the placement's first channel.
         count: Offers wanted; 0 for the placement's default.
         attributes: What the client says of the member.
-        basket: Products in her basket.
-        assigned: The variants she had in the log; none to assign her by the plan in force.
+        basket: Products in their basket.
+        assigned: The variants they had in the log; ``None`` to assign them by the plan in force.
         receive_micros: When it came in, microseconds since the Unix epoch; it has its place among the outcomes by this.
         version: The version that the logged decision made of the member; none for one of a table.
     """
@@ -287,7 +282,7 @@ def _moments(column: pl.Series, source: str, name: str, zone: ZoneInfo) -> list[
             column = column.str.to_datetime(time_unit="us")
         except PolarsError:
             raise SimulationError(
-                f"{source}: column {name} has texts that are no times; write 2026-11-03T18:30:00 or"
+                f"{source}: column {name} has texts that are not times; write 2026-11-03T18:30:00 or"
                 " 2026-11-03T18:30:00Z.",
                 source=source,
             ) from None

@@ -1,9 +1,4 @@
-"""One run: a catalogue answers every request, one after the other, in a world of its own.
-
-Responses that are assumed: drawn from the probability with which they are expected.
-
-How budgets are used up, day by day.
-"""
+"""One run: a catalogue answers every request, one after the other, in a world of its own; responses may be drawn."""
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
@@ -105,7 +100,7 @@ class BudgetDay:
         reserved_units, reserved: Open reservations.
         committed_units, committed: Redeemed ones.
         released_units, released: Those that ran out, since the simulation or the period began.
-        left_units, left: What the period still allows; none without such a limit.
+        left_units, left: What the period still allows; ``None`` without such a limit.
     """
 
     day: date

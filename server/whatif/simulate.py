@@ -1,7 +1,4 @@
-"""Simulation before launch: a revision and what is in force today answer the same requests, and are compared.
-
-Who gains and who loses: a revision against what is in force today, over the same requests.
-"""
+"""Simulation before launch: a revision and what is in force today answer the same requests, and are compared."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,7 +78,7 @@ class CandidateChange:
 def group_changes(today: Run, new: Run) -> tuple[GroupChange, ...]:
     """Return the change for everybody, for each segment of the new catalogue and each tier.
 
-    Segments and tiers are those of a member's first request, as the new catalogue sees her.
+    Segments and tiers are those of a member's first request, as the new catalogue sees them.
     """
     groups = [(EVERYBODY, "", list(new.tally.members))]
     segment_ids = [one.segment_id for one in new.snapshot.catalogue.segments]
@@ -149,7 +146,7 @@ def _count(done: Run, candidate_id: str) -> tuple[int, int]:
 
 DAYS = 30
 """So many days of the log are simulated unless others are named."""
-_MOST_LOOKS = 1000
+_MAX_LOOKS = 1000
 """So often evidence is brought up to date at most: each time costs what some decisions cost."""
 
 Report = Callable[[str, int, int], None]
@@ -298,7 +295,7 @@ def prepared(opened: Opened, asked: SimulationOptions, new: Snapshot) -> Setting
         start=StartStates(log, programme, requests, profiles, first),
         balance=log.balance_before(programme, begins),
         evidence=_evidence_before(log, programme, first, opened.today.catalogue.response_window),
-        evidence_interval=max(opened.evidence_interval, span / _MOST_LOOKS),
+        evidence_interval=max(opened.evidence_interval, span / _MAX_LOOKS),
         assume=asked.assume,
         seed=asked.seed,
         keep_rows=asked.keep_rows,

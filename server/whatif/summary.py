@@ -65,9 +65,9 @@ class BudgetUse:
 
     Attributes:
         account_id: See ``server.budgets.Draw``.
-        units: The limit of a period in units; none without one.
+        units: The limit of a period in units; ``None`` without one.
         money: The limit in money.
-        ran_out: The first day on which nothing more could be given in the period; none if it lasted.
+        ran_out: The first day on which nothing more could be given in the period; ``None`` if it lasted.
         days: Days with requests.
     """
 
@@ -162,7 +162,7 @@ class Summary:
 
     @property
     def value_per_decision(self) -> float | None:
-        """The expected value of a decision that could be valued; none without any."""
+        """The expected value of a decision that could be valued; ``None`` without any."""
         return self.value / self.valued_decisions if self.valued_decisions else None
 
 

@@ -1,7 +1,4 @@
-"""Counts what a simulated policy does, decision by decision.
-
-What giving a candidate is expected to bring: the parts of its score that are money.
-"""
+"""Counts what a simulated policy does, decision by decision, and what that is expected to bring."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,7 +27,7 @@ class Worth:
     Attributes:
         probability: Of a response.
         value: Expected, probability × value − cost, in the catalogue's currency, as the arbitration has them; levers and
-            context weights set priorities and are no money, so they are left out. None where no arbitration weighed
+            context weights set priorities and are not money, so they are left out. None where no arbitration weighed
             probability and value.
         cost: Expected: of giving it, and of a response times its probability.
     """
@@ -106,9 +103,9 @@ class OfMember:
     """What one member got.
 
     Attributes:
-        tier: Her tier at her first request, or empty.
-        segments: Those that she was in then.
-        answers: Decisions that gave her something.
+        tier: Their tier at their first request, or empty.
+        segments: Those that they were in then.
+        answers: Decisions that gave them something.
         value: Expected, of all of them.
         contacts: By channel.
     """

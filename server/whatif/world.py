@@ -27,7 +27,7 @@ class World:
         start: How members stood before.
         balance: What budgets had spent before.
         before: What was known of responses before.
-        window: How long there is to respond before a decision counts; none if no placement reads evidence.
+        window: How long there is to respond before a decision counts; ``None`` if no placement reads evidence.
         interval: Between two looks at the responses.
 
     Attributes:

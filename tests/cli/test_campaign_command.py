@@ -316,7 +316,7 @@ def test_numbers_are_ids(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_lists(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
-    """A list that is no list is one sentence that names the file."""
+    """A list that is not a list is one sentence that names the file."""
     path = tmp_path / name
     path.write_bytes(content)
 
@@ -329,7 +329,7 @@ def test_wrong_lists(tmp_path: Path, name: str, content: bytes, sentence: str) -
 
 
 def test_usage(tmp_path: Path, troth: Command) -> None:
-    """A result that is no Parquet file, or that is the list itself, is wrong usage."""
+    """A result that is not a Parquet file, or that is the list itself, is wrong usage."""
     listed = tmp_path / "list.parquet"
     pl.DataFrame({"member_id": ["anna"]}).write_parquet(listed)
     plain = (

@@ -124,7 +124,7 @@ def test_diff_needs_one_other_side(troth: Troth, arguments: tuple[str, ...]) -> 
 
 
 def test_apply(troth: Troth) -> None:
-    """A dry run changes nothing; applying puts the catalogue in force, with actor and source in the trail; again is no change."""
+    """A dry run changes nothing; applying puts the catalogue in force, with actor and source in the trail; again changes nothing."""
     changed = troth.changed("Espresso")
     with serving(troth.folder / "troth.db", scene.full()) as live:
         where = ("--server", live.address)
@@ -268,4 +268,4 @@ def test_segments_that_are_not_there(troth: Troth) -> None:
 
     assert (ran.code, ran.out) == (2, "")
     said = " ".join(ran.err.replace("│", " ").split())
-    assert "'yung' is no segment of catalogue.yaml and no rule; it has young" in said
+    assert "'yung' is neither a segment of catalogue.yaml nor a rule; it has young" in said

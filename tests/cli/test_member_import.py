@@ -114,7 +114,7 @@ def test_wrong_tables(tmp_path: Path, table: pl.DataFrame, message: str) -> None
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
-    """A file that is missing or is no table is named."""
+    """A file that is missing or is not a table is named."""
     (tmp_path / "members.parquet").write_text("no table")
     for name in ("members.parquet", "missing.parquet", "missing.csv"):
         with pytest.raises(AnalysisError, match=f"{name} cannot be read as a table of members"):

@@ -94,8 +94,8 @@ def test_windows_and_rules_can_be_named(attribute: Command) -> None:
     ("arguments", "code", "sentence"),
     [
         ([], 2, "Give --config, or --log."),
-        (["--log", "log.db", "--window", "home"], 2, "'home' is no PLACEMENT=DAYS such as home=7"),
-        (["--log", "log.db", "--window", "home=x"], 2, "'home=x' is no PLACEMENT=DAYS"),
+        (["--log", "log.db", "--window", "home"], 2, "'home' is not PLACEMENT=DAYS, such as home=7"),
+        (["--log", "log.db", "--window", "home=x"], 2, "'home=x' is not PLACEMENT=DAYS"),
         (["--log", "log.db", "--window", "home=0"], 1, "window of placement 'home' is 0 days"),
         (["--log", "log.db", "--rule", "first"], 1, "no attribution rule 'first'; the rules are last_touch"),
         (["--log", "other.db"], 1, "There is no decision log at other.db."),

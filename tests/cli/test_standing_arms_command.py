@@ -64,7 +64,11 @@ def test_the_report_is_written(analyze: Command, tmp_path: Path) -> None:
     [
         (["standing-arms"], 2, "Standing arms are defined by the catalogue"),
         (["standing-arms", "--config", "troth.toml", "--data", "t.csv"], 2, "read from the server's log"),
-        (["standing-arms.may", "--config", "troth.toml"], 1, "'may' is no period; write a month as 2026-11"),
+        (
+            ["standing-arms.may", "--config", "troth.toml"],
+            1,
+            "'may' is not a period; write a month as 2026-11",
+        ),
         (["standing-arms.2026", "--period", "2027", "--config", "troth.toml"], 2, "name two periods"),
         (
             ["standing-arms.2026-06", "--config", "troth.toml"],

@@ -47,7 +47,7 @@ def analyze(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 def test_who_responded_is_told_and_shown(analyze: Command, tmp_path: Path) -> None:
-    """What differs between variants is no feature; the report has the section, and the trial file plans the next send."""
+    """What differs between variants is not a feature; the report has the section, and the trial file plans the next send."""
     ran = analyze(
         "--data",
         "units.parquet",
@@ -84,12 +84,17 @@ def test_what_was_known_comes_from_a_table_of_members(analyze: Command, tmp_path
     ("change", "arguments", "code", "sentence"),
     [
         ({}, ("--members", "units.parquet"), 2, "belong to --who"),
-        ({}, ("--who", "--features", "age"), 1, "'age' is no feature of this table: it has no such column"),
+        (
+            {},
+            ("--who", "--features", "age"),
+            1,
+            "'age' is not a feature of this table: it has no such column",
+        ),
         (
             {},
             ("--who", "--features", "spend"),
             1,
-            "'spend' is no feature of this table: the definition uses it",
+            "'spend' is not a feature of this table: the definition uses it",
         ),
         ({}, ("--who", "--members", "units.parquet"), 1, "has no column 'member_id'"),
         (

@@ -210,7 +210,7 @@ def test_kills_under_load(tmp_path: Path, kills: int) -> None:
             assert not told.failures
             server.kill()
             _check(told, server.frames(), dict(told.decisions), set(told.acknowledged))
-            assert told.retries >= kill, "a kill that no client noticed is no kill under load"
+            assert told.retries >= kill, "a kill that no client noticed is not a kill under load"
             server = start()
             address = server.address
         answered = len(told.decisions)

@@ -168,7 +168,7 @@ def test_returns_take_money_back() -> None:
 
 
 def test_members_of_several_variants_are_left_out() -> None:
-    """Whoever met two variants counts for none, with all her trips and outcomes, and is counted apart."""
+    """Whoever met two variants counts for none, with all their trips and outcomes, and is counted apart."""
     rows = [*filler(), exposure("m", "personal", "d1"), exposure("m", "popular", "d2")]
 
     result = analyzed(frames(rows, [outcome("m", "d1", "a")]))
@@ -185,7 +185,7 @@ def test_members_of_several_variants_are_left_out() -> None:
 def test_many_members_of_several_variants_make_the_result_invalid(
     leaked: int, warning: bool, alarm: bool
 ) -> None:
-    """Above one in a hundred is a warning; above one in ten, those who are left are no random part any more."""
+    """Above one in a hundred is a warning; above one in ten, those who are left are not a random part any more."""
     rows = [
         *filler(),
         *(
@@ -253,7 +253,7 @@ def test_other_experiments_programmes_and_outcome_types_are_ignored() -> None:
 
 
 def test_unknown_variants_are_counted_apart() -> None:
-    """A variant that the definition lacks is no arm, and its members do not slip into another one."""
+    """A variant that the definition lacks is not an arm, and its members do not slip into another one."""
     rows = [
         *filler(),
         exposure("m", "old", "d1"),
@@ -293,8 +293,8 @@ def test_outcomes_without_value_add_no_money_but_hits() -> None:
     [
         ({"currency_code": "EUR"}, "values of several currencies cannot be added up (EUR, USD)"),
         ({"currency_code": None}, "values of several currencies cannot be added up (USD, none)"),
-        ({"value": math.inf}, "values of 1 outcomes are no finite numbers"),
-        ({"value": math.nan}, "values of 1 outcomes are no finite numbers"),
+        ({"value": math.inf}, "values of 1 outcomes are not finite numbers"),
+        ({"value": math.nan}, "values of 1 outcomes are not finite numbers"),
     ],
 )
 def test_money_that_cannot_be_added_is_refused_by_name(changes: dict[str, Any], expected: str) -> None:

@@ -171,7 +171,7 @@ def test_the_first_rule_that_applies_gives_the_reason() -> None:
 
 
 def test_only_assigned_and_sticky_units_count() -> None:
-    """An override has a variant, but is no evidence."""
+    """An override has a variant, but is not evidence."""
     plan = plan_of(overrides={"tester": "personal"}, sticky=True)
 
     forced = assign(plan, "offer-ranking", "tester")

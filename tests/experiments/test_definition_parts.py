@@ -144,7 +144,7 @@ def factorial(**changes: Any) -> ExperimentDefinition:
     [
         ({"layer": {"layer_id": "l", "slots": ["0-9", 5]}}, "layer.slots", "slot 5 is there twice"),
         ({"layer": {"layer_id": "l", "slots": ["990-1000"]}}, "layer.slots", "within 0-999"),
-        ({"layer": {"layer_id": "l", "slots": ["a"]}}, "layer.slots", "'a' is no slot"),
+        ({"layer": {"layer_id": "l", "slots": ["a"]}}, "layer.slots", "'a' is not a slot"),
         ({"overrides": {"qa": "nobody"}}, "overrides.qa", "there is no variant 'nobody'"),
         ({"targeting": "tier == 'gold'"}, "attributes", "declares what the targeting rule may read"),
         ({"attributes": {"tier": "text"}}, "attributes.tier", "must be 'string', 'int'"),

@@ -178,7 +178,7 @@ def test_worse_is_called_worse() -> None:
 
 
 def test_without_figures_there_is_still_a_page() -> None:
-    """Two members are no result: the page says why and draws nothing."""
+    """Two members are not a result: the page says why and draws nothing."""
     logs = frames([exposure("m", "popular", "d1"), exposure("n", "personal", "d2")], [])
 
     page = Page(build_report(result_of(logs), CONTEXT))

@@ -178,7 +178,7 @@ def test_groups_that_differed_before_are_red() -> None:
 
 
 def test_suspicious_sizes_are_amber_and_said_at_the_top() -> None:
-    """A warning is no alarm: the verdict stands, with a doubt beside it."""
+    """A warning is not an alarm: the verdict stands, with a doubt beside it."""
     found = result()
 
     text = text_of(replace(found, srm=replace(found.srm, warning=True, p_value=0.005)))

@@ -14,8 +14,8 @@ from grpc_status import rpc_status
 
 from experiments.log.frames import EventFrames, read_log
 from server.app import App, build
+from server.clock import Clock, system_clock
 from server.config import Config, load_config
-from server.handlers.request_checks import Clock, system_clock
 from troth.v1 import (
     catalog_service_pb2_grpc,
     experiment_service_pb2_grpc,

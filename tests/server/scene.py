@@ -156,7 +156,7 @@ def counting_model(
     Args:
         task: What the model is for.
         offer_ids: Offers, and products as well, ascending.
-        trips: For each member, ascending, how often she bought what.
+        trips: For each member, ascending, how often they bought what.
         popular: The popular score of each offer.
     """
     indptr, indices, columns, members = [0], [], [], []

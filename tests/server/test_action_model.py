@@ -81,7 +81,7 @@ def test_effects_take_the_place_of_priors(folder: Path) -> None:
 
 
 def test_a_profile_counts_as_a_request_does(folder: Path) -> None:
-    """What the member table said of her is read by the model, without the request saying it again."""
+    """What the member table said of them is read by the model, without the request saying it again."""
     with running(folder / "troth.toml", Now()) as server:
         ask = Asking(server)
         ask.say("anna", attributes=values(age=60))
@@ -136,7 +136,7 @@ def test_levers_and_context_weights_count_for_effects_too(tmp_path: Path) -> Non
 
 
 def test_the_standing_arm_without_a_model_decides_by_priors(tmp_path: Path) -> None:
-    """Who is in ``no_model`` is decided for as if no effects were known: 0.5 x 5 - 0.1, whatever her age; the others by effects."""
+    """Who is in ``no_model`` is decided for as if no effects were known: 0.5 x 5 - 0.1, whatever their age; the others by effects."""
     ds.write(
         tmp_path / "scene",
         with_model=True,

@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_basket_of_an_unknown_member_changes_the_answer(server: Running) -> None:
-    """Nothing is known of her but her basket: the model ranks by it, and says that it does not know her."""
+    """Nothing is known of them but their basket: the model ranks by it, and says that it does not know them."""
     without = server.decide("stranger", "ideas")
     with_salt = server.decide("stranger", "ideas", basket_product_ids=["salt"])
 
@@ -40,7 +40,7 @@ def test_basket_of_an_unknown_member_changes_the_answer(server: Running) -> None
 
 
 def test_basket_adds_to_what_is_known(server: Running) -> None:
-    """A known member is scored by what she bought and by what lies in her basket."""
+    """A known member is scored by what they bought and by what lies in their basket."""
     assert ids(server.decide("anna", "ideas")) == ["butter", "jam", "eggs"]
     assert ids(server.decide("anna", "ideas", basket_product_ids=["salt"])) == ["eggs", "butter", "jam"]
     assert ids(server.decide("nemo", "ideas", basket_product_ids=["salt"]))[0] == "eggs"

@@ -38,7 +38,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_each_member_once_and_in_order(ask: Asking, server: Running) -> None:
-    """Every member of the list gets her own decision, in the order of the list, named after the campaign in the log."""
+    """Every member of the list gets their own decision, in the order of the list, named after the campaign in the log."""
     answers = ask.campaign("spring", MEMBERS)
 
     assert [answer.member_id for answer in answers] == MEMBERS
@@ -116,7 +116,7 @@ def test_channel_and_count(ask: Asking) -> None:
 
 
 def test_problem_of_one_member(ask: Asking, server: Running) -> None:
-    """Another question under the same campaign is a problem of each member who has her answer, not of the others."""
+    """Another question under the same campaign is a problem of each member who has their answer, not of the others."""
     ask.campaign("spring", ["anna"])
 
     anna, bob = ask.campaign("spring", ["anna", "bob"], offer_count=1)

@@ -118,7 +118,7 @@ def test_the_trail_is_append_only(log: Log, tmp_path: Path, statement: str) -> N
 
 
 def test_files_without_catalogues(tmp_path: Path) -> None:
-    """A log from before there were catalogues has none; a file that is no log cannot be read."""
+    """A log from before there were catalogues has none; a file that is not a log cannot be read."""
     with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
         connection.execute("CREATE TABLE decisions (a)")
     (tmp_path / "text.db").write_text("no database, but long enough to be looked at" * 100, encoding="utf-8")

@@ -250,7 +250,7 @@ def test_how_far_ahead_an_event_may_be() -> None:
     )
 )
 def test_parameters_keep_value_and_type(parameters: dict[str, Any]) -> None:
-    """Parameters arrive with their types: truth is no number, and 1.0 is not 1."""
+    """Parameters arrive with their types: truth is not a number, and 1.0 is not 1."""
     messages = parameter_messages(parameters)
 
     read = {name: getattr(one, str(one.WhichOneof("value"))) for name, one in messages.items()}

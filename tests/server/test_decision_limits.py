@@ -81,7 +81,7 @@ def test_eligible_by_the_request(ask: Asking, age: int, gate: str | None) -> Non
 
 
 def test_redeemed_coupon_is_gone(ask: Asking, now: Now) -> None:
-    """A coupon that the member redeemed is not offered to her again, from the next call on; others still get it."""
+    """A coupon that the member redeemed is not offered to them again, from the next call on; others still get it."""
     first = ask.offers("anna")
     assert offered(first)[0] == "honey"
 
@@ -93,7 +93,7 @@ def test_redeemed_coupon_is_gone(ask: Asking, now: Now) -> None:
 
 
 def test_refusal_rests_the_offer(ask: Asking, now: Now) -> None:
-    """An offer that she refused rests for 10 days."""
+    """An offer that they refused rests for 10 days."""
     ask.log("anna", "refusal", offer_id="honey", outcome_time=stamp(now()))
     assert offered(ask.offers("anna"))[0] == "jam"
 

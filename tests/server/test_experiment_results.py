@@ -203,9 +203,9 @@ def test_one_analysis_at_a_time(live: Running, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(analysis, "analyze_log", slow)
     Experiments(live).update("measured", owner="many")
-    with ThreadPoolExecutor(results.MOST_WAITING + 1) as pool:
+    with ThreadPoolExecutor(results.MAX_WAITING + 1) as pool:
         try:
-            sent = {pool.submit(analysed, live, "measured") for _ in range(results.MOST_WAITING + 1)}
+            sent = {pool.submit(analysed, live, "measured") for _ in range(results.MAX_WAITING + 1)}
             (one_too_many,), waiting = wait(sent, RPC_TIMEOUT_S, FIRST_COMPLETED)
             refused = refusal_of(one_too_many.exception())
             assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SERVER_BUSY")
@@ -215,7 +215,7 @@ def test_one_analysis_at_a_time(live: Running, monkeypatch: pytest.MonkeyPatch) 
         told = [one.result() for one in waiting]
 
     assert len(runs) == 1
-    assert len(told) == results.MOST_WAITING
+    assert len(told) == results.MAX_WAITING
     assert all(one == told[0] for one in told)
 
 

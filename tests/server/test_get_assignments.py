@@ -82,7 +82,7 @@ def test_agrees_with_the_decision(server: Running) -> None:
 
 
 def test_writes_nothing(server: Running) -> None:
-    """Asking is no exposure."""
+    """Asking is not an exposure."""
     rows = server.row_counts()
     server.get_assignments(GetAssignmentsRequest(member_id="m01"))
 

@@ -63,7 +63,7 @@ def apart(server: Running, experiment_id: str, new_id: NewId) -> tuple[str, str]
 
 
 def test_a_member_keeps_the_variants_of_the_visitor(live: Running, new_id: NewId) -> None:
-    """Before the login, at it, and ever after, the person has the variant of the id by which she was first known."""
+    """Before the login, at it, and ever after, the person has the variant of the id by which they were first known."""
     visitor, member = apart(live, "offer-ranking", new_id)
     seen = told(live, "offer-ranking", anonymous_id=visitor)
 
@@ -156,7 +156,7 @@ def _thousandth(variant_id: str) -> list[experiment_pb2.ExperimentVariant]:
 
 
 def test_a_member_keeps_her_variant_when_weights_change(live: Running, new_id: NewId) -> None:
-    """In a sticky experiment an exposed member keeps her variant over a revision; others follow the new weights."""
+    """In a sticky experiment an exposed member keeps their variant over a revision; others follow the new weights."""
     keep, name = Experiments(live), new_id()
     keep.running(name, sticky=True, variants=_only("control"))
     met, unmet = new_id(), new_id()
@@ -175,7 +175,7 @@ def test_a_member_keeps_her_variant_when_weights_change(live: Running, new_id: N
 
 
 def test_a_visitor_keeps_her_variant_as_a_member(live: Running, new_id: NewId) -> None:
-    """The exposure of the visitor sticks to the member that she turns out to be."""
+    """The exposure of the visitor sticks to the member that they turn out to be."""
     keep, name = Experiments(live), new_id()
     keep.running(name, sticky=True, variants=_only("control"))
     visitor, member = new_id(), new_id()
@@ -187,7 +187,7 @@ def test_a_visitor_keeps_her_variant_as_a_member(live: Running, new_id: NewId) -
 
 
 def test_overrides_reach_linked_members(live: Running, new_id: NewId) -> None:
-    """Whoever is named in the overrides has that variant, by her member id too where she is known by an older one."""
+    """Whoever is named in the overrides has that variant, by their member id too where they are known by an older one."""
     keep, name = Experiments(live), new_id()
     visitor, member = new_id(), new_id()
     link(live, (visitor, member))

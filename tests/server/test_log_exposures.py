@@ -68,7 +68,7 @@ def test_duplicates_in_one_batch_and_across_calls(server: Running, new_id: NewId
 
 
 def test_exposures_and_outcomes_have_ids_of_their_own(server: Running, new_id: NewId) -> None:
-    """The same event id for an exposure and an outcome is no duplicate."""
+    """The same event id for an exposure and an outcome is not a duplicate."""
     from troth.v1.outcome_service_pb2 import LogOutcomesRequest, Outcome
 
     event_id = new_id()

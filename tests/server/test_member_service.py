@@ -219,7 +219,7 @@ def test_trail(server: Running) -> None:
 
 
 def test_activity(server: Running) -> None:
-    """What the log has of a member is counted, also if nothing was ever said of her."""
+    """What the log has of a member is counted, also if nothing was ever said of them."""
     decision = server.decide("anna")
     events = ["purchase", "purchase", "redemption", "click"]
     server.log_outcomes(

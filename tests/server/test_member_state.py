@@ -1,4 +1,4 @@
-"""A member's state is a fold of what the log has of her: of any order, at any version."""
+"""A member's state is a fold of what the log has of them: of any order, at any version."""
 
 import dataclasses
 import random
@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from experiments.log.events import ACTIONS, ActionChoice, Decision, OfferChoice, Outcome, to_micros
 from experiments.rules import AttributeValue
-from server.catalogue.limits import MOST_COUNTED
+from server.catalogue.limits import MAX_COUNTED
 from server.members import EventTally, MemberProfile, MemberState, Trip
 from server.members.profile import ProfileUpdate
-from server.members.state import MOST_TRIPS, StateFold, after_decision, after_outcome
+from server.members.state import MAX_TRIPS, StateFold, after_decision, after_outcome
 from server.storage import ProfileUpdates, SqliteEventLog, reads
 from tests.server.test_storage import NOW, PATIENT_S, decision, outcome
 
@@ -141,7 +141,7 @@ def test_fold_does_not_depend_on_order(
 
 
 @given(
-    st.lists(st.integers(0, 300), min_size=MOST_COUNTED + 1, max_size=MOST_COUNTED + 20), st.integers(-1, 301)
+    st.lists(st.integers(0, 300), min_size=MAX_COUNTED + 1, max_size=MAX_COUNTED + 20), st.integers(-1, 301)
 )
 def test_tally_counts_within_its_bound(times: list[int], since: int) -> None:
     """A tally counts all, keeps the latest times, and tells how many came after a moment as far as any limit counts."""
@@ -150,13 +150,13 @@ def test_tally_counts_within_its_bound(times: list[int], since: int) -> None:
         tally = tally.counting(time)
 
     assert tally.total == len(times)
-    assert tally.times == tuple(sorted(times)[-MOST_COUNTED:])
-    assert tally.since(since) == min(sum(time > since for time in times), MOST_COUNTED)
+    assert tally.times == tuple(sorted(times)[-MAX_COUNTED:])
+    assert tally.since(since) == min(sum(time > since for time in times), MAX_COUNTED)
 
 
 def test_many_events_at_once_are_bounded_too() -> None:
     """Folded at once or one by one, no more trips and times of a member are kept than the bounds say."""
-    numbers = range(MOST_TRIPS + MOST_COUNTED)
+    numbers = range(MAX_TRIPS + MAX_COUNTED)
     one, fold = MemberState(MEMBER), StateFold()
     for number in numbers:
         event = happened(number, number, "purchase", product_ids=("tea", "bread"), channel_id="app")
@@ -165,7 +165,7 @@ def test_many_events_at_once_are_bounded_too() -> None:
             to_micros(event.outcome_time), "purchase", event.offer_id, event.channel_id, event.product_ids
         )
 
-    assert len(one.trips) == MOST_TRIPS
+    assert len(one.trips) == MAX_TRIPS
     assert one.by_event["purchase"].total == len(numbers)
     assert fold.state(MEMBER, one.version, one.profile) == one
 

@@ -115,7 +115,7 @@ def told(pending: Sequence[PendingDecision]) -> list[DecisionResult]:
 
 
 def test_every_event_counts(log: SqliteEventLog) -> None:
-    """Decisions and new outcomes of a member count up her version; those of others and repeats do not."""
+    """Decisions and new outcomes of a member count up their version; those of others and repeats do not."""
     assert log.submit_decision(decision(1)).result(PATIENT_S) == kept(1, 1)
     member_id = decision(1).member_id
     sent = [outcome(number, member_id=member_id) for number in (1, 2, 1)]
@@ -265,7 +265,7 @@ def test_fault_of_another_breaks_no_chain(log: SqliteEventLog, grouped: Grouped,
 
 
 def test_unwritable_log_breaks_chains(log: SqliteEventLog, tmp_path: Path) -> None:
-    """What could not be written is no ground for later decisions."""
+    """What could not be written is not a ground for later decisions."""
     chain = Chain()
     with closing(sqlite3.connect(tmp_path / "log.db")) as other:
         other.execute("DROP TABLE states")

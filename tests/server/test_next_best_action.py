@@ -84,7 +84,7 @@ def test_channels_compete(ask: Asking, now: Now) -> None:
 
 
 def test_quiet_hours_are_the_members(ask: Asking) -> None:
-    """At noon of Greenwich it is day in Zurich and quiet in Tokyo; without a zone of hers the catalogue's counts."""
+    """At noon of Greenwich it is day in Zurich and quiet in Tokyo; without a zone of theirs the catalogue's counts."""
     for name, zone in (("zoe", "Europe/Zurich"), ("ken", "Asia/Tokyo"), ("sam", "")):
         ask.say(name, tier="silver", time_zone=zone)
 

@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from experiments.log.events import Outcome as OutcomeEvent
 from experiments.log.events import to_micros
 from server.members import MemberState, Trip
-from server.members.state import MOST_TRIPS, after_outcome
+from server.members.state import MAX_TRIPS, after_outcome
 from server.storage import SqliteEventLog
 from tests.server import scene
 from tests.server import task_scene as tasks
@@ -84,7 +84,7 @@ def test_purchase_changes_the_next_answer(server: Running) -> None:
 
 
 def test_first_purchase_of_an_unknown_member(server: Running) -> None:
-    """Somebody whom the model has never met is ranked by it from her first purchase on; it still does not know her."""
+    """Somebody whom the model has never met is ranked by it from their first purchase on; it still does not know them."""
     _buy(server, "first", "newcomer", "salt")
 
     decision = server.decide("newcomer", "ideas")
@@ -232,13 +232,13 @@ def _micros(minutes: int) -> int:
 
 def test_trips_are_bounded_and_in_order() -> None:
     """Of one member the latest 200 trips are kept, oldest first, in whatever order they were logged."""
-    numbers = [*range(0, MOST_TRIPS + 50, 2), *range(1, MOST_TRIPS + 50, 2)]
+    numbers = [*range(0, MAX_TRIPS + 50, 2), *range(1, MAX_TRIPS + 50, 2)]
 
     state = MemberState("bert")
     for number in numbers:
         state = after_outcome(state, _event(number, number, "jam"))
 
-    assert [trip.micros for trip in state.trips] == [_micros(number) for number in range(50, MOST_TRIPS + 50)]
+    assert [trip.micros for trip in state.trips] == [_micros(number) for number in range(50, MAX_TRIPS + 50)]
 
 
 def test_log_keeps_trips(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_popular_offers_have_one_reason(server: Running, member: str, placement:
 
 
 def test_no_reason_without_a_model(server: Running) -> None:
-    """The order of the catalogue is no reason."""
+    """The order of the catalogue is not a reason."""
     assert set(map(tuple, _told(server.decide("anna", "coupons")).values())) == {()}
 
 

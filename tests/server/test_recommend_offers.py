@@ -41,7 +41,7 @@ def _chosen(decision: decision_pb2.Decision) -> list[tuple[str, float]]:
 
 
 def test_personal_ranking_by_hand(server: Running) -> None:
-    """A member of the personal arm gets the best of her own scores; popularity, then catalogue order break ties."""
+    """A member of the personal arm gets the best of their own scores; popularity, then catalogue order break ties."""
     member = _member_in("personal")
 
     decision = server.decide(member, offer_count=10)

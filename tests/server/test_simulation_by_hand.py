@@ -50,7 +50,7 @@ def ask(*asked: tuple[float, str], placement_id: str = "letter") -> list[dict[st
 
 
 REQUESTS = ask((0, "ann"), (1, "bob"), (2, "eve"), (3, "ann"), (4, "ann"), (30, "eve"), (31, "bob"))
-"""Tea is given to Ann and Bob, then its two are reserved; Eve gets the fallback, Ann jam. Her third letter is one too many.
+"""Tea is given to Ann and Bob, then its two are reserved; Eve gets the fallback, Ann jam. Their third letter is one too many.
 The next day tea is free again: Eve gets one, Bob the other."""
 
 
@@ -198,7 +198,7 @@ def test_every_member_asks_once_a_day(config: Path) -> None:
 
 
 def test_requests_that_the_revision_refuses_are_counted(config: Path) -> None:
-    """A placement that the revision does not have any more is no error: its requests stay without an answer."""
+    """A placement that the revision does not have any more is not an error: its requests stay without an answer."""
     placements = [{**CATALOGUE["placements"][0], "placement_id": "page", "channels": []}]
     revision = write_revision(config.parent, {**CATALOGUE, "placements": placements})
 
@@ -214,7 +214,7 @@ def test_requests_that_the_revision_refuses_are_counted(config: Path) -> None:
     [
         ({"member_id": ["a"], "placement_id": ["letter"]}, "lacks the column time; it has member_id, placement_id"),
         ({"member_id": ["a"], "placement_id": ["cellar"], "time": [at(0)]}, "'cellar', which the catalogue does not have; it has letter"),
-        ({"member_id": ["a"], "placement_id": ["letter"], "time": ["soon"]}, "column time has texts that are no times"),
+        ({"member_id": ["a"], "placement_id": ["letter"], "time": ["soon"]}, "column time has texts that are not times"),
         ({"member_id": ["a"], "placement_id": ["letter"], "time": [7]}, "column time is of type Int64"),
         ({"member_id": [None], "placement_id": ["letter"], "time": [at(0)]}, "row 1: member_id and time must not be empty"),
         ({"member_id": ["a"], "placement_id": ["letter"], "time": [at(0)], "age": ["x"]}, "row 1: age is 'x'; the catalogue declares it as int"),

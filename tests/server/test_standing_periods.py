@@ -33,7 +33,7 @@ def _arms(programmes: Programmes) -> dict[str, str]:
 
 
 def test_a_period_draws_its_members_anew(programmes: Programmes) -> None:
-    """Within a period a member stays where she is, in the programme's days; the next one draws her independently."""
+    """Within a period a member stays where they are, in the programme's days; the next one draws them independently."""
     programmes.follow_periods(datetime(2026, 11, 30, 23, tzinfo=UTC))
     november = _arms(programmes)
     # In New York it is still November.

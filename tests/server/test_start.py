@@ -172,7 +172,7 @@ def test_damaged_bundle(config: Path, file: str, damage: Callable[[Path], None],
 
 
 def test_champion_link_to_nowhere(config: Path) -> None:
-    """A champion that points to a folder that was removed is no reason to serve without a model."""
+    """A champion that points to a folder that was removed is not a reason to serve without a model."""
     bundle = scene.champion_link(config.parent).resolve()
     shutil.rmtree(bundle)
 

@@ -277,7 +277,7 @@ class TestEventLog:
         assert log.append_outcomes(sent, PATIENT_S) == AppendResult(5, 0, 4)
 
     def test_empty_batches(self, log: EventLog) -> None:
-        """Nothing to keep is no error."""
+        """Nothing to keep is not an error."""
         assert log.append_exposures([], PATIENT_S) == AppendResult(0, 0)
         assert log.append_outcomes([], PATIENT_S) == AppendResult(0, 0, 0)
 

@@ -12,7 +12,7 @@ import pytest
 
 from experiments.assignment.frame import assign_frame
 from server.api.assignments import reason_number
-from server.handlers.assignments import MOST_STREAMS
+from server.handlers.assignments import MAX_STREAMS
 from tests.server import scene
 from tests.server.experiments import Experiments
 from tests.server.running import RPC_TIMEOUT_S, Running, refusal_of, running
@@ -142,7 +142,7 @@ def test_the_plan_is_fixed_for_the_list(live: Running) -> None:
 
 
 def test_attributes_target(live: Running) -> None:
-    """Each member of a list is targeted by her own attributes; where one is missing, the rule cannot tell."""
+    """Each member of a list is targeted by their own attributes; where one is missing, the rule cannot tell."""
     kinds = {
         "age": experiment_pb2.ATTRIBUTE_TYPE_INT,
         "tags": experiment_pb2.ATTRIBUTE_TYPE_STRING_LIST,
@@ -224,7 +224,7 @@ def test_streams_are_limited(live: Running) -> None:
         return call
 
     try:
-        calls = [opened() for _ in range(MOST_STREAMS)]
+        calls = [opened() for _ in range(MAX_STREAMS)]
         refused = _refused(live, [part("m")])
         assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SERVER_BUSY")
         assert live.decide("m01", "home").decision_id
@@ -237,7 +237,7 @@ def test_streams_are_limited(live: Running) -> None:
 
 def test_broken_streams_give_their_place_back(live: Running) -> None:
     """A client that goes away in the middle frees its place, again and again."""
-    for _ in range(3 * MOST_STREAMS):
+    for _ in range(3 * MAX_STREAMS):
         call = live.experiments.StreamAssignments(iter([part("m")] * 3), timeout=RPC_TIMEOUT_S)
         next(call)
         call.cancel()

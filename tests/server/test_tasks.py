@@ -60,7 +60,7 @@ def test_each_placement_uses_the_model_of_its_task(server: Running) -> None:
 def test_discover_never_shows_what_was_bought(server: Running, placement: str) -> None:
     """At a placement for discovery nothing appears that the member ever bought, however the placement ranks.
 
-    It does not matter whether she bought it before or after the model was made; the count of eligible offers follows.
+    It does not matter whether they bought it before or after the model was made; the count of eligible offers follows.
     """
     bought = {member: set(products) for member, products in tasks.BOUGHT.items() if member != "omnia"}
     numbers = itertools.count()

@@ -191,7 +191,7 @@ def test_feature_time_is_stored_in_utc(tmp_path: Path) -> None:
     "member_id", ["", "A", "aa", "ü", "ü-member\0", "x" * 10_000, "日本語", "\ud800", "\0"]
 )
 def test_unknown_member_is_none(bundle_path: Path, member_id: str) -> None:
-    """An id that the model does not know is no error, whatever it looks like."""
+    """An id that the model does not know is not an error, whatever it looks like."""
     assert open_bundle(bundle_path).model.member_ids.index(member_id) is None
 
 
@@ -266,7 +266,7 @@ def test_missing_folder(tmp_path: Path) -> None:
         ({"kind": "actions"}, "kind 'actions'"),
         ({"task": "discover"}, "of task 'discover' with a model of 'replenish'"),
         ({"task": None}, "task is not a string"),
-        ({"layout": []}, "layout is no object"),
+        ({"layout": []}, "layout is not an object"),
         ({"layout": {}}, "whose layout is none"),
         ({"layout": {"type": "Magic", "parts": {}}}, "whose layout is none"),
         ({"layout": {"type": "OfferModel", "parts": {}}}, "whose layout is none"),
@@ -293,7 +293,7 @@ def test_wrong_manifest_fields(bundle_path: Path, changes: dict[str, object], me
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null"])
 def test_bad_json(bundle_path: Path, text: str) -> None:
-    """A manifest that is no JSON object is named as such."""
+    """A manifest that is not a JSON object is named as such."""
     (bundle_path / MANIFEST_NAME).write_text(text)
     with pytest.raises(BundleError, match=r"not JSON|not a JSON object"):
         open_bundle(bundle_path)

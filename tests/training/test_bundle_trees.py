@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.bundle_models import leaf, split
-from training.bundle.trees import MOST_LEAVES, compile_trees
+from training.bundle.trees import MAX_LEAVES, compile_trees
 
 Rows = npt.NDArray[np.float32]
 
@@ -104,7 +104,7 @@ def test_one_feature_reaches_every_leaf(leaves: int) -> None:
 def test_too_many_leaves() -> None:
     """A tree that does not fit into a word is refused when it is compiled."""
     with pytest.raises(ValueError, match="more than 32 leaves"):
-        compile_trees([_balanced(MOST_LEAVES + 1)])
+        compile_trees([_balanced(MAX_LEAVES + 1)])
 
 
 def test_categorical_tests_are_refused() -> None:

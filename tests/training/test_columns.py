@@ -39,8 +39,8 @@ def test_numbers_that_are_no_dates_stay_numbers(numbers: list[int]) -> None:
 
 
 def test_what_is_no_time_is_refused() -> None:
-    """A text that is no date is refused with its type."""
-    with pytest.raises(DatasetError, match="Column 't' is of type String, which is no time"):
+    """A text that is not a date is refused with its type."""
+    with pytest.raises(DatasetError, match="Column 't' is of type String, which is not a time"):
         as_days(pl.Series(["soon"]), "Column 't'")
 
 

@@ -47,7 +47,7 @@ def test_a_library_without_the_names_is_unchanged() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"MZ" + b"\0" * 80, b"\x7fELF\x01\x01" + b"\0" * 80])
 def test_other_files_are_refused(content: bytes) -> None:
-    """Something that is no 64-bit ELF library is not patched by guess."""
+    """Something that is not a 64-bit ELF library is not patched by guess."""
     with pytest.raises(ValueError, match="ELF"):
         rename_finite_symbols(content)
 

@@ -90,7 +90,7 @@ def test_who_knows_more_gets_more() -> None:
 
 
 def test_without_cases_weights_are_equal() -> None:
-    """Nothing to learn from is no error, and a single scorer takes all."""
+    """Nothing to learn from is not an error, and a single scorer takes all."""
     nothing = np.zeros((0, 4), np.float32)
     assert select_weights(cases_of(np.zeros((2, 0, 4), np.float32), nothing), k=10, seed=0).tolist() == [
         0.5,
@@ -164,7 +164,7 @@ def test_scorers_that_tell_nothing_apart_still_make_a_mixture() -> None:
 
 
 def test_halves_are_taken_from_the_evaluation_they_belong_to() -> None:
-    """Each member counts as the model ranks her that did not learn from her."""
+    """Each member counts as the model ranks their that did not learn from them."""
     fold = small_fold()
     first, second = (
         evaluate([offer_model(fold, scorer_of(name, fold))], [fold], [5, 10]) for name in ("als", "bpr")

@@ -141,7 +141,7 @@ def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path, monkeypatch: 
     """Models that were not named are left out where the data cannot feed them or they would take too long."""
     names = ("popularity", "seasonal_popularity", "decayed_frequency", "warp")
     monkeypatch.setattr("training.offers.options.MODELS", names)
-    monkeypatch.setattr("training.offers.learning.MOST_SLOW_FITS", 1)
+    monkeypatch.setattr("training.offers.learning.MAX_SLOW_FITS", 1)
     source = source_of(table(tmp_path))
     document = train_offers(
         source, JobOptions(empty_store(tmp_path / "store"), ks=(5,), promote=False)

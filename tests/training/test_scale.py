@@ -171,7 +171,7 @@ def test_diversity_is_that_of_the_buyers(
     problem: TrainingProblem, monkeypatch: pytest.MonkeyPatch, shared: int
 ) -> None:
     """Shared or not, cosines are those between the columns of who bought what."""
-    monkeypatch.setattr(ranking, "MOST_SHARED", shared)
+    monkeypatch.setattr(ranking, "MAX_SHARED", shared)
     fold: Fold = problem.validation[0]
     model = problem.model(fold.data, DecayedFrequency().fit(fold.data, seed=1))
     lists = ranking.rank_fold(model, fold, k=10)

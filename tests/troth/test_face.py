@@ -17,7 +17,9 @@ from polars.testing import assert_frame_equal
 
 import troth
 from tests.cli.in_process import run
+from tests.cli.programme_files import write_programme
 from tests.experiments.attribution.logs import decision, outcome, write_log
+from tests.experiments.test_standing_arms import simulated
 
 ROOT = Path(__file__).parents[2]
 DEFINITION: dict[str, Any] = {
@@ -93,12 +95,13 @@ def test_everything_that_is_named_is_there() -> None:
         lambda frame, _: frame,
         lambda frame, _: frame.lazy(),
         lambda frame, _: frame.to_pandas(),
+        lambda frame, _: frame.to_pandas().set_index("user"),
         lambda frame, _: frame.to_arrow(),
         lambda frame, _: frame.to_dict(as_series=False),
         lambda frame, folder: (frame.write_parquet(folder / "t.parquet"), folder / "t.parquet")[1],
         lambda frame, folder: (frame.write_csv(folder / "t.csv"), str(folder / "t.csv"))[1],
     ],
-    ids=["polars", "lazy", "pandas", "arrow", "mapping", "parquet", "csv"],
+    ids=["polars", "lazy", "pandas", "pandas index", "arrow", "mapping", "parquet", "csv"],
 )
 def test_any_table_gives_the_same_result(held: Callable[[pl.DataFrame, Path], Any], tmp_path: Path) -> None:
     """Polars, pandas, Arrow, columns by name and files are the same table."""
@@ -265,6 +268,10 @@ def test_what_cannot_be_read_is_said() -> None:
         match=r"The table is of type builtins\.int; give a path, a polars or pandas frame",
     ):
         troth.analyze(DEFINITION, 7)
+    with pytest.raises(troth.AnalysisError, match="The table cannot be read: "):
+        troth.analyze(DEFINITION, {"version": ["old", "new"], "bought": [1]})
+    with pytest.raises(troth.AnalysisError, match="The table cannot be read: "):
+        troth.analyze(DEFINITION, pd.DataFrame({"version": ["old", 1, b"x"]}))
     with pytest.raises(troth.DefinitionError, match="metrics"):
         troth.analyze({**DEFINITION, "metrics": []}, players())
     with pytest.raises(troth.TrothError, match="Give one source"):
@@ -288,3 +295,49 @@ def test_a_folder_of_the_user_is_named(name: str, tmp_path: Path) -> None:
         f"ImportError: {tmp_path / name} hides Troth's own package {name!r}: Python finds it first."
         " Rename it, or start Python in another folder."
     )
+
+
+def test_what_the_configuration_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Standing arms and the server's own log are read as by the command, number for number."""
+    monkeypatch.chdir(tmp_path)
+    write_programme(tmp_path)
+    simulated(tmp_path, 1_000)
+
+    result = troth.analyze("standing-arms", config="troth.toml", period="2026-05")
+    options = ("--config", "troth.toml", "--json", "-")
+    ran = run(monkeypatch, capsys, "experiment", "analyze", "standing-arms.2026-05", *options)
+    assert result.to_json() == json.loads(ran.out)
+
+    found = troth.evaluate_policy(config="troth.toml", policy="uniform", reward_column="value")
+    chosen = ("--policy", "uniform", "--reward-column", "value")
+    ran = run(monkeypatch, capsys, "policy", "evaluate", *options, *chosen)
+    assert found.to_json() == json.loads(ran.out)
+
+
+def test_options_that_exclude_each_other() -> None:
+    """Wrong options are one kind of error, whichever function finds them."""
+    for wrong in (
+        lambda: troth.analyze(DEFINITION, players(), log="troth.db"),
+        lambda: troth.analyze(DEFINITION, players(), members=players()),
+        lambda: troth.analyze(DEFINITION, config="troth.toml"),
+        lambda: troth.power(DEFINITION, players(), effect="5%", relative=0.05),
+        lambda: troth.power(DEFINITION, players(), effect="large"),
+        lambda: troth.power(DEFINITION, players(), metric="boght"),
+        lambda: troth.evaluate_policy(policy="uniform"),
+        lambda: troth.train_offers(players(), horizon="a month"),
+    ):
+        with pytest.raises(troth.OptionError):
+            wrong()
+
+
+def test_who_responded(tmp_path: Path) -> None:
+    """Asked for, it stands in the result's JSON and report, and the trial that it rests on is written."""
+    table = players().with_columns(visits=pl.int_range(pl.len()) % 7)
+    result = troth.analyze(DEFINITION, table, who=True, features=["visits"], trial=tmp_path / "trial.parquet")
+
+    assert result.responders is not None
+    assert result.to_json()["who_responded"]["features"] == ["visits"]
+    assert result.responders.section() in result.to_html()
+    assert pl.read_parquet(tmp_path / "trial.parquet").height == 2_000

@@ -70,7 +70,7 @@ class ActionModel:
         """Return float64[arms], the effect of each arm on one member.
 
         Args:
-            attributes: What is known of her, by name; what is missing counts as the mean.
+            attributes: What is known of them, by name; what is missing counts as the mean.
         """
         effects: Floats = self.effects_of(self.encoding.of_member(attributes)[None, :])[0]
         return effects

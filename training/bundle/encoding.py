@@ -1,7 +1,4 @@
-"""How a member's attributes become numbers: learned by a training job, repeated by the server for one member at a time.
-
-How attributes of members become numbers that trees can compare.
-"""
+"""How a member's attributes become numbers: learned by a training job, repeated by the server for one member at a time."""
 
 import math
 from collections.abc import Mapping

@@ -1,9 +1,4 @@
-"""Values as files: every array of a model becomes one ``.npy`` file, everything else stands in the manifest.
-
-Reading a bundle: checked when opened, memory-mapped, never trusted blindly.
-
-Writing a bundle: aside, synced, then renamed, so that a reader never sees half of one.
-"""
+"""The files of a bundle: written aside, synced and renamed; opened memory-mapped and checked. Every array is one ``.npy`` file."""
 
 import hashlib
 import os
@@ -181,7 +176,7 @@ def open_array(path: Path, name: str, *, size: int, sha256: str, verify: bool) -
     except (OSError, ValueError, EOFError) as error:
         raise BundleError(f"The bundle {path} is damaged: {name} cannot be read ({error}).") from error
     if not isinstance(array, np.ndarray):
-        raise BundleError(f"The bundle {path} is damaged: {name} is no single array.")
+        raise BundleError(f"The bundle {path} is damaged: {name} is not a single array.")
     # A plain view answers scalar access several times faster than the memmap class and keeps the map alive.
     return array.view(np.ndarray)
 

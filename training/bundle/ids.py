@@ -47,7 +47,7 @@ class Ids:
         """Return all ids.
 
         Raises:
-            UnicodeDecodeError: The bytes are no text.
+            UnicodeDecodeError: The bytes are not text.
         """
         packed, bounds = self.content.tobytes(), self.offsets.tolist()
         return tuple(packed[a:b].decode("utf-8", "surrogatepass") for a, b in itertools.pairwise(bounds))
@@ -71,5 +71,5 @@ class Ids:
 
 
 def _encode(identifier: str) -> bytes:
-    # A lone surrogate is no error here, just an unknown id.
+    # A lone surrogate is not an error here, just an unknown id.
     return identifier.encode("utf-8", "surrogatepass")

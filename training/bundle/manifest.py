@@ -1,7 +1,4 @@
-"""The manifest of a bundle: what the model is, where it came from, and the checksum of every file.
-
-The one error of bundles.
-"""
+"""The manifest of a bundle: what the model is, where it came from, and the checksum of every file."""
 
 import json
 import math
@@ -14,7 +11,7 @@ from typing import Any
 class BundleError(Exception):
     """A bundle cannot be written or used.
 
-    It is no domain error, because the bundle package stands alone (numpy and the standard library).
+    It is not a domain error, because the bundle package stands alone (numpy and the standard library).
 
     Attributes:
         message: One sentence that names the bundle and what is wrong with it.
@@ -131,7 +128,7 @@ def parse_manifest(source: str, text: str, kind: str = OFFERS) -> Manifest:
         The manifest.
 
     Raises:
-        BundleError: The text is no JSON object, a field is missing or has the wrong type, or the format version or
+        BundleError: The text is not a JSON object, a field is missing or has the wrong type, or the format version or
             kind is one that this code does not read.
     """
     try:
@@ -154,7 +151,7 @@ def parse_manifest(source: str, text: str, kind: str = OFFERS) -> Manifest:
     if document["kind"] != kind:
         raise BundleError(f"The bundle {source} is of kind {document['kind']!r}; expected {kind!r}.")
     if not isinstance(document["layout"], dict):
-        raise BundleError(f"The bundle {source} has a {MANIFEST_NAME} where layout is no object.")
+        raise BundleError(f"The bundle {source} has a {MANIFEST_NAME} where layout is not an object.")
     _parse_time(source, document["feature_time"])
     return Manifest(
         **{name: document[name] for name in _STRINGS},
@@ -172,13 +169,13 @@ def _parse_time(source: str, text: str) -> None:
     except ValueError:
         aware = False
     if not aware:
-        raise BundleError(f"The bundle {source} has a feature_time {text!r} that is no RFC 3339 time.")
+        raise BundleError(f"The bundle {source} has a feature_time {text!r} that is not an RFC 3339 time.")
 
 
 def _parse_parameters(source: str, value: Any) -> dict[str, Parameter]:
     if not isinstance(value, dict) or not all(isinstance(v, str | int | float) for v in value.values()):
         raise BundleError(
-            f"The bundle {source} has a {MANIFEST_NAME} where parameters is no map of plain values."
+            f"The bundle {source} has a {MANIFEST_NAME} where parameters is not a map of plain values."
         )
     return value
 
@@ -188,7 +185,7 @@ def _parse_metrics(source: str, value: Any) -> dict[str, float]:
         isinstance(v, int | float) and math.isfinite(v) for v in value.values()
     ):
         raise BundleError(
-            f"The bundle {source} has a {MANIFEST_NAME} where metrics is no map of finite numbers."
+            f"The bundle {source} has a {MANIFEST_NAME} where metrics is not a map of finite numbers."
         )
     return {name: float(number) for name, number in value.items()}
 
@@ -201,7 +198,7 @@ def _parse_files(source: str, value: Any) -> dict[str, FileEntry]:
         size = entry.get("bytes") if isinstance(entry, dict) else None
         if not isinstance(sha256, str) or not isinstance(size, int):
             raise BundleError(
-                f"The bundle {source} has a {MANIFEST_NAME} where files is no map of sha256 and bytes per file."
+                f"The bundle {source} has a {MANIFEST_NAME} where files is not a map of sha256 and bytes per file."
             )
         files[name] = FileEntry(sha256=sha256, bytes=size)
     return files

@@ -17,7 +17,7 @@ from training.bundle.model import OfferModel
 from training.bundle.ranker import Ranker
 from training.bundle.scorers import AnyScorer, Factors, Linear, Mixture, Personal, Projection, ranges, weigh
 
-MOST_REASONS = 3
+MAX_REASONS = 3
 """Reasons given for one offer."""
 DUE_FROM, DUE_UNTIL = 0.75, 2.0
 """Something is due when so many of its usual intervals have passed; later, the habit has probably ended."""
@@ -102,7 +102,7 @@ def explain(
             found.append(Reason(ReasonCode.POPULAR))
         if not own and past.stats[TRIPS] > 0 and not _contains(held, offer):
             found.append(Reason(ReasonCode.NEW_TO_MEMBER))
-        reasons.append(tuple(found[:MOST_REASONS]) or POPULAR_REASONS)
+        reasons.append(tuple(found[:MAX_REASONS]) or POPULAR_REASONS)
     return reasons
 
 
@@ -177,9 +177,9 @@ def _share_below(scores: Array, offers: Offers) -> npt.NDArray[np.float64]:
 
 
 def _leading(model: OfferModel, part: Linear, profile: Profile, offers: Offers) -> list[str | None]:
-    """Return for each offer the member's product that adds most to its score; none if none adds anything.
+    """Return for each offer the member's product that adds most to its score; ``None`` if none adds anything.
 
-    Products that the offer itself covers are left out: that they go with it is no news.
+    Products that the offer itself covers are left out: that they go with it is not news.
     """
     added = _contributions(part, profile, offers)
     positions, covering = model.covers.expand(profile.products)

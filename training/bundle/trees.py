@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-MOST_LEAVES = 32
+MAX_LEAVES = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +70,7 @@ def compile_trees(dump: Sequence[Mapping[str, Any]], scale: float = 1.0) -> Tree
         ValueError: A tree has more than 32 leaves or a test of another kind.
     """
     tests: list[tuple[int, float, int, int]] = []
-    leaves = np.zeros((len(dump), MOST_LEAVES))
+    leaves = np.zeros((len(dump), MAX_LEAVES))
     for tree, root in enumerate(dump):
         _walk(root, tree, 0, tests, leaves)
     features = sorted({feature for feature, *_ in tests})
@@ -103,8 +103,8 @@ def _walk(
 ) -> int:
     """Number the leaves below a node from the left and collect its tests; return how many leaves there are."""
     if "leaf_value" in node:
-        if first_leaf >= MOST_LEAVES:
-            raise ValueError(f"A tree has more than {MOST_LEAVES} leaves.")
+        if first_leaf >= MAX_LEAVES:
+            raise ValueError(f"A tree has more than {MAX_LEAVES} leaves.")
         leaves[tree, first_leaf] = node["leaf_value"]
         return 1
     if node.get("decision_type", "<=") != "<=":

@@ -1,7 +1,4 @@
-"""Columns of a user's own tables: opened, and checked with the first row that is wrong.
-
-Writing tables for users: Parquet, or CSV where the ending says so.
-"""
+"""Columns of a user's own tables: opened, and checked with the first row that is wrong; tables written for users."""
 
 import hashlib
 from pathlib import Path
@@ -44,7 +41,7 @@ def as_ids(column: pl.Series, path: TableSource, name: str) -> pl.Series:
     """
     refuse(column.is_null(), path, name, "no id")
     if column.dtype.is_float():
-        refuse(column != column.floor(), path, name, "an id that is no whole number")
+        refuse(column != column.floor(), path, name, "an id that is not a whole number")
         column = column.cast(pl.Int64)
     if not (
         column.dtype.is_integer() or column.dtype in {pl.String, pl.Categorical} or column.dtype == pl.Enum
@@ -82,7 +79,7 @@ def as_days(column: pl.Series, where: str) -> pl.Series:
     Whole numbers that all read as a date of 1900 to 2100, such as 20170131, are dates.
 
     Raises:
-        DatasetError: The column is no time.
+        DatasetError: The column is not a time.
     """
     if column.dtype == pl.String:
         column = _parsed(column)
@@ -98,7 +95,7 @@ def as_days(column: pl.Series, where: str) -> pl.Series:
         seconds = next(factor for bound, factor in _NUMBER_UNITS if largest < bound)
         return numbers * (seconds / DAY_SECONDS)
     raise DatasetError(
-        f"{where} is of type {column.dtype}, which is no time: give dates, timestamps or numbers."
+        f"{where} is of type {column.dtype}, which is not a time: give dates, timestamps or numbers."
     )
 
 

@@ -5,10 +5,6 @@ by 84.51°. An offer is a coupon in a campaign. Time stamps are UTC although the
 Eastern, which is why the ``week`` column turns over at 05:00 UTC in winter and 04:00 UTC in summer.
 
 The Parquet files are read directly: the package's own reader goes through pandas and takes many times longer.
-
-Titles of offers that a marketer can read, made from the shop's own category names.
-
-Data sets by name.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""From purchase rows to histories: one aggregation, whatever the number of rows.
-
-Trips with each product by day over the last year: what seasons are read from when the rows are gone.
-"""
+"""From purchase rows to histories and to trips by day of the last year: one aggregation, whatever the number of rows."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -24,7 +21,7 @@ from training.bundle.history import (
 from training.errors import DatasetError
 
 DAY = 86_400.0
-_MOST_KEYS = 2**63
+_MAX_KEYS = 2**63
 
 
 def build_history(rows: pl.DataFrame, cutoff: float, *, member_count: int, product_count: int) -> History:
@@ -133,10 +130,10 @@ def _trip_numbers(rows: pl.DataFrame, pairs: int) -> tuple[npt.NDArray[np.int64]
     if not len(trip):
         return trip, 1
     low, span = int(trip.min()), int(trip.max()) - int(trip.min()) + 1
-    if span * pairs < _MOST_KEYS:
+    if span * pairs < _MAX_KEYS:
         return trip - low, span
     known, places = np.unique(trip, return_inverse=True)
-    if len(known) * pairs >= _MOST_KEYS:
+    if len(known) * pairs >= _MAX_KEYS:
         raise DatasetError(
             f"{len(known):,} trips of {pairs:,} possible pairs of member and product are too many for one job."
         )

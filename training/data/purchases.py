@@ -1,7 +1,4 @@
-"""One shape for any table of interactions: codes instead of ids, and what is known of members, products and offers.
-
-What a recommender is fitted on: histories up to one moment, what offers cover, and attributes.
-"""
+"""One shape for any table of interactions: codes in place of ids, what is known of each, and what a recommender is fitted on."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -162,7 +159,7 @@ def encode_attributes(frame: pl.DataFrame | None, key: str, ids: pl.Series) -> A
     return Attributes(AttributeCodes(names, tuple(values)), table.astype(np.float32))
 
 
-_MOST_VALUES = 1000
+_MAX_VALUES = 1000
 
 
 def _usable(column: pl.Series) -> bool:
@@ -170,7 +167,7 @@ def _usable(column: pl.Series) -> bool:
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
         return True
     if column.dtype in {pl.String, pl.Categorical} or column.dtype == pl.Enum:
-        return column.n_unique() <= min(_MOST_VALUES, max(2, len(column) // 2))
+        return column.n_unique() <= min(_MAX_VALUES, max(2, len(column) // 2))
     return False
 
 

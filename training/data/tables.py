@@ -133,7 +133,7 @@ def _read_rows(path: TableSource, tables: Tables, covered: str) -> pl.DataFrame:
         return rows.with_columns(time=pl.lit(0.0), trip=pl.int_range(pl.len(), dtype=pl.Int64))
     refuse(rows["time"].is_null(), path, tables.time_column, "no time")
     days = as_days(rows["time"], f"Column {tables.time_column!r} of {path}")
-    refuse(~days.is_finite(), path, tables.time_column, "a time that is no number")
+    refuse(~days.is_finite(), path, tables.time_column, "a time that is not a number")
     # Without trip numbers, what a member buys on one day is one trip.
     return rows.with_columns(time=days).with_columns(trip=pl.col("time").floor().cast(pl.Int64))
 
@@ -232,7 +232,7 @@ def _values(column: pl.Series, path: TableSource, name: str) -> pl.Series:
         numbers.is_null() | ~numbers.is_finite(),
         path,
         name,
-        "a value that is no number (null, NaN or infinite)",
+        "a value that is not a number (null, NaN or infinite)",
     )
     refuse(numbers < 0, path, name, "a negative value")
     return numbers.cast(pl.Float32)

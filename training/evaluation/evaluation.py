@@ -1,7 +1,4 @@
-"""How a model did on folds: estimates with errors over members, and paired differences.
-
-Means and ratios with standard errors over members.
-"""
+"""How a model did on folds: estimates with errors over members, and paired differences."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -159,7 +159,7 @@ def buyers_of(data: FitData) -> npt.NDArray[np.float64]:
 
 
 def describe_day(days: float) -> str:
-    """Return a moment as a date, or as it is where it is no date of our time."""
+    """Return a moment as a date, or as it is where it is not a date of our time."""
     if 3650 < days < 36_500:
         return str(np.datetime64("1970-01-01") + np.timedelta64(int(np.floor(days)), "D"))
     return f"day {days:g}"

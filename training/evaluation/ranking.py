@@ -15,10 +15,10 @@ from training.bundle import OfferModel
 from training.evaluation.folds import Fold
 
 Array = npt.NDArray[np.float64]
-_MOST_COMPARED = 500
-MOST_SHARED = 1_000
+_MAX_COMPARED = 500
+MAX_SHARED = 1_000
 Score = Callable[[OfferModel, int, npt.NDArray[np.int64]], npt.NDArray[np.float32]]
-"""Scores candidates for a member, by whatever may be known of her."""
+"""Scores candidates for a member, by whatever may be known of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +207,7 @@ def catalogue_metrics(
     matrix.data[:] = 1.0
     buyers = np.bincount(matrix.indices, minlength=matrix.shape[1])
     share = (buyers + 0.5) / (matrix.shape[0] + 1.0)
-    compared = lists.offers[:: max(1, len(lists.offers) // _MOST_COMPARED)]
+    compared = lists.offers[:: max(1, len(lists.offers) // _MAX_COMPARED)]
     cosines = _Cosines(matrix, buyers, compared)
     metrics = {}
     for k in ks:
@@ -248,7 +248,7 @@ class _Cosines:
         self._columns = sparse.csc_matrix(matrix[:, self._offers])
         # Lists that are much alike share their pairs; of lists that are not, most pairs would be counted in vain.
         self._shared = (
-            (self._columns.T @ self._columns).toarray() if len(self._offers) <= MOST_SHARED else None
+            (self._columns.T @ self._columns).toarray() if len(self._offers) <= MAX_SHARED else None
         )
 
     def between(self, row: npt.NDArray[np.int32]) -> Array:

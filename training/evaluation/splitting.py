@@ -21,7 +21,7 @@ from training.evaluation.folds import (
     window_fold,
 )
 
-MOST_TRAIN_FOLDS = 4
+MAX_TRAIN_FOLDS = 4
 MANY_ROWS = 5_000_000
 _FEW_TRAIN_FOLDS = 2
 
@@ -154,7 +154,7 @@ def _pair_keys(rows: pl.DataFrame, offer_count: int) -> pl.Series:
 def _earlier_folds(
     purchases: Purchases, first: float, validation: float, horizon: float, fold: Callable[..., Fold]
 ) -> list[Callable[[], Fold]]:
-    most = _FEW_TRAIN_FOLDS if len(purchases.rows) > MANY_ROWS else MOST_TRAIN_FOLDS
+    most = _FEW_TRAIN_FOLDS if len(purchases.rows) > MANY_ROWS else MAX_TRAIN_FOLDS
     # A fold needs a history at least as long as its window.
     count = int(min(most, max((validation - first) // horizon - 1, 1)))
     cutoffs = [validation - horizon * number for number in range(count, 0, -1)]

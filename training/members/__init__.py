@@ -1,1 +1,1 @@
-"""Member value: what each member's purchases say of her future ones, as one table."""
+"""Member value: what each member's purchases say of their future ones, as one table."""

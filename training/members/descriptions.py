@@ -1,9 +1,4 @@
-"""What members like: the categories and the channel of their spend, recent spend counting more; and how far discounts move them.
-
-What members say: the latest answers of each, and the programme's net promoter score with its error.
-
-Recency, frequency and monetary value: scores from 1 to 5, and a named segment for every member.
-"""
+"""What describes members: RFM scores and segments, preferences, sensitivity to discounts, and what they answered in surveys."""
 
 import math
 from dataclasses import dataclass
@@ -43,7 +38,7 @@ def preferred(lines: pl.DataFrame, as_of: date, column: str) -> pl.DataFrame:
 def discount_sensitivity(lines: pl.DataFrame) -> pl.DataFrame:
     """Return ``member``, ``price_sensitivity`` and ``discount_depth``, sorted by member.
 
-    Price sensitivity is the probability that an order of hers has a discount: (a + k) / (a + b + n) with k of her n orders discounted, where
+    Price sensitivity is the probability that an order of theirs has a discount: (a + k) / (a + b + n) with k of their n orders discounted, where
     a and b are those of the beta distribution with the mean and the variance of all members' shares (method of moments for the
     beta-binomial, Skellam 1948), so that who ordered once is told from nobody. Depth is the share of the price that discounts took off.
 

@@ -28,7 +28,7 @@ class Forecast:
     Attributes:
         members: ``member``, sorted.
         fits: The models of counts, the one with the highest likelihood first; empty without a repeat order.
-        spend: The model of spend; none where it could not be fitted or has no mean.
+        spend: The model of spend; ``None`` where it could not be fitted or has no mean.
         expected_orders: float64[n], within the horizon; NaN without a model.
         no_order: float64[n], the probability that none comes within it.
         order_value: float64[n], what the next order is expected to bring.
@@ -101,7 +101,7 @@ def forecast(
 
 
 def _fitted(history: OrderHistory, warnings: list[str]) -> list[CountFit]:
-    """Return the models of counts, the one with the highest likelihood first; none without a repeat order."""
+    """Return the models of counts, the one with the highest likelihood first; ``None`` without a repeat order."""
     try:
         found = [fit_counts(kind, history) for kind in (CountModelKind.MBG_NBD, CountModelKind.BG_NBD)]
     except TrainingError as error:

@@ -1,7 +1,4 @@
-"""Lengths of time that know their unit, so that a model of weeks is never asked in days.
-
-What the models of counts read of each member's orders: how many came again, when the last did, and since when she is known.
-"""
+"""What the models of counts read: each member's orders in brief, in a time unit that cannot be mixed up."""
 
 import re
 from dataclasses import dataclass

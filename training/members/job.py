@@ -1,7 +1,4 @@
-"""The job for members: transactions in, one table of members out, tracked in MLflow.
-
-What a member table keeps beside itself, so that later transactions can continue it: every member's orders, and its last day.
-"""
+"""The job for members: transactions in, one table of members out, which a later job can continue; tracked in MLflow."""
 
 import json
 from collections.abc import Callable

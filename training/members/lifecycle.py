@@ -1,7 +1,4 @@
-"""Where members are in their life with the programme, by their own rhythm, and how they moved.
-
-Cohorts by the month of the first order: who comes back, what they spend, and how soon a second order follows.
-"""
+"""Where members are in their life with the programme, how they moved, and what became of each month's new members."""
 
 from datetime import date
 from enum import StrEnum
@@ -25,14 +22,14 @@ class Stage(StrEnum):
 class LifecycleRules(BaseModel):
     """When which stage begins.
 
-    A member's rhythm is her mean days between orders, once she has ``own_rhythm_orders``; before, the median of all those members'
+    A member's rhythm is their mean days between orders, once they have ``own_rhythm_orders``; before, the median of all those members'
     rhythms. It counts as at least ``shortest_days`` and at most ``longest_days``.
 
     Attributes:
         new_days: A member who ordered once is new for so many days.
-        at_risk_after: Rhythms without an order after which she is at risk.
-        lapsed_after: Rhythms without an order after which she has lapsed.
-        own_rhythm_orders: Orders from which on her own rhythm counts, at least 2.
+        at_risk_after: Rhythms without an order after which they are at risk.
+        lapsed_after: Rhythms without an order after which they have lapsed.
+        own_rhythm_orders: Orders from which on their own rhythm counts, at least 2.
         shortest_days: Lower limit of a rhythm.
         longest_days: Upper limit of a rhythm.
     """
@@ -79,7 +76,7 @@ def lifecycle_stages(orders: pl.DataFrame, as_of: date, rules: LifecycleRules) -
     repeated = members.filter(pl.col("orders") > 1).select(own.median()).item()
     usual = common if common is not None else repeated
     usual = rules.longest_days if usual is None else usual
-    # A gap that ended with the last order is no part of the rhythm that it broke.
+    # A gap that ended with the last order is not part of the rhythm that it broke.
     before = (pl.col("earlier") - pl.col("first")).dt.total_days() / (pl.col("orders") - 2)
     within = (rules.shortest_days, rules.longest_days)
     recency = (pl.lit(as_of) - pl.col("last")).dt.total_days()
@@ -128,7 +125,7 @@ _Z = float(ndtri(0.975))
 def retention(orders: pl.DataFrame, as_of: date) -> pl.DataFrame:
     """Return ``cohort`` (first day of a month), ``months``, ``members``, ``retained``, ``share``, ``lower``, ``upper``, ``spend``.
 
-    A member is retained in a month after her first one if she orders in it. Months that are not over on ``as_of`` are left out. The
+    A member is retained in a month after their first one if they order in it. Months that are not over on ``as_of`` are left out. The
     interval is Wilson's (1927) at 95 %.
 
     Args:

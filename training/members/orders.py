@@ -32,7 +32,7 @@ class TransactionColumns:
     Attributes:
         member: Who bought.
         time: When: dates, timestamps, numbers such as 20170131, or days or seconds since 1970.
-        value: Money; below 0 for a return, which is no order and reduces spend.
+        value: Money; below 0 for a return, which is not an order and reduces spend.
         category: What kind of thing was bought.
         channel: Where.
         discount: Money off, at least 0, of a transaction.
@@ -108,7 +108,7 @@ def read_orders(path: TableSource, columns: TransactionColumns, as_of: date | No
         raise DatasetError(f"{path} has no transactions of a member.", table=str(path))
     refuse(rows["time"].is_null(), path, columns.time, "no time")
     days = as_days(rows["time"], f"Column {columns.time!r} of {path}")
-    refuse(~days.is_finite(), path, columns.time, "a time that is no number")
+    refuse(~days.is_finite(), path, columns.time, "a time that is not a number")
     for kind in ("value", "discount"):
         if kind in wanted:
             _check_money(rows[kind], path, wanted[kind], lowest=-np.inf if kind == "value" else 0.0)

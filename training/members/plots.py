@@ -17,7 +17,7 @@ def member_plots(
     Args:
         table: The member table.
         cohorts: As ``retention`` returns it.
-        validation: How forecasts did; none if they were not tried.
+        validation: How forecasts did; ``None`` if they were not tried.
     """
     plots = {
         "segments.png": _bars(table["rfm_segment"], "RFM segment", list(SEGMENTS)),

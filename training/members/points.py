@@ -21,10 +21,10 @@ class Balance:
     """A member's points on a day.
 
     Attributes:
-        points: What she can spend.
-        next_points: What she loses first, if she spends nothing.
-        next_day: The last day on which that can be spent; none where nothing expires.
-        expired: What she lost.
+        points: What they can spend.
+        next_points: What they lose first, if they spend nothing.
+        next_day: The last day on which that can be spent; ``None`` where nothing expires.
+        expired: What they lost.
         overspent: What was spent beyond the balance, which takes nothing from later lots.
     """
 

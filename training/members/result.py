@@ -27,10 +27,10 @@ class TrainMembersResult(Displayed):
         orders: What it is made of.
         horizon: Of expected orders and churn.
         found: The models.
-        validation: How they did on a window they did not see; none if they were not tried.
+        validation: How they did on a window they did not see; ``None`` if they were not tried.
         movements: Between stages over the last horizon: ``before``, ``after``, ``members``.
         repurchase: Within 30, 60 and 90 days.
-        promoters: The net promoter score; none without survey answers.
+        promoters: The net promoter score; ``None`` without survey answers.
         warnings: What the reader should know.
         run_id: MLflow run.
         experiment_name: Its experiment.

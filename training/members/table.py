@@ -1,4 +1,4 @@
-"""The member table: one row per member with everything that is known and expected of her."""
+"""The member table: one row per member with everything that is known and expected of them."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,7 +16,7 @@ from training.members.tiers import tier_table
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Tables beside the transactions; none where they were not given.
+    """Tables beside the transactions; ``None`` where they were not given.
 
     Attributes:
         points: As ``read_points`` returns it.

@@ -41,8 +41,8 @@ class Tier(BaseModel):
 class TierRules(BaseModel):
     """How tiers are earned, held and lost.
 
-    A member who reaches a tier's thresholds has it at once, for ``valid_days``. When they are over, and ``grace_days`` more, what she
-    did in the window that ends then decides: she keeps the tier for as long again, or falls, to what that window earns or by one tier.
+    A member who reaches a tier's thresholds has it at once, for ``valid_days``. When they are over, and ``grace_days`` more, what they
+    did in the window that ends then decides: they keep the tier for as long again, or fall, to what that window earns or by one tier.
 
     Attributes:
         tiers: Lowest first.
@@ -163,7 +163,7 @@ class _Replay:
         return level
 
     def run(self, today: int) -> tuple[Ints, Ints]:
-        """Return int64[members], the tier of each today, and the day until which she holds it."""
+        """Return int64[members], the tier of each today, and the day until which they hold it."""
         level, until = np.zeros(self._count, dtype=np.int64), np.full(self._count, _FAR)
         orders = np.diff(self._starts)
         by_orders = np.argsort(-orders, kind="stable")

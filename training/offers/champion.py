@@ -14,7 +14,7 @@ from training.bundle.ids import Ids
 from training.data.histories import DAY
 from training.errors import DatasetError, RegistryError
 from training.evaluation import Fold, ModelEvaluation, evaluate
-from training.offers.problem import MOST_TEST_CASES, TrainingProblem
+from training.offers.problem import MAX_TEST_CASES, TrainingProblem
 from training.tracking import ModelRegistry, RegisteredVersion
 from training.tracking.registry import CHAMPION_ALIAS
 
@@ -50,7 +50,7 @@ def evaluate_champion(
             return None
         here = [problem.model(fold.data, champion.scorer) for fold in folds]
         evaluation = evaluate_elsewhere(
-            champion, here, folds, problem.ks, most_cases=MOST_TEST_CASES, seed=problem.seed
+            champion, here, folds, problem.ks, most_cases=MAX_TEST_CASES, seed=problem.seed
         )
     return None if evaluation is None else (version.version, evaluation)
 

@@ -1,10 +1,8 @@
-"""The Complete Journey's coupons as a ranking problem: which coupon of a campaign a household redeems.
+"""The Complete Journey as ranking problems: categories that households buy, and coupons that they redeem.
 
 For every campaign: rank all its coupons for the households that redeemed one, with nothing but data from before the
 campaign's first day. Campaigns that start from August on are the test; the second stage of each learns from the campaigns
 before it, as far as they were known on that day.
-
-The Complete Journey as ranking problems: categories that households buy, and coupons that they redeem.
 """
 
 import hashlib
@@ -150,7 +148,7 @@ def fingerprint(rows: pl.DataFrame) -> str:
 FIRST_TEST_MONTH = 8
 VALIDATION_CAMPAIGNS = 6
 NARROW = 200
-"""A coupon that covers more products is no evidence: something covered was bought with some discount anyway."""
+"""A coupon that covers more products is not evidence: something covered was bought with some discount anyway."""
 
 LINE = pl.format("{} of {}", "product_type", "manufacturer_id")
 """One maker's products of one type."""

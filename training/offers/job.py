@@ -2,10 +2,6 @@
 
 Settings are chosen on validation folds, the chosen ones are fitted again up to the test, and the test is looked at once.
 What serves is the best on validation, if it passes the promotion gate.
-
-Every member's best offers as a table.
-
-How a model does where little is known: members without a history, after a first basket, and offers that are new.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -98,7 +94,7 @@ def write_recommendations(
 Candidates = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
 
-MOST_CASES = 5_000
+MAX_CASES = 5_000
 NEW_OFFER_BUYERS = 20
 """An offer bought by fewer members is new: what is known of it rests on its category and on little else."""
 
@@ -132,13 +128,13 @@ def measure_slices(
 
     slices = {}
     for name, score in (("no_history", attributes_only), ("first_basket", last_trip)):
-        found = evaluate([model], [fold], ks, most_cases=MOST_CASES, seed=seed, score=score)
+        found = evaluate([model], [fold], ks, most_cases=MAX_CASES, seed=seed, score=score)
         slices[name] = dict(found.metrics)
     buyers = fold.data.history.product_sums(np.ones(len(fold.data.history.indices), np.float32))
     of_offer = np.asarray(fold.data.onto_offers(buyers[:, None]))[:, 0]
     new = replace(fold, open_offers=fold.open_offers & (of_offer > 0) & (of_offer < NEW_OFFER_BUYERS))
     try:
-        slices["new_offers"] = dict(evaluate([model], [new], ks, most_cases=MOST_CASES, seed=seed).metrics)
+        slices["new_offers"] = dict(evaluate([model], [new], ks, most_cases=MAX_CASES, seed=seed).metrics)
     except DatasetError:
         return slices
     return slices

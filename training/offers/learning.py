@@ -11,7 +11,7 @@ from training.evaluation.reporting import COUNTING
 from training.evaluation.splitting import MANY_ROWS
 from training.offers.mixture import MixtureStage
 from training.offers.options import MIXTURE, RANKER, SUMMARIES, JobOptions, study_name, trial_record
-from training.offers.problem import MOST_TEST_CASES, MOST_VALIDATION_CASES, TrainingProblem
+from training.offers.problem import MAX_TEST_CASES, MAX_VALIDATION_CASES, TrainingProblem
 from training.offers.recipe import Kind, Known, RecipePart, recipe_of
 from training.offers.recording import OffersRecorder
 from training.offers.result import TrainedModel
@@ -19,7 +19,7 @@ from training.offers.second_stage import SecondStage
 from training.offers.tuning import Chosen, FittedTrial, StudyRecord, choose_settings, fit_chosen, measured
 from training.recommenders import RECOMMENDERS
 
-MOST_SLOW_FITS = 4
+MAX_SLOW_FITS = 4
 """Folds that a recommender is fitted on although it learns by gradient descent, unless models were named."""
 MIXED_SHARE = 0.05
 """A recommender takes part in the second stage from this weight in the mixture on, whatever its fits on earlier folds cost."""
@@ -176,7 +176,7 @@ class Learning:
         validation = problem.evaluate(
             stage.validation_models(learned.fitted, learned.calibration),
             problem.validation,
-            MOST_VALIDATION_CASES,
+            MAX_VALIDATION_CASES,
         )
         self._say("learned the second stage", step=False)
         models, measures, gains = [], [], learned.fitted.gains
@@ -214,7 +214,7 @@ class Learning:
     def _add(self, trained: TrainedModel, models: Sequence[OfferModel]) -> None:
         """Look at the test, where there is one, with the models of its folds, and keep the one that serves."""
         if self._problem.tests:
-            test = self._problem.evaluate(models, self._problem.tests, MOST_TEST_CASES)
+            test = self._problem.evaluate(models, self._problem.tests, MAX_TEST_CASES)
             trained = replace(trained, test=test)
         self.models[trained.name] = trained
         self._say(f"tested {trained.name}")
@@ -232,7 +232,7 @@ class Learning:
         if self._options.models is not None:
             return ""
         fits = len(self._problem.validation) + len(self._problem.moments)
-        if RECOMMENDERS[name].descent and fits > MOST_SLOW_FITS:
+        if RECOMMENDERS[name].descent and fits > MAX_SLOW_FITS:
             return f"It learns slowly, and this split would fit it {fits} times; name it with --models."
         if COUNTING in self._chosen and self._options.is_spent(elapsed):
             return "The time budget was spent before its turn."

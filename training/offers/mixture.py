@@ -1,9 +1,4 @@
-"""What weights are learned from: the scores of all scorers for the offers that any of them ranks high.
-
-Weights of a mixture, by ensemble selection.
-
-Learns the mixture of a job.
-"""
+"""The mixture: the other models' scores on one scale, added up with weights learned by ensemble selection."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +11,13 @@ from training.bundle.scorers import AnyScorer, Mixture
 from training.bundle.task import Task, applicable
 from training.data.purchases import FitData
 from training.evaluation import Fold, ModelEvaluation, join_halves
-from training.offers.problem import MOST_VALIDATION_CASES, TrainingProblem
+from training.offers.problem import MAX_VALIDATION_CASES, TrainingProblem
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 
-MOST_CASES = 2_000
-MOST_MEMBERS = 500
+MAX_CASES = 2_000
+MAX_MEMBERS = 500
 """Members that the scale of a scorer is measured on; its mean over so many moves by a few percent at most."""
 POOL = 50
 """Offers that each scorer puts into a case's pool: a mixture ranks nothing first that all scorers rank low."""
@@ -84,8 +79,8 @@ def spreads(scorers: Sequence[AnyScorer], data: FitData, task: Task, *, seed: in
     """
     history = data.history
     members = np.flatnonzero(np.diff(history.indptr) > 0)
-    if len(members) > MOST_MEMBERS:
-        members = np.random.default_rng(seed).choice(members, MOST_MEMBERS, replace=False)
+    if len(members) > MAX_MEMBERS:
+        members = np.random.default_rng(seed).choice(members, MAX_MEMBERS, replace=False)
     found, counted = np.zeros(len(scorers)), 0
     for member in members.tolist():
         profile = history.profile(member)
@@ -112,8 +107,8 @@ def pool_cases(
         seed: Of the sample.
     """
     cases = np.arange(len(fold.members))
-    if len(cases) > MOST_CASES:
-        cases = np.sort(np.random.default_rng(seed).choice(cases, MOST_CASES, replace=False))
+    if len(cases) > MAX_CASES:
+        cases = np.sort(np.random.default_rng(seed).choice(cases, MAX_CASES, replace=False))
     divisors = np.where(scales > 0, scales, 1.0)[:, None]
     rows, truth_count, members = [], [], []
     for case in cases.tolist():
@@ -250,7 +245,7 @@ class MixtureStage:
                     for number, fold in enumerate(self._problem.validation)
                 ],
                 self._problem.validation,
-                MOST_VALIDATION_CASES,
+                MAX_VALIDATION_CASES,
             )
             for weights in self._of_half
         )

@@ -1,7 +1,4 @@
-"""What is asked of a training job for offers, and how its time is shared out.
-
-What a training job and its trials are called and described by.
-"""
+"""What is asked of a training job for offers, how its time is shared out, and what its trials are called."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +10,7 @@ from experiments.errors import OptionError
 from training.errors import TrainingError
 from training.evaluation import sample_note
 from training.evaluation.folds import describe_day
-from training.offers.problem import MOST_TEST_CASES, TrainingProblem
+from training.offers.problem import MAX_TEST_CASES, TrainingProblem
 from training.offers.result import TrialRecord
 from training.offers.second_stage_trees import TreeSettings
 from training.offers.tuning import StudyRecord, TuningBudget
@@ -98,7 +95,7 @@ class JobOptions:
         return TuningBudget(max(RANKER_TRIALS, len(firsts)), self.time_budget * _SECOND_STAGE_SHARE)
 
 
-MOST_LISTED = 3
+MAX_LISTED = 3
 """Folds that are named one by one where people read what models were judged on."""
 
 
@@ -121,7 +118,7 @@ def job_info(problem: TrainingProblem, options: JobOptions) -> JobInfo:
         notes=(
             *purchases.notes,
             *split.notes,
-            *filter(None, [sample_note(problem.tests, MOST_TEST_CASES)]),
+            *filter(None, [sample_note(problem.tests, MAX_TEST_CASES)]),
         ),
         metric=problem.metric,
         ks=problem.ks,
@@ -133,7 +130,7 @@ def job_info(problem: TrainingProblem, options: JobOptions) -> JobInfo:
 
 def _listed(names: Sequence[str]) -> str:
     """Return a few names, or the first and the last of many."""
-    if len(names) <= MOST_LISTED:
+    if len(names) <= MAX_LISTED:
         return "; ".join(names)
     return f"{names[0]}; … {names[-1]} ({len(names)} in all)"
 
@@ -183,13 +180,16 @@ def read_seconds(text: str, option: str, unit: str) -> float:
         option: Which option it is of.
         unit: What a number alone counts: ``s``, ``m``, ``h`` or ``d``.
 
+    Returns:
+        Seconds, above 0.
+
     Raises:
-        OptionError: It is no time above 0.
+        OptionError: It is not a time above 0.
     """
     found = _DURATION.fullmatch(text.strip())
     seconds = float(found[1]) * _SECONDS[found[2] or unit] if found else 0.0
     if seconds <= 0:
-        raise OptionError(f"{text!r} is no time such as 90s, 10m, 1h or 28d.", option)
+        raise OptionError(f"{text!r} is not a time such as 90s, 10m, 1h or 28d.", option)
     return seconds
 
 
@@ -197,6 +197,6 @@ def read_days(text: str, option: str) -> float:
     """Return the days of a time such as ``28d``; a number alone counts days.
 
     Raises:
-        OptionError: It is no time above 0.
+        OptionError: It is not a time above 0.
     """
     return read_seconds(text, option, "d") / _SECONDS["d"]

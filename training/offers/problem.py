@@ -18,8 +18,8 @@ from training.evaluation.folds import fit_data
 from training.offers.second_stage_trees import TreeSettings
 
 THREADS = 2
-MOST_VALIDATION_CASES = 5_000
-MOST_TEST_CASES = 100_000
+MAX_VALIDATION_CASES = 5_000
+MAX_TEST_CASES = 100_000
 _D28 = DECAYED + HALF_LIVES.index(28.0)
 
 

@@ -1,9 +1,4 @@
-"""Recording one training job: a run that compares, below it a run per model, below that a run per trial.
-
-The run of one model: trials below it while they happen, everything else when the model is done.
-
-The run of a refreshed model: what it was made of, and the evidence of the version it goes back to.
-"""
+"""Records a training job in MLflow: a run that compares, below it a run per model, below that a run per trial; and refreshed models."""
 
 import json
 import tempfile

@@ -1,7 +1,4 @@
-"""Refreshing the champion of a task with the purchases made since its feature time.
-
-How the champion of before ranks purchases that it has not seen.
-"""
+"""The job that refreshes a task's champion with the purchases made since its feature time."""
 
 import hashlib
 import tempfile
@@ -24,7 +21,7 @@ from training.evaluation import Fold
 from training.evaluation.folds import buyers_of, truth_matrix
 from training.evaluation.reporting import metric_title, shown_estimate
 from training.offers.champion import evaluate_elsewhere
-from training.offers.problem import MOST_VALIDATION_CASES, popular_scores
+from training.offers.problem import MAX_VALIDATION_CASES, popular_scores
 from training.offers.recipe import Known, Recipe, recipe_of_version
 from training.offers.recording import RefreshedModel, record_refreshed
 from training.offers.refreshing import (
@@ -85,7 +82,7 @@ def measure_drift(
     fold = Fold("new purchases", before, known_until, moment, members, matrix, open_offers)
     seen = replace(here, history=before.history)
     k = int(metric.split("@")[1])
-    found = evaluate_elsewhere(champion, [seen], [fold], [k], most_cases=MOST_VALIDATION_CASES, seed=seed)
+    found = evaluate_elsewhere(champion, [seen], [fold], [k], most_cases=MAX_VALIDATION_CASES, seed=seed)
     if found is None or metric not in found.metrics:
         return None
     return Drift(metric, found.metrics[metric], len(found.members), moment - known_until, judged)

@@ -1,11 +1,4 @@
-"""Room for members and products that a model did not know; what it knew keeps its ids.
-
-What a refresh made, in plain values.
-
-Fitting a model again by its recipe.
-
-Adding purchases to a history as if both had been counted at once.
-"""
+"""How a model takes in new purchases: room for new ids, histories merged, the recipe fitted again."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -145,7 +138,7 @@ def _spread(values: npt.NDArray[Any], places: Places, count: int) -> npt.NDArray
 
 @dataclass(frozen=True)
 class Drift:
-    """How the champion of before ranks the new purchases, which it has not seen.
+    """How the previous champion ranks the new purchases, which it has not seen.
 
     Attributes:
         metric: The metric that decides.

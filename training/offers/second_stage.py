@@ -1,7 +1,4 @@
-"""Learns the second stage of a job.
-
-Putting a ranker together.
-"""
+"""The second stage of a job: trees chosen on validation, and the ranker that is put together from them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -69,7 +66,7 @@ def make_ranker(  # noqa: PLR0917  # the parts of one row, in their order
     )
 
 
-MOST_RANKING_CASES = 4_000
+MAX_RANKING_CASES = 4_000
 
 Say = Callable[[str], None]
 
@@ -250,7 +247,7 @@ class SecondStage:
             tuple(component.quota for component in self.components),
             offer_table(fold.data.history, fold.data.covers, purchases.categories),
             purchases.members.table,
-            most_cases=MOST_RANKING_CASES,
+            most_cases=MAX_RANKING_CASES,
             seed=seed,
         )
 

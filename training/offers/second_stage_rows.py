@@ -1,7 +1,4 @@
-"""The table the trees learn from: one row per shortlisted offer of a case, made by the code that serves.
-
-The first-stage scorers that the second stage blends.
-"""
+"""What the second stage learns from: one row per shortlisted offer of a case, made by the code that serves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from training.bundle.features import FALLING, RELATIVE_FEATURES, RISING
 from training.bundle.ranker import Calibration
-from training.bundle.trees import MOST_LEAVES, Trees, compile_trees
+from training.bundle.trees import MAX_LEAVES, Trees, compile_trees
 from training.errors import TrainingError
 from training.offers.second_stage_rows import RankingRows
 from training.recommenders.base import Parameter, SettingsTrial
@@ -63,7 +63,7 @@ class TreeSettings:
         """Return settings that a study proposes."""
         return cls(
             objective=trial.suggest_categorical("objective", ["lambdarank", "rank_xendcg", "binary"]),
-            leaves=trial.suggest_int("leaves", 4, MOST_LEAVES, log=True),
+            leaves=trial.suggest_int("leaves", 4, MAX_LEAVES, log=True),
             learning_rate=trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
             rounds=_CHECKPOINTS[-1],
             min_rows=trial.suggest_int("min_rows", 20, 1000, log=True),

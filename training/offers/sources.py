@@ -60,6 +60,9 @@ def chosen_source(
         seed: Of random parts.
         horizon: Days of a window, where the split is by time.
 
+    Returns:
+        The purchases and their split.
+
     Raises:
         OptionError: Both or neither are given, or there is no such task.
         TrainingError: There is no such data set, or a table cannot be used.

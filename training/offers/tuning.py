@@ -1,9 +1,4 @@
-"""Choosing settings on validation: an optuna study per model, within a budget, to be resumed at any time.
-
-How long something took and how much memory the process held while it did.
-
-The first stage of a training job: choose the settings of each recommender on validation, and fit them.
-"""
+"""The first stage of a job: settings of each recommender chosen on validation within a budget, then fitted."""
 
 import json
 import logging
@@ -19,7 +14,7 @@ from experiments.stats.estimate import Estimate, estimate_of
 from training.bundle.scorers import AnyScorer
 from training.data.purchases import FitData
 from training.evaluation import ModelEvaluation
-from training.offers.problem import MOST_VALIDATION_CASES, THREADS, TrainingProblem
+from training.offers.problem import MAX_VALIDATION_CASES, THREADS, TrainingProblem
 from training.recommenders import Recommender
 from training.recommenders.base import Parameter, SettingsTrial
 
@@ -290,7 +285,7 @@ def choose_settings(
             scorers = tuple(settings.fit(fold.data, seed=problem.seed, threads=THREADS) for fold in folds)
         with measured() as scoring:
             models = [problem.model(fold.data, scorer) for fold, scorer in zip(folds, scorers, strict=True)]
-            evaluation = problem.evaluate(models, folds, MOST_VALIDATION_CASES)
+            evaluation = problem.evaluate(models, folds, MAX_VALIDATION_CASES)
         value = evaluation.metrics[problem.metric].value
         if not best or value > best[0][0]:
             best[:] = [(value, settings, evaluation, scorers)]

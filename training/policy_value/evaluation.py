@@ -199,6 +199,9 @@ class LogColumns:
             features: As the attributes.
             own_log: Whether the log is the server's.
 
+        Returns:
+            The columns.
+
         Raises:
             OptionError: A table's reward is not named.
         """
@@ -261,8 +264,8 @@ def evaluate_log(
         raise OptionError("Give either --policy or --policy-column.")
     if table.is_empty():
         raise DatasetError(f"{path} has no rows.", table=str(path))
-    reward = _numbers(table, path, columns.reward, "a reward that is no number")
-    propensity = _numbers(table, path, columns.propensity, "a propensity that is no number")
+    reward = _numbers(table, path, columns.reward, "a reward that is not a number")
+    propensity = _numbers(table, path, columns.propensity, "a propensity that is not a number")
     refuse(
         ~pl.Series(propensity).is_between(0, 1, closed="right"),
         path,
@@ -281,7 +284,7 @@ def evaluate_log(
     predicted = None
     if columns.policy:
         name = f"The policy of column {columns.policy!r}"
-        chance = _numbers(table, path, columns.policy, "a probability that is no number")
+        chance = _numbers(table, path, columns.policy, "a probability that is not a number")
         refuse(~pl.Series(chance).is_between(0, 1), path, columns.policy, "a probability outside [0, 1]")
     else:
         chosen = parse_policy(policy, actions, positions)
@@ -340,5 +343,5 @@ def _positions(
     if not name:
         return None
     numbers = _numbers(table, path, name, "no position")
-    refuse(pl.Series(numbers != np.floor(numbers)), path, name, "a position that is no whole number")
+    refuse(pl.Series(numbers != np.floor(numbers)), path, name, "a position that is not a whole number")
     return numbers.astype(np.int64)

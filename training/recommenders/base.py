@@ -1,7 +1,4 @@
-"""What every recommender of offers is.
-
-Settings that recommenders share: how much a pair weighs by the age of its purchases.
-"""
+"""What every recommender of offers is, and the settings that several share."""
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """EASE: the linear item-item model with a closed form.
 
-Inverting a large positive definite matrix without holding the interpreter.
-
 SciPy's Python wrappers of LAPACK keep the interpreter's lock, for minutes with 20,000 rows: no progress would be shown
 and no interrupt heard. The same routines of the same library are exported for Cython; called through ctypes, which gives
 the lock up, they return the same bits.
@@ -54,7 +52,7 @@ def _routine(name: str) -> Any:
     return kind(pointer(capsule, capsule_name(capsule)))
 
 
-MOST_PRODUCTS = 30_000
+MAX_PRODUCTS = 30_000
 DOUBLE_PRODUCTS = 15_000
 """Up to here in double precision; above, a gram matrix takes gigabytes and single precision has to do."""
 
@@ -101,11 +99,11 @@ class Ease(Recommender):
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
         count = data.history.product_count
-        if count > MOST_PRODUCTS:
+        if count > MAX_PRODUCTS:
             gigabytes = 4 * count**2 / 1e9
             raise TrainingError(
                 f"EASE inverts a matrix of {count:,} × {count:,} products, which takes {gigabytes:,.0f} GB; "
-                f"it is fitted up to {MOST_PRODUCTS:,} products, and graph_filter beyond.",
+                f"it is fitted up to {MAX_PRODUCTS:,} products, and graph_filter beyond.",
                 recommender=self.name,
             )
         with threadpool_limits(1, "blas"):

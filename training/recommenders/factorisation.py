@@ -1,11 +1,4 @@
-"""From factors of products to a scorer of offers.
-
-Implicit ALS: matrix factorisation of purchases by alternating least squares.
-
-Logistic matrix factorisation: factors whose product is the log-odds of a purchase.
-
-Implicit BPR: factors that rank what a member bought above what the member did not.
-"""
+"""Matrix factorisation: ALS, BPR and logistic, and how factors of products become a scorer of offers."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -151,7 +144,7 @@ class Als(Recommender):
         return factor_scorer(data, products, None, fold_in=fold_in)
 
 
-LMF_MOST_STEPS = 600_000_000
+LMF_MAX_STEPS = 600_000_000
 """Most steps of a fit, which are passes × pairs of member and product."""
 
 
@@ -163,7 +156,7 @@ class Lmf(Recommender):
         factors: Number of factors, besides the biases that implicit keeps as two more.
         learning_rate: Initial step size of Adagrad.
         regularisation: L2 weight.
-        iterations: Passes over members and products; fewer where they would be more than ``MOST_STEPS`` steps.
+        iterations: Passes over members and products; fewer where they would be more than ``MAX_STEPS`` steps.
         negatives: Products drawn as not bought, per bought product.
         weighting: How much a pair weighs.
     """
@@ -207,7 +200,7 @@ class Lmf(Recommender):
             factors=self.factors,
             learning_rate=self.learning_rate,
             regularization=self.regularisation,
-            iterations=passes(self.iterations, matrix.nnz, LMF_MOST_STEPS),
+            iterations=passes(self.iterations, matrix.nnz, LMF_MAX_STEPS),
             neg_prop=self.negatives,
             num_threads=1,
             random_state=seed,
@@ -218,7 +211,7 @@ class Lmf(Recommender):
         return factor_scorer(data, products[:, :-2], products[:, -2], member_factors=members[:, :-2])
 
 
-BPR_MOST_STEPS = 400_000_000
+BPR_MAX_STEPS = 400_000_000
 """Most steps of a fit, which are passes × pairs of member and product."""
 
 
@@ -230,7 +223,7 @@ class Bpr(Recommender):
         factors: Number of factors, besides the product bias that implicit keeps as one more.
         learning_rate: Step size of stochastic gradient descent.
         regularisation: L2 weight.
-        iterations: Passes over the purchases; fewer where they would be more than ``MOST_STEPS`` steps.
+        iterations: Passes over the purchases; fewer where they would be more than ``MAX_STEPS`` steps.
     """
 
     name: ClassVar[str] = "bpr"
@@ -267,7 +260,7 @@ class Bpr(Recommender):
             factors=self.factors,
             learning_rate=self.learning_rate,
             regularization=self.regularisation,
-            iterations=passes(self.iterations, matrix.nnz, BPR_MOST_STEPS),
+            iterations=passes(self.iterations, matrix.nnz, BPR_MAX_STEPS),
             num_threads=1,
             random_state=seed,
         )

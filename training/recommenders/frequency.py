@@ -1,11 +1,4 @@
-"""Seasonal popularity: what sold in these weeks a year ago, beside what sells now.
-
-Category frequency: how much the member buys of what is in an offer's categories, beside the offer itself.
-
-Popularity: the same offers for everybody, those whose products sell most.
-
-Decayed personal frequency: what a member bought before, recent purchases counting more.
-"""
+"""Recommenders that count: popularity, the season's, a member's own purchases, recent ones more, and those of a category."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Self

@@ -1,7 +1,4 @@
-"""TIFU-KNN: personal frequency mixed with that of the most similar members.
-
-Item-item: offers for products that are bought by the same members as what this member buys.
-"""
+"""Recommenders by neighbours: TIFU-KNN among members, item-item among products."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

@@ -84,7 +84,7 @@ def rename_finite_symbols(library: bytes) -> bytes:
 def _dynamic_strings(library: bytes) -> tuple[int, int]:
     """Return offset and size of the string table of the dynamic symbols (ELF-64 specification, section headers)."""
     if library[:6] != b"\x7fELF\x02\x01":
-        raise ValueError("The library is no 64-bit little-endian ELF file.")
+        raise ValueError("The library is not a 64-bit little-endian ELF file.")
     (sections,) = struct.unpack_from("<Q", library, 0x28)
     entry_size, count = struct.unpack_from("<HH", library, 0x3A)
     for index in range(count):
@@ -139,7 +139,7 @@ def _load_mended_extension() -> None:
 
 
 LOSSES = ("warp", "bpr")
-MOST_STEPS = 80_000_000
+MAX_STEPS = 80_000_000
 """Most steps of a fit, which are passes × pairs of member and product: minutes, where more passes would take hours."""
 
 
@@ -154,7 +154,7 @@ class Warp(Recommender):
         loss: ``warp``, or ``bpr`` for Bayesian personalised ranking as LightFM trains it.
         factors: Number of factors.
         learning_rate: Initial step size of Adagrad.
-        epochs: Passes over the purchases; fewer where they would be more than ``MOST_STEPS`` steps.
+        epochs: Passes over the purchases; fewer where they would be more than ``MAX_STEPS`` steps.
         regularisation: L2 weight on members and products.
         weighting: How much a pair weighs in the loss.
     """
@@ -210,7 +210,7 @@ class Warp(Recommender):
             user_features=members,
             item_features=products,
             sample_weight=None if self.weighting == "binary" else bought,
-            epochs=passes(self.epochs, weights.nnz, MOST_STEPS),
+            epochs=passes(self.epochs, weights.nnz, MAX_STEPS),
             num_threads=1,
         )
         # Who bought nothing still has the random start, and what nobody bought was only ever drawn as a negative.

@@ -1,7 +1,4 @@
-"""The members a list is made for: those of the trial, or of another table with the same features.
-
-How likely each member responds to each arm: logistic, cross-fitted for the trial's own members.
-"""
+"""The members a list is made for, the trial's or another table's, and how likely each responds to each arm."""
 
 from dataclasses import dataclass
 

@@ -58,7 +58,7 @@ def arm_costs(trial: Trial, costs: Mapping[str, ArmCost]) -> tuple[Floats, Float
 
 
 def net_outcome(margin: Floats, response: Floats, arm: np.ndarray, costs: tuple[Floats, Floats]) -> Floats:
-    """Return float64[n], what each member brought after the cost of what she had.
+    """Return float64[n], what each member brought after the cost of what they had.
 
     Args:
         margin: float64[n], before costs.

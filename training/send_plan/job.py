@@ -94,7 +94,7 @@ def _effects(learned: LearnedEffects) -> str:
         f"{name} ({gain_text(one)} a member)" for name, one in learned.differences.items() if one.lower > 0
     ]
     told = f"Average effect on net margin against {learned.trial.arms[0]}, a member: {arms}."
-    told += f" Predicted for each member by {learned.chosen.name}, from models that did not see her."
+    told += f" Predicted for each member by {learned.chosen.name}, from models that did not see them."
     if not learned.differences:
         return told
     if better:

@@ -1,9 +1,4 @@
-"""Why a member gets what she gets, in two of her features.
-
-How certain the expected gain of a send is: the band of the calibration line at the member's prediction.
-
-The list as a table: one row per member, in the order of the members' table.
-"""
+"""The list as a table: one row per member with the arm, the expected gain and its band, and the reason in two features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +17,7 @@ from training.uplift.learning import LearnedEffects
 
 CHANCE = "left to chance"
 _FEATURES = 2
-_MOST_DECIMALS = 2
+_MAX_DECIMALS = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +134,7 @@ def _texts(features: pl.DataFrame, encoding: Encoding, name: str) -> list[str]:
         return [f"{name} {value}" for value in column.cast(pl.String).to_list()]
     known = column.drop_nulls()
     whole = column.dtype.is_integer() or bool((known == known.round()).all())
-    decimals = 0 if whole else _MOST_DECIMALS
+    decimals = 0 if whole else _MAX_DECIMALS
     return [
         f"no {name}" if value is None else f"{name} {plain(value, decimals)}"
         for value in column.cast(pl.Float64).to_list()
@@ -176,13 +171,13 @@ def plan_table(plan: SendPlan, learned: LearnedEffects, addressed: Addressed) ->
     """Return the list.
 
     * the member's id, or ``row``, counted from 1
-    * ``arm``: what she gets; the control's name where nothing is sent
-    * ``propensity``: how likely she was to get it, chance included
-    * ``random``: whether she is left to chance
+    * ``arm``: what they get; the control's name where nothing is sent
+    * ``propensity``: how likely they were to get it, chance included
+    * ``random``: whether they are left to chance
     * ``expected_gain``, ``expected_gain_lower``, ``expected_gain_upper``: net of cost, calibrated, against the control; the band is
       that of members who are predicted alike, 95 %
     * ``cost``: expected, of the send
-    * ``reason``: in two of her features, where the verdict is to personalise
+    * ``reason``: in two of their features, where the verdict is to personalise
 
     Args:
         plan: The plan.

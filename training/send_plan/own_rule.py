@@ -27,7 +27,7 @@ class RuleLine:
 
 
 def rule_arms(lines: Sequence[RuleLine], trial: Trial, path: TableSource) -> Ints | None:
-    """Return int64[n], the arm that the rule gives each row of a table, the control where no line matches; none without lines.
+    """Return int64[n], the arm that the rule gives each row of a table, the control where no line matches; ``None`` without lines.
 
     Args:
         lines: In their order.

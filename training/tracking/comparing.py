@@ -1,7 +1,4 @@
-"""Versions side by side: the same metric on the same cases, with paired differences.
-
-The registries of a programme, and their versions in one list.
-"""
+"""Registered versions in one list, and side by side: the same metric on the same cases, with paired differences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,9 +1,4 @@
-"""What a run keeps so that the model can be judged later: numbers per case, and scores as training computed them.
-
-Both ends of both files live here.
-
-What a run keeps so that its model can be fitted again: both ends of both files live here.
-"""
+"""What a run keeps so that the model can be judged later: numbers per case, and scores as training computed them. Both ends live here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

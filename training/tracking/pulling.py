@@ -63,6 +63,9 @@ def pull_models(
         alias: ``champion`` or another alias of the registry.
         target_dir: Folder of the pulled models.
 
+    Returns:
+        One entry per model.
+
     Raises:
         RegistryError: There is no such model, or a bundle cannot be copied or is damaged.
     """

@@ -1,7 +1,4 @@
-"""The registered versions of a task's models: look-ups, marks and what was stored with them.
-
-The model as MLflow's own tools load it.
-"""
+"""The registered versions of a task's models: look-ups, marks, what was stored with them, and the model as MLflow loads it."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -96,7 +93,10 @@ DISTRUST_TAG = "troth.trial"
 """What is wrong with the trial that an action model learned from, or ``TRUSTED``."""
 TRUSTED = "trusted"
 
-_ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the second for a version that is no number
+_ABSENT = {
+    "RESOURCE_DOES_NOT_EXIST",
+    "INVALID_PARAMETER_VALUE",
+}  # the second for a version that is not a number
 
 
 @dataclass(frozen=True)

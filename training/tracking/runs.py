@@ -1,9 +1,4 @@
-"""Single runs, written through MLflow's client with explicit ids, so that several can be open at once.
-
-Where things were recorded, in plain values.
-
-Which code trained a model.
-"""
+"""Single runs, written through MLflow's client with explicit ids, so that several can be open at once; and what a job is called."""
 
 import json
 import math

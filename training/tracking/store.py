@@ -1,7 +1,4 @@
-"""Where runs and models are kept: one SQLite file with a folder of artifacts beside it.
-
-Importing mlflow so that it neither talks to the terminal nor to the network.
-"""
+"""Where runs and models are kept: one SQLite file with a folder of artifacts beside it; and how mlflow is imported."""
 
 import importlib
 import logging

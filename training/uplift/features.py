@@ -1,9 +1,4 @@
-"""Which columns of a trial's table are features: those that are named, or every one that can have been known before.
-
-Learning how members' attributes become numbers, and turning a table of members into a matrix.
-
-Features that were not known before the arm was drawn: they differ between arms, or give the outcome away.
-"""
+"""Which columns of a trial are features, which were not known in time, and how they become a matrix."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +12,7 @@ from experiments.uplift.trial import Floats, Trial
 from training.bundle.encoding import Encoding, LevelsPart, NumberPart, Part
 from training.errors import DatasetError
 
-MOST_LEVELS = 20
+MAX_LEVELS = 20
 FEWEST_ROWS = 20
 """A level that fewer members have is pooled with the other rare ones."""
 
@@ -84,7 +79,7 @@ def _part(column: pl.Series) -> Part | None:
             .value_counts()
             .sort("count", "level", descending=[True, False])
         )
-        frequent = counts.filter(pl.col("count") >= FEWEST_ROWS).head(MOST_LEVELS)["level"].to_list()
+        frequent = counts.filter(pl.col("count") >= FEWEST_ROWS).head(MAX_LEVELS)["level"].to_list()
         rare = counts.height > len(frequent)
         levels = frequent[1:] if frequent and (len(frequent) > 1 or not rare) else frequent
         return LevelsPart(column.name, tuple(levels)) if levels else None
@@ -104,7 +99,7 @@ def _part(column: pl.Series) -> Part | None:
 
 _CHANCE = 1e-6
 """Accepted chance, per column, that a sound feature looks like a leak."""
-_MOST_LEVELS = 20
+_MAX_LEVELS = 20
 _MANY = 0.5
 _NEARLY_ALL = 0.9
 _FEWEST_KNOWN = 20
@@ -150,7 +145,7 @@ def _levels(column: pl.Series) -> list[tuple[Floats, bool]]:
     if is_text(column):
         texts = column.cast(pl.String).fill_null("").alias("level")
         frequent = (
-            texts.value_counts().sort("count", "level", descending=[True, False]).head(_MOST_LEVELS)["level"]
+            texts.value_counts().sort("count", "level", descending=[True, False]).head(_MAX_LEVELS)["level"]
         )
         return [((texts == level).to_numpy().astype(np.float64), True) for level in frequent]
     values = as_numbers(column)

@@ -1,7 +1,4 @@
-"""The training job for actions: a trial in, effects of its arms out, tracked in MLflow and ready to serve.
-
-Turning fitted effects into the model that the server holds.
-"""
+"""The training job for actions: a trial in, effects of its arms out, tracked in MLflow and ready to serve."""
 
 import json
 from collections.abc import Callable

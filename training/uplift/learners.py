@@ -2,8 +2,6 @@
 
 Each returns models whose weighted sums are the effects, so that one form serves, whoever learned it:
 ``effects[arm] = Σ weights[arm, m] · models[m](member)``.
-
-Folds of a trial: equal parts of every arm, so that no member takes part in predicting for herself.
 """
 
 from collections.abc import Callable, Mapping
@@ -106,7 +104,7 @@ def outcome_models(rows: Rows, family: Family) -> tuple[Predictor, ...]:
 
 
 def cross_fitted_outcomes(rows: Rows, fold: Ints, family: Family) -> Floats:
-    """Return float64[n, arms], what each arm would bring each member, by models that did not see her fold.
+    """Return float64[n, arms], what each arm would bring each member, by models that did not see their fold.
 
     Args:
         rows: Members with their arms and outcomes.

@@ -1,4 +1,4 @@
-"""A user's table of a trial: which arm each member got, what was known of her before, and what came of it."""
+"""A user's table of a trial: which arm each member got, what was known of them before, and what came of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from training.data.columns import open_frame, refuse, require
 from training.errors import DatasetError
 from training.uplift.features import all_features, named_features
 
-_MOST_ARMS = 50
+_MAX_ARMS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class TrialColumns:
         control: The arm that the others are compared with.
         outcome: What came of it: numbers, or yes and no.
         margin: Money that it earned before the cost of the arms; the outcome itself if empty.
-        response: Whether she responded, where a response costs; whether the outcome is above 0 if empty.
+        response: Whether they responded, where a response costs; whether the outcome is above 0 if empty.
         member: Ids; members are numbered by row if empty.
-        propensity: The probability with which the member got her arm; each arm's share of the rows if empty.
+        propensity: The probability with which the member got their arm; each arm's share of the rows if empty.
         features: What was known before the arm was drawn; every other column that can be one if none is named.
     """
 
@@ -50,7 +50,7 @@ class ReadTrial:
         money: The name of what decides: the margin's, else the outcome's.
         response: Name of the outcome that is 1 where the member responded.
         columns: What was asked for.
-        left_out: Columns that are no features although none was named, each with the reason.
+        left_out: Columns that are not features although none was named, each with the reason.
         warnings: What the reader should know, in sentences.
     """
 
@@ -126,16 +126,16 @@ def _arms(given: pl.Series, path: TableSource, columns: TrialColumns) -> tuple[t
     name = columns.treatment
     refuse(given.is_null(), path, name, "no arm")
     if given.dtype.is_float():
-        refuse(given != given.floor(), path, name, "an arm that is no name: a number with a fraction")
+        refuse(given != given.floor(), path, name, "an arm that is not a name: a number with a fraction")
         given = given.cast(pl.Int64)
     texts = given.cast(pl.String)
     found = sorted(texts.unique().to_list())
     control = columns.control
     if given.dtype == pl.Boolean and control.lower() in {"0", "1", "true", "false"}:
         control = "true" if control.lower() in {"1", "true"} else "false"
-    if len(found) > _MOST_ARMS:
+    if len(found) > _MAX_ARMS:
         raise DatasetError(
-            f"Column {name!r} of {path} has {len(found):,} different values, more than the {_MOST_ARMS} arms that a trial may have;"
+            f"Column {name!r} of {path} has {len(found):,} different values, more than the {_MAX_ARMS} arms that a trial may have;"
             " is it the treatment?"
         )
     if control not in found:

@@ -141,15 +141,16 @@ def tell_responders(
         features: Which of the columns; all that can be if none is named.
         trial: Where to write the experiment as a trial; nowhere if not given.
 
+    Returns:
+        Who responded; ``None`` if it is not asked for.
+
     Raises:
         OptionError: Options were given without asking.
         AnalysisError: It cannot be told, and why.
     """
     if not who:
         if members is not None or features or trial is not None:
-            raise OptionError(
-                "Members, features and trial belong to who responded: ask for that, too.", "--who"
-            )
+            raise OptionError("--members, --features and --trial belong to --who.")
         return None
     units = source.trial_units(definition, () if members is not None else features)
     if members is not None:

@@ -159,5 +159,5 @@ def _overlap(trial: Trial) -> Finding:
             " members: the arms hardly overlap.",
         )
     return Finding(
-        "overlap", True, None, f"Every member got her arm with a probability of at least {lowest:.2g}."
+        "overlap", True, None, f"Every member got their arm with a probability of at least {lowest:.2g}."
     )

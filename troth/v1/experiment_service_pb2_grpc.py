@@ -131,7 +131,7 @@ class ExperimentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LinkIdentities(self, request, context):
-        """Links anonymous ids to members, durably. A member keeps the variants of the anonymous id that was linked to her first.
+        """Links anonymous ids to members, durably. A member keeps the variants of the anonymous id that was linked to their first.
         All or nothing. Idempotent: a link that is there already is counted in `duplicate_count` and changes nothing.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST), NOT_FOUND (PROGRAMME_NOT_FOUND), ALREADY_EXISTS (IDENTITY_LINKED: an

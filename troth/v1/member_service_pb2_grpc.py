@@ -71,10 +71,10 @@ class MemberServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetMember(self, request, context):
-        """Returns what is said of a member and what the log has of her.
+        """Returns what is said of a member and what the log has of them.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST), NOT_FOUND (PROGRAMME_NOT_FOUND; MEMBER_NOT_FOUND if nothing was ever said of
-        her and the log has no decision for her and no outcome), UNAVAILABLE (STORE_UNAVAILABLE).
+        them and the log has no decision for them and no outcome), UNAVAILABLE (STORE_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

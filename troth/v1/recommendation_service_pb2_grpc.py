@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RecommendationServiceStub:
-    """Decides which offers a member sees at a placement, which action comes next for her, and says why.
+    """Decides which offers a member sees at a placement, which action comes next for them, and says why.
     """
 
     def __init__(self, channel):
@@ -63,7 +63,7 @@ class RecommendationServiceStub:
 
 
 class RecommendationServiceServicer:
-    """Decides which offers a member sees at a placement, which action comes next for her, and says why.
+    """Decides which offers a member sees at a placement, which action comes next for them, and says why.
     """
 
     def RecommendOffers(self, request, context):
@@ -163,7 +163,7 @@ def add_RecommendationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecommendationService:
-    """Decides which offers a member sees at a placement, which action comes next for her, and says why.
+    """Decides which offers a member sees at a placement, which action comes next for them, and says why.
     """
 
     @staticmethod

@@ -154,7 +154,7 @@ def test_proportions_take_zero_and_one(x: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "held"), [(["1", "x", "3"], "“x” is no number"), (["1", "2", "3"], "its numbers are text")]
+    ("column", "held"), [(["1", "x", "3"], "“x” is not a number"), (["1", "2", "3"], "its numbers are text")]
 )
 def test_text_refuses_the_metric(column: list[str], held: str) -> None:
     """Text in a metric's column refuses it by name with an example."""
@@ -162,7 +162,7 @@ def test_text_refuses_the_metric(column: list[str], held: str) -> None:
 
 
 def test_columns_without_values_leave_empty_moments() -> None:
-    """All null, of any type, is no unit: count 0 and zeros, never NaN, and counted as missing."""
+    """All null, of any type, is not a unit: count 0 and zeros, never NaN, and counted as missing."""
     for empty in (pl.lit(None), pl.lit(None, pl.Float64), pl.lit(float("nan"))):
         frame = BASE.with_columns(x=empty)
         found = collect(frame, TableLayout("variant"), [metric("x", "x", "z")], ARMS)
@@ -193,11 +193,11 @@ def test_too_many_segments_are_refused() -> None:
 
 
 def test_times_that_cannot_be_read_are_refused() -> None:
-    """Text that is no time is refused with an example and a count; so is a number."""
+    """Text that is not a time is refused with an example and a count; so is a number."""
     frame = BASE.with_columns(t=pl.Series(["2024-01-01", "yesterday", None]))
 
     assert refusal(frame, time_column="t") == (
-        "Column t has 1 values that are no ISO 8601 times, for example “yesterday”."
+        "Column t has 1 values that are not ISO 8601 times, for example “yesterday”."
     )
     assert "holds no times but Int64" in refusal(BASE, time_column="z")
 

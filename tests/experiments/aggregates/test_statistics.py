@@ -107,7 +107,7 @@ def test_what_differs_does_not_merge() -> None:
 
 
 def test_a_metric_refused_in_one_part_is_refused_in_the_whole() -> None:
-    """Half of the units are no result."""
+    """Half of the units are not a result."""
     merged = statistics().merge(statistics(2))
 
     assert list(merged.refused) == ["bad"]

@@ -68,7 +68,7 @@ def test_mixed_columns_are_refused_by_name(tmp_path: Path) -> None:
     found = collect(open_table(tmp_path / "t.csv"), TableLayout("variant"), [metric], {"x": "x", "y": "y"})
 
     assert found.refused == {
-        "spend": "Column spend of metric spend holds text, but numbers are needed: “lots” is no number."
+        "spend": "Column spend of metric spend holds text, but numbers are needed: “lots” is not a number."
     }
 
 

@@ -113,7 +113,7 @@ def test_a_mismatch_that_was_made_good_is_still_seen() -> None:
 
 
 def test_healthy_days_raise_no_alarm() -> None:
-    """Proportions that move by chance from day to day are no mismatch."""
+    """Proportions that move by chance from day to day are not a mismatch."""
     random = np.random.default_rng(3)
     counts = [(int(n), 400 - int(n)) for n in random.binomial(400, 0.5, 28)]
 

@@ -113,7 +113,7 @@ def test_a_margin_that_cannot_be_tested_does_not_hold(kind: str) -> None:
 
 
 def test_a_guardrail_without_figures_does_not_hold() -> None:
-    """Nothing known of a guardrail is no proof that it holds."""
+    """Nothing known of a guardrail is not a proof that it holds."""
     table = frame(("control", 5_000, (1, 1)), ("new", 5_000, (1.3, 1))).with_columns(x1=pl.lit(None))
 
     assert decided(table, *GUARDED).decision.verdict == "keep_running"
@@ -232,7 +232,7 @@ def test_a_quality_metric_that_moved_makes_it_invalid() -> None:
 
 
 def test_a_sample_ratio_mismatch_makes_it_invalid() -> None:
-    """3,000 of 8,000 are no half; nothing ships."""
+    """3,000 of 8,000 are not half; nothing ships."""
     decision = decided(frame(("control", 5_000, (1,)), ("new", 3_000, (2,))), GUARDED[0]).decision
 
     assert decision.verdict == "invalid"
@@ -284,7 +284,7 @@ def test_a_primary_metric_without_figure_is_invalid_at_the_end_only() -> None:
     assert "needs at least 30" in ended.reason
     text = decided(table.with_columns(x0=pl.lit("a")), GUARDED[0]).decision
     assert text.verdict == "invalid"
-    assert "is no number" in text.reason
+    assert "is not a number" in text.reason
 
 
 def test_the_forecast_is_where_the_interval_would_part_from_zero() -> None:

@@ -83,7 +83,7 @@ def test_nothing_is_worth_nothing() -> None:
     )
 
     assert refused.per_unit is None
-    assert "is no number" in refused.reason
+    assert "is not a number" in refused.reason
     assert (constant.per_unit, constant.per_month, constant.per_unit_lower) == (1.75, 17_200, None)
     assert "same value" in constant.reasons["per_month_lower"]
 

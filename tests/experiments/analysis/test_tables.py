@@ -134,7 +134,7 @@ def test_cuped_gives_the_adjusted_means_and_the_relative_effect() -> None:
 
 
 def test_missing_values_are_left_out_and_counted() -> None:
-    """A null is no unit of the metric (57 of 400), whatever the kind of metric, and the document says so."""
+    """A null is not a unit of the metric (57 of 400), whatever the kind of metric, and the document says so."""
     frame = table().with_columns(nan=pl.col("gappy").fill_null(math.nan))
     result = analysed(
         {"metric_id": "gappy"},
@@ -273,7 +273,7 @@ def test_overridden_units_never_count() -> None:
         (table().with_columns(revenue=pl.lit(None)), "0 units in a variant"),
         (table().with_columns(revenue=pl.lit(math.nan)), "0 units in a variant"),
         (table().with_columns(revenue=pl.lit(math.inf)), "infinite"),
-        (table().with_columns(revenue=pl.lit("much")), "“much” is no number"),
+        (table().with_columns(revenue=pl.lit("much")), "“much” is not a number"),
         (table().filter(pl.col("variant") == "control"), "new: 0 units in a variant"),
         (
             table().filter((pl.col("variant") == "control") | (pl.col("unit_id") == "u001")),
@@ -296,7 +296,7 @@ def test_tables_that_say_nothing_are_refused_with_a_reason(frame: pl.DataFrame, 
 
 
 def test_what_does_not_vary_has_a_difference_but_no_interval() -> None:
-    """Zero variance is no certainty: no interval, no p-value, no finding, by every method."""
+    """Zero variance is not a certainty: no interval, no p-value, no finding, by every method."""
     frame = table().with_columns(revenue=pl.when(pl.col("variant") == "new").then(2.0).otherwise(1.0))
     for method in ("fixed", "always-valid", "group-sequential"):
         for way in ({}, {"inference": "bootstrap"}):

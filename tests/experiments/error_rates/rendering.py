@@ -39,7 +39,7 @@ infinity or worse (`tests/experiments/sufficient`).
 """
 
 
-# Few units, and what is no error rate.
+# Few units, and what is not an error rate.
 _NOT_COUNTED = {"200", "bootstrap", "width"}
 
 

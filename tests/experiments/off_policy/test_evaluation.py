@@ -155,7 +155,7 @@ def test_few_effective_rows_are_refused() -> None:
 @pytest.mark.parametrize(
     ("reward", "propensity", "chance", "sentence"),
     [
-        ([float("nan")], [0.5], [0.5], "rewards that are no numbers"),
+        ([float("nan")], [0.5], [0.5], "rewards that are not numbers"),
         ([1.0], [0.0], [0.5], r"propensities outside \(0, 1\]"),
         ([1.0], [0.5], [1.5], r"probabilities outside \[0, 1\]"),
         ([], [], [], "no rows"),

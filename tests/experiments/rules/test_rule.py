@@ -134,7 +134,7 @@ def test_columns_of_kindred_types_fit(text: str, column: pl.Series) -> None:
     ],
 )
 def test_columns_of_other_types_are_refused(text: str, column: pl.Series) -> None:
-    """A text that looks like a number is no number: the column is named."""
+    """A text that looks like a number is not a number: the column is named."""
     rule = compile_rule(text, ATTRIBUTES)
 
     with pytest.raises(AnalysisError, match=f'The column "{column.name}" holds'):

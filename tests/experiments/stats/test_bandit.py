@@ -81,7 +81,7 @@ def test_refuses_by_name(means: list[float], variances: list[float], expected: s
 
 
 def test_mistakes_of_the_caller() -> None:
-    """A floor that is no share, or an arm without variance, is no matter of the data."""
+    """A floor that is not a share, or an arm without variance, is no matter of the data."""
     with pytest.raises(ValueError, match=r"the floor is 1\.5"):
         thompson_shares([1.0], [1.0], 1.5)
     with pytest.raises(ValueError, match="2 means and 1 variances"):

@@ -75,7 +75,7 @@ def test_missing_p_values_do_not_count() -> None:
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 @pytest.mark.parametrize("method", METHODS)
 def test_p_values_are_probabilities(method: Method, value: float) -> None:
-    """Whatever is no probability is a mistake of the caller."""
+    """Whatever is not a probability is a mistake of the caller."""
     with pytest.raises(ValueError, match="between 0 and 1"):
         method([0.5, value], 0.05)
 

@@ -147,7 +147,7 @@ def test_reasons_where_nothing_can_be_said() -> None:
     [(None, 0.0), (None, 1.0), (-1.0, None), (math.inf, None), (math.nan, None), (0.1, 0.1), (None, None)],
 )
 def test_a_margin_is_one_positive_deterioration(absolute: float | None, relative: float | None) -> None:
-    """A margin of nothing, of all, or in two units, is no margin."""
+    """A margin of nothing, of all, or in two units, is not a margin."""
     with pytest.raises(ValueError, match="the margin is"):
         NonInferiorityMargin(absolute, relative)
 

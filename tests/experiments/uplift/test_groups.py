@@ -68,14 +68,14 @@ def test_a_cost_must_be_earned() -> None:
 
 
 def test_a_treatment_that_harms_those_it_should_help_is_said_to() -> None:
-    """Predicted persuadables with an effect below zero are no persuadables, and the sentence says what held."""
+    """Predicted persuadables with an effect below zero are not persuadables, and the sentence says what held."""
     found = judged(np.full(2_000, -0.5), np.full(2_000, 1.0))[GroupName.PERSUADABLES]
     assert found.harmed
     assert found.verdict == "No evidence: a treatment harms these members, other than predicted."
 
 
 def test_empty_and_tiny_groups_claim_nothing() -> None:
-    """Nobody, or a single member, is no evidence of anything."""
+    """Nobody, or a single member, is not evidence of anything."""
     groups = judged(np.array([1.0, 1.0, 1.0]), np.array([1.0, 1.0, -1.0]))
     assert groups[GroupName.SURE_THINGS].verdict == "Nobody is predicted to be among them."
     assert not groups[GroupName.SLEEPING_DOGS].claimed
@@ -93,7 +93,7 @@ def test_without_any_effect_claims_are_rare() -> None:
 
 
 def test_a_description_names_the_strongest_differences() -> None:
-    """Numbers by their means, flags and texts by their shares; a difference that is no difference is not named."""
+    """Numbers by their means, flags and texts by their shares; a difference that is not a difference is not named."""
     table = pl.DataFrame(
         {
             "spend": [100.0, 120.0, None, 10.0, 20.0, 30.0],

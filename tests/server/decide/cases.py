@@ -63,7 +63,7 @@ class Case:
         return snapshot_of(self.catalogue, self.bundle)
 
     def state(self, order: Sequence[int] | None = None) -> MemberState:
-        """Return the member's state, her events folded in some order."""
+        """Return the member's state, their events folded in some order."""
         state = MemberState(MEMBER).after_profile(1, self.profile)
         for place in range(len(self.events)) if order is None else order:
             event, version = self.events[place], state.version + 1

@@ -243,7 +243,7 @@ def best_slate(case: Case) -> list[Row]:
 
 
 def has_room(case: Case, slate: Sequence[Row], row: Row) -> bool:
-    """Tell whether one more of its category, and of its groups with what she was given before, may follow these."""
+    """Tell whether one more of its category, and of its groups with what they were given before, may follow these."""
     most = case.placement.most_per_category
     if most is not None and sum(category(one) == category(row) for one in slate) >= most:
         return False

@@ -60,7 +60,7 @@ def test_a_member_stays_for_a_month_and_two_offers_have_members_of_their_own() -
 
 
 def test_where_all_are_too_new_for_her_the_fallback_is_given() -> None:
-    """The fallback fills the answer after what comes into question for her, or alone."""
+    """The fallback fills the answer after what comes into question for them, or alone."""
     exploration = Exploration(method="epsilon", cold_share=0.01)
     catalogue = Catalogue(
         placements=(Placement(placement_id="home", exploration=exploration, fallback_offer_ids=("always",)),),

@@ -96,7 +96,7 @@ def test_a_batch_is_the_same_decisions_alone() -> None:
     chance = random.Random(5)
     questions = []
     for number in range(1000):
-        # Few members, so that what is kept of one meets another state of hers.
+        # Few members, so that what is kept of one meets another state of theirs.
         state = MemberState(f"m{chance.randrange(20)}", profile=MemberProfile({"age": chance.randint(5, 60)}))
         for _ in range(chance.randrange(5)):
             state = state.after_outcome(state.version + 1, to_micros(NOON), "purchase", product_ids=["milk"])

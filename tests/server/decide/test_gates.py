@@ -23,7 +23,7 @@ _MANY = settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_is_chosen_that_may_not_be(case: Case) -> None:
     """What is chosen is here, valid, allowed by rules, consent, contact policy, quiet hours, cool-downs, caps and budgets.
 
-    Fallback offers are no exception, and neither is any method of exploration or standing arm. Nothing is given twice, nor
+    Fallback offers are not an exception, and neither is any method of exploration or standing arm. Nothing is given twice, nor
     more than was asked for, nor more of a category than may be.
     """
     _nothing_forbidden(case)

@@ -205,7 +205,7 @@ def test_points_as_if_each_were_a_coin(rows: list[tuple[int, int, int]], today: 
 
 
 def test_balances_of_several_members() -> None:
-    """Each has her own lots, and what comes after the day does not count."""
+    """Each has their own lots, and what comes after the day does not count."""
     rows = [("ann", 0, 10.0, 400), ("ann", 9, 90.0, 400), ("bob", 1, 5.0, 3)]
     table = pl.DataFrame(rows, schema=["member", "day", "points", "until"], orient="row")
     found = balances(table, date(1970, 1, 6))

@@ -161,7 +161,7 @@ def test_members_who_came_once_are_described_all_the_same(train: Command, tmp_pa
     [
         ("id,when,eur\n", (), 1, "no transactions of a member"),
         ("id,when\na,2024-01-01\n", (), 1, "has no column 'eur' for the value; it has id, when"),
-        ("id,when,eur\na,soon,1\n", (), 1, "'when' of bad.csv is of type String, which is no time"),
+        ("id,when,eur\na,soon,1\n", (), 1, "'when' of bad.csv is of type String, which is not a time"),
         ("id,when,eur\na,,1\n", (), 1, "1 row has no time, the first is row 1"),
         ("id,when,eur\na,2024-01-01,much\n", (), 1, "is of type String; it must be a number"),
         ("id,when,eur\na,2024-01-01,-1\n", (), 1, "has returns only"),

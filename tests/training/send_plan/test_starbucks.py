@@ -17,7 +17,7 @@ WEEK_HOURS = 168
 def test_the_plan_of_the_first_wave_beats_what_was_sent(tmp_path: Path) -> None:
     """On spend less rewards and five cents a send, the list earns more than the uniform policy that was logged, by DR and by IPS.
 
-    One row per member: the offer of hour 0 or none, spend until the second wave, and whether she completed the offer, which costs its reward.
+    One row per member: the offer of hour 0 or none, spend until the second wave, and whether they completed the offer, which costs its reward.
     """
     if not (DATA / "transcript.parquet").is_file():
         pytest.skip("the Starbucks data is not beside the repository")

@@ -1,4 +1,4 @@
-"""Learned effects: every learner finds a known interaction, nobody predicts for herself, and challengers must earn their place."""
+"""Learned effects: every learner finds a known interaction, nobody predicts for themselves, and challengers must earn their place."""
 
 import numpy as np
 import polars as pl
@@ -42,7 +42,7 @@ def test_without_differences_nobody_is_told_apart() -> None:
 
 
 def test_nobody_takes_part_in_predicting_for_herself() -> None:
-    """With another outcome of her own a member's effect and predicted outcomes stay the same to the last bit."""
+    """With another outcome of their own a member's effect and predicted outcomes stay the same to the last bit."""
     trial, _ = simulated(400, effect=0.5, interaction=1.0)
     changed = trial.outcomes["spend"].copy()
     changed[7] += 100.0

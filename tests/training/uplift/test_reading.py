@@ -54,7 +54,7 @@ def test_a_trial_is_read_with_all_that_can_be_a_feature(tmp_path: Path, table: p
 
 
 def test_features_that_are_named_are_used_with_a_warning(tmp_path: Path, table: pl.DataFrame) -> None:
-    """Somebody may know better; she is told what looks wrong."""
+    """Somebody may know better; they are told what looks wrong."""
     after = table.with_columns(clicked=(pl.col("arm") == "mail").cast(pl.Float64))
     found = read(tmp_path, after, features=("x1", "clicked"))
     assert found.trial.features.columns == ["x1", "clicked"]
