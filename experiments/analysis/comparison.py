@@ -137,7 +137,7 @@ def compare_arms(
         metric: The metric.
         variant_id: The treatment, or what the effect is called.
         arms: The figures, or why there are none.
-        planned_units: Units of both arms at the planned end; none without a plan.
+        planned_units: Units of both arms at the planned end; ``None`` without a plan.
 
     Returns:
         The comparison with the intervals of every method; without figures, its ``refusal`` says why.
