@@ -105,7 +105,7 @@ def analyze_table(
         today: The day for which the end is judged; the last day of the data if not given.
 
     Returns:
-        Every figure that the definition asks for, and a verdict.
+        The result, with figures, verdict and the statistics they rest on.
 
     Raises:
         AnalysisError: The table cannot be read as the definition says.
@@ -142,7 +142,7 @@ def analyze_events(
         today: The day for which windows and the end are judged; the last time in the data if not given.
 
     Returns:
-        Every figure that the definition asks for, and a verdict.
+        The result, with figures, verdict and the statistics they rest on.
 
     Raises:
         AnalysisError: The tables cannot be read as the definition says.
@@ -162,7 +162,7 @@ def analyze_decisions(
 ) -> ExperimentResult:
     """Analyse the server's log where outcomes belong to decisions; the member is the unit.
 
-    A member's variant is that of their exposures; whoever met several is left out. Every event id counts once. An
+    A member's variant is that of the member's exposures; members who met several are left out. Every event id counts once. An
     outcome counts if it names a decision that this experiment exposed to the same member; several offers hit in
     one decision count each, the same offer once. A member without outcomes counts with zero.
 
@@ -203,12 +203,12 @@ def analyze_log(
     """Analyse the server's log as the definition attributes outcomes; of standing arms, every decision is an exposure.
 
     Args:
-        definition: The experiment.
-        frames: The log's events.
-        today: The day for which the end is judged; the last day of the data if ``None``.
+        definition: The experiment; its metrics name events.
+        frames: Exposures, decisions, outcomes and identities of the log.
+        today: The day for which windows and the end are judged; the last time in the log if not given.
 
     Returns:
-        Every figure that the definition asks for, and a verdict.
+        The result, with figures, verdict and the statistics they rest on.
 
     Raises:
         AnalysisError: Nobody was exposed, or a metric cannot be read from a log.
@@ -244,12 +244,12 @@ def reanalyze(
     """Compute every figure of a saved result again, from the statistics saved with it.
 
     Args:
-        definition: The experiment; it may ask for another method, level or correction than the saved result.
+        definition: The experiment; it may ask for another method, alpha or correction than the saved result.
         document: What ``ExperimentResult.to_json`` gave.
         today: The day for which the end is judged; the last day of the data if not given.
 
     Returns:
-        Every figure that the definition asks for, and a verdict.
+        The result of the same data under this definition.
 
     Raises:
         AnalysisError: The document has no statistics of this experiment's metrics.

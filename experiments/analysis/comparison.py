@@ -138,6 +138,9 @@ def compare_arms(
         variant_id: The treatment, or what the effect is called.
         arms: The figures, or why there are none.
         planned_units: Units of both arms at the planned end; ``None`` without a plan.
+
+    Returns:
+        The comparison with the intervals of every method; without figures, its ``refusal`` says why.
     """
     if isinstance(arms, AnalysisError):
         return MetricComparison(metric, variant_id, definition.control, refusal=arms.message)
@@ -172,8 +175,11 @@ def correct(
 
     Args:
         definition: The experiment.
-        comparisons: Without correction.
-        roles: Of the metrics that share alpha.
+        comparisons: Of all metrics and treatments.
+        roles: Roles of the metrics that form the family.
+
+    Returns:
+        All comparisons in the same order; those outside the family are unchanged.
     """
     family = [i for i, one in enumerate(comparisons) if one.metric.role in roles and one.fixed is not None]
     corrected = list(comparisons)

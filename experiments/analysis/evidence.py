@@ -128,7 +128,7 @@ def compute(
         statistics: Of the table.
 
     Returns:
-        The figures, by metric and variant.
+        The figures by metric and variant, and why some are missing.
     """
     figures: dict[tuple[str, str], ArmEstimate] = {}
     replicates: dict[tuple[str, str], ResampledArm] = {}

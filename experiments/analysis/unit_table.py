@@ -1,4 +1,4 @@
-"""From the log to one row per member: their variant, their exposures, their outcomes.
+"""From the log to one row per member: variant, exposures and outcomes.
 
 From event tables to one row per unit, as a definition's metrics ask for.
 """
@@ -111,8 +111,11 @@ def build_member_table(
 
     Args:
         definition: The experiment.
-        exposures: The exposure log.
-        outcomes: The outcome log.
+        exposures: One row per exposure.
+        outcomes: One row per outcome.
+
+    Returns:
+        One row per member, with what was left out and why.
 
     Raises:
         AnalysisError: Columns are missing or of a wrong type, keys are missing, or nobody was exposed.
@@ -287,6 +290,9 @@ def event_units(
         outcomes: One row per outcome.
         identities: Which anonymous ids belong to which member.
         today: The last day of the data; the latest time found if not given.
+
+    Returns:
+        The units, with what was left out and why.
 
     Raises:
         AnalysisError: A metric names a table's column, or the tables cannot be read.

@@ -190,7 +190,7 @@ def evaluate_policy(
         alpha: Accepted error of each interval.
 
     Returns:
-        The value with its interval, and a verdict.
+        The estimates, the difference from the logged policy, the overlap and the verdict.
     """
     values = estimate_values(logged, predicted, alpha=alpha)
     chosen = "dr" if predicted is not None and informed else "ips"

@@ -26,7 +26,7 @@ ROWS_AT_ONCE = 1 << 15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HullSteps:
-    """The walks of all members; each member's steps stand in the order of their walk.
+    """The walks of all members; each member's steps stand in the order of the walk.
 
     Attributes:
         start: int8[n], where each walk starts: 0 nobody, else the arm's position from 1. The cheapest point.
@@ -171,6 +171,9 @@ def compressed(
         sends: int64[s + 1].
         slope: float[s], gain per cost of each step.
         chosen: How many steps the plan takes.
+
+    Returns:
+        The points, by rising cost.
     """
     last = len(cost) - 1
     if last < MAX_POINTS:

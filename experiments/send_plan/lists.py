@@ -53,11 +53,11 @@ class RandomShare:
         return float(costs[rows, self.arm[rows] - 1].sum())
 
     def propensity(self, chances: Floats, given: Ints) -> Floats:
-        """Return how likely each member was to get what they got, float64[n].
+        """Return how likely each member was to get the arm given, float64[n].
 
         Args:
             chances: float64[n, arms], of the policy for those not left to chance.
-            given: int64[n], what they got.
+            given: int64[n], the arm that each got.
         """
         rows = np.arange(len(given))
         return (1 - self.share) * chances[rows, given] + self.share * self.chances[given]
@@ -67,9 +67,12 @@ def no_random_share(members: int, arms: int, seed: int = 0) -> RandomShare:
     """Return the share in which nobody is left to chance.
 
     Args:
-        members: How many members there are.
-        arms: How many arms there are.
-        seed: Of everything random.
+        members: How many there are.
+        arms: How many arms there are, the control included.
+        seed: Of the draw that would be made.
+
+    Returns:
+        An empty share.
     """
     chances = np.zeros(arms)
     chances[0] = 1.0
@@ -89,6 +92,9 @@ def draw_random_share(
         costs: float64[n, K], expected.
         limits: Of the whole list.
         seed: Another seed is another draw.
+
+    Returns:
+        Who is left to chance, what each gets, and with which probability.
     """
     n, arms = costs.shape
     chances = _chances(costs, limits)
@@ -127,9 +133,12 @@ def uniform(members: pl.Series, purpose: Purpose, seed: int) -> Floats:
     """Return a number in [0, 1) for each id, of the hash of assignment (``experiments.assignment.hashing``); float64[n].
 
     Args:
-        members: Ids.
-        purpose: What the point decides.
-        seed: Makes other numbers of the same ids.
+        members: Ids, n of them.
+        purpose: What the number decides; each purpose draws independently.
+        seed: Of the plan.
+
+    Returns:
+        float64[n]; an id's number depends on nothing but the id, the purpose and the seed.
     """
     prefix = point_prefix(purpose, _SALT, str(seed)).decode()
     unit = members.cast(pl.String).fill_null("").alias("unit").to_frame()
@@ -162,7 +171,7 @@ class SendList:
     Attributes:
         arm: int64[n], 0 the control, where nothing is sent.
         chances: float64[n, arms], of the policy for those not left to chance.
-        propensity: float64[n], how likely each member was to get what they get, chance included; exact given the prices of the
+        propensity: float64[n], how likely each member was to get that arm, chance included; exact given the prices of the
             limits.
         random: Who is left to chance.
         allocation: How the arms were chosen, for a personal list.
@@ -214,13 +223,13 @@ def split(audience: Audience, limits: PlanLimits, share: float, seed: int) -> Ch
     """Leave a share of the members to chance, and return the rest with what is left for them.
 
     Args:
-        audience: The members.
-        limits: What may be used.
-        share: How much is left to chance.
-        seed: Of everything random.
+        audience: All members.
+        limits: Of the whole plan.
+        share: Share of members left to chance, in [0, 1).
+        seed: Of the draw.
 
     Returns:
-        Who is left to chance, and what remains.
+        The members to be chosen for, with the limits less what the random sends take.
     """
     random = draw_random_share(audience.members, share, audience.costs, limits, seed)
     rows = np.flatnonzero(~random.random)
@@ -229,9 +238,9 @@ def split(audience: Audience, limits: PlanLimits, share: float, seed: int) -> Ch
 
 
 def personal_list(audience: Audience, rest: ChosenShare) -> SendList:
-    """Give each member not left to chance their arm by the exact allocation of what is left."""
+    """Give members not left to chance an arm each by the exact allocation of what is left."""
     found = allocate(audience.gains[rest.rows], rest.costs, rest.limits)
-    # At the prices everybody has a choice of their own: what a member left to chance would have got.
+    # At the prices every member has a best arm: what one left to chance would have got.
     own = best_at(found.prices, audience.gains, audience.costs, rest.limits.min_roi or 0.0)
     own[rest.rows] = found.arm
     chances = one_hot(own, audience.gains.shape[1] + 1)
@@ -246,6 +255,9 @@ def make_list(kind: ListKind, arm: int, audience: Audience, rest: ChosenShare) -
         arm: The arm of ``ONE_ARM`` and ``RESPONSE``, from 1.
         audience: The members.
         rest: Those not left to chance; in a list that sends nothing chance sends nothing either.
+
+    Returns:
+        What each member gets, with its probability.
     """
     n, arms = len(audience), audience.gains.shape[1] + 1
     if kind is ListKind.PERSONAL:
@@ -270,7 +282,7 @@ def make_list(kind: ListKind, arm: int, audience: Audience, rest: ChosenShare) -
 
 
 def _responsive(arm: int, audience: Audience, rest: ChosenShare) -> Ints:
-    """Return who is wanted by their response: as many of the rest as fit, and whoever of the others responds as well."""
+    """Return who is wanted by response: as many of the rest as fit, and whoever of the others responds as well."""
     response = audience.response[:, arm - 1]
     chosen = by_response(response[rest.rows], arm, rest.costs, rest.limits)[:, arm] > 0
     wanted = np.zeros(len(audience), dtype=np.int64)

@@ -1,6 +1,6 @@
 """The four groups of members by what a treatment does to them, each claimed only where held-out outcomes show it.
 
-A model puts each member into one group by their predicted effect and their predicted outcome without treatment:
+A model puts each member into one group by the predicted effect and the predicted outcome without treatment:
 
 * *persuadables*: the predicted effect is above what a treatment costs, and not small;
 * *sleeping dogs*: the predicted effect is below zero;
@@ -205,6 +205,9 @@ def effect_groups(
             effect, is small, which makes a sure thing or a lost cause.
         alpha: The accepted error of all claims together.
         tests: Among how many arms it is shared.
+
+    Returns:
+        Persuadables, sure things, lost causes and sleeping dogs, each with its actual effect.
     """
     small = max(worth, _SMALL * abs(float(contrasts.mean())))
     between = (predicted >= 0) & (predicted <= small)
