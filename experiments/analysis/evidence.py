@@ -1,6 +1,6 @@
 """The evidence behind a result: sufficient statistics, and the figures that need the units' values.
 
-The latter, exact quantiles and the bootstrap, are computed once, while the table is read.
+The latter, exact quantiles and the bootstrap, are computed once, when the table is at hand, and saved with the result.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
