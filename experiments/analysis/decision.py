@@ -4,7 +4,7 @@ A treatment ships if it is proven better on at least one success metric, every g
 margin allows, and nothing is proven worse. Success metrics share alpha by the correction; guardrails need no correction,
 because all of them must hold (Schultzberg, Ankargren and Frånberg 2024, https://arxiv.org/abs/2402.11609).
 
-How far an experiment is, and how far it has to go.
+Progress, how far the experiment is and how far it has to go, decides between keeping on and stopping.
 """
 
 import math

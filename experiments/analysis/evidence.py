@@ -1,6 +1,6 @@
-"""What all figures of a result are computed from.
+"""The evidence behind a result: sufficient statistics, and the figures that need the units' values.
 
-Figures that need the units' values, not only their moments: exact quantiles and the bootstrap.
+The latter, exact quantiles and the bootstrap, are computed once, when the table is at hand, and saved with the result.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

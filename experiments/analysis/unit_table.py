@@ -1,7 +1,4 @@
-"""From the log to one row per member: variant, exposures and outcomes.
-
-From event tables to one row per unit, as a definition's metrics ask for.
-"""
+"""From the log, or from event tables, to one row per unit with its variant, exposures and outcomes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

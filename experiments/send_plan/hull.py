@@ -4,8 +4,7 @@ A member's options are nobody, at no cost and no gain, and each arm at its cost 
 lies on the upper hull of these points. A walk along the hull from the cheapest point takes steps whose gain per cost falls,
 so that the steps of all members, sorted by gain per cost, solve the relaxed multiple-choice knapsack at every budget at once
 (Sinha & Zoltners 1979; Zemel 1980).
-
-Gain against cost over all budgets.
+Their running sums are the curve of gain against cost over all budgets.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,6 @@
-"""The list itself: who gets what, with which probability, at which cost.
+"""The list of a plan: who gets what, with which probability, at which cost.
 
-The random share of a list, from which the next plan can learn and by which this one can be valued.
-
-Some members, by a hash of their id, get what chance gives them: each arm as likely, and nobody. How likely an arm is depends
+A random share of it lets the next plan learn and this one be valued. Some members, by a hash of their id, get what chance gives them: each arm as likely, and nobody. How likely an arm is depends
 on the money, not on the member: where money reaches a tenth of the members, a tenth of the random ones are written to, so
 that the share costs its share of the budget and no more.
 """

@@ -1,9 +1,4 @@
-"""The send plan: what the trial says, what to do, and the list that follows.
-
-The verdict: personalise, one offer for all, a simple rule, not enough data, send nothing, or a trial not to be trusted.
-
-What personalised lists at other budgets really earn: the curve over budgets, valued on the trial with bands.
-"""
+"""The send plan: findings of the trial, the verdict, the list that follows, and the value of lists at other budgets."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum

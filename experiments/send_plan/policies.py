@@ -1,4 +1,4 @@
-"""What else could be done with the same money: simpler policies, each as the chances that it gives every member.
+"""Simpler policies for the same money, each as the probabilities that it gives every member.
 
 A policy is float64[n, arms]: how likely it gives each arm to each member, the control first, every row summing to 1. A policy whose
 money does not reach everybody gives its arms to a random share, so that its value is an expectation and no draw blurs it.

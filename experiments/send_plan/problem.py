@@ -1,9 +1,4 @@
-"""What a plan is made from.
-
-What a plan may use: money, sends, sends of one arm, and the return that it must bring.
-
-What a policy is worth, and what it earns more than another one, with what the trial can say of it.
-"""
+"""The problem of a send plan: its limits, its audience, its trial, and how policies are compared on that trial."""
 
 import math
 from collections.abc import Mapping, Sequence

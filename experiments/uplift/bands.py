@@ -5,25 +5,13 @@ Rankings are held fixed: what varies is which members are drawn. Two ways lead t
 * `outcome_areas` and `contrast_areas` need no draws: their errors are those of influence functions. The doubly robust area is a
   U-statistic, the mean over pairs (i, j) of d_i [j is not before i], with the influence d_i (1 - Q_i) + g(Q_i) less its mean
   (Hoeffding 1948), where Q_i is the share of members before i (half the member's own step included) and g the curve. The area from
-  outcomes is worked out below.
+  outcomes is worked out in `Influence`.
 * `bootstrap_areas` draws members with replacement. All rankings see the same draws, so that the difference of two of them is
   paired. The intervals are normal, with the standard deviation of the draws as the error: they need far fewer draws than
   percentiles, and p-values agree with them.
 
 A random order has an expected Qini of 0, and an expected area of half the average effect. So a Qini's own interval and p-value
 are the comparison with a random order, without the noise that one drawn random order would add.
-
-Standard errors of Qini and uplift curves without draws: what each member adds to the curve and to its area.
-
-For the curve from outcomes, write a and b for the share of the treated arm's outcome and of its members in the first q, c and m for
-the same of the control, and v = c / m for the control's running mean. The Qini curve per treated member is g = a - v b, and its area
-A the mean of g over the depth D. A member's influence (von Mises 1947; Hampel 1974) is what one more such member would change, times n:
-
-* treated, at depth Q: n / N_t [y (1 - Q) - mean a - (mean of v beyond Q) + mean of v b] + g(Q) - A;
-* control, at depth Q: -n / N_c (mean of b / m (y - v) beyond Q) + g(Q) - A.
-
-The last terms are those of the depth, which the member's place shifts for all members behind it. The uplift curve is u = (a / b - v) D, and works the
-same way. All means over the depth are the curve's own trapezoids, so that this is exact for steps of any size.
 """
 
 from collections.abc import Mapping
@@ -39,6 +27,18 @@ from experiments.uplift.trial import Bools, Floats, Ints
 @dataclass(frozen=True, slots=True, eq=False)
 class Influence:
     """What each member adds to the areas and to the curve of one ranking.
+
+    For the curve from outcomes, write a and b for the share of the treated arm's outcome and of its members in the first q, c
+    and m for the same of the control, and v = c / m for the control's running mean. The Qini curve per treated member is g = a
+    - v b, and its area A the mean of g over the depth D. A member's influence (von Mises 1947; Hampel 1974) is what one more
+    such member would change, times n:
+
+    * treated, at depth Q: n / N_t [y (1 - Q) - mean a - (mean of v beyond Q) + mean of v b] + g(Q) - A;
+    * control, at depth Q: -n / N_c (mean of b / m (y - v) beyond Q) + g(Q) - A.
+
+    The last terms are those of the depth, which the member's place shifts for all members behind it. The uplift curve is u = (a
+    / b - v) D, and works the same way. All means over the depth are the curve's own trapezoids, so that this is exact for steps
+    of any size.
 
     Attributes:
         curve: The curve.

@@ -1,7 +1,4 @@
-"""Judges predicted effects by a trial: their order, their size, who is who, and whether choosing by them pays.
-
-The formulas of an evaluation's figures, printed beside them.
-"""
+"""Evaluates predicted effects on a trial: their order, their size, the groups of members, and whether choosing by them pays."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

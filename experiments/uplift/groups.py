@@ -14,9 +14,8 @@ robust scores of models that did not see their outcomes, with an interval that i
 * sure things and lost causes if its upper end is below what is small or a treatment's cost, and their outcome without treatment is
   above, or below, everybody's by more than chance.
 
-In every other case the answer is "no evidence", and the sentence says what these members gained in fact.
-
-Who the members of a group are: the features in which they differ most from the others.
+In every other case the answer is "no evidence", and the sentence says what these members gained in fact. A group is described by the
+features in which its members differ most from the others.
 """
 
 import math

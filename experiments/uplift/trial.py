@@ -1,7 +1,8 @@
 """A trial: who was given which arm with which probability, and the outcomes; and scores of its arms.
 
-A score is a number per member and arm whose mean is what the arm would have brought to everybody. Every value of a policy, every difference between two policies, every slope and every curve with doubly robust outcomes is an
-average of these numbers, so that their standard errors are those of averages.
+A score is a number per member and arm whose mean is what the arm would have brought to everybody. Every value of a
+policy, every difference between two policies, every slope and every curve with doubly robust outcomes is an average of these
+numbers, so that their standard errors are those of averages.
 """
 
 from collections.abc import Sequence
