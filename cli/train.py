@@ -272,7 +272,7 @@ def _lengths(text: str) -> tuple[int, ...]:
 
 def comparison(result: "TrainOffersResult") -> str:
     """Return the table that compares the models, best first, and what the gate said."""
-    from training.evaluation.reporting import COUNTING, metric_title, shown_difference, shown_estimate
+    from training.evaluation.evaluation import COUNTING, metric_title, shown_difference, shown_estimate
     from training.offers.model_cards import headline_metrics
 
     job = result.job

@@ -18,8 +18,8 @@ from training.bundle import OfferModel
 from training.bundle.history import empty_profile
 from training.errors import DatasetError, TrainingError
 from training.evaluation import Fold, evaluate, paired_difference
+from training.evaluation.evaluation import COUNTING
 from training.evaluation.ranking import best_positions
-from training.evaluation.reporting import COUNTING
 from training.offers.champion import evaluate_champion
 from training.offers.learning import Learning
 from training.offers.options import DEFAULT_SEED, MIXTURE, MODELS, RANKER, JobOptions, job_info

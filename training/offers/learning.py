@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from training.bundle import OfferModel
 from training.errors import TrainingError
-from training.evaluation.reporting import COUNTING
+from training.evaluation.evaluation import COUNTING
 from training.evaluation.splitting import MANY_ROWS
 from training.offers.mixture import MixtureStage
 from training.offers.options import MIXTURE, RANKER, SUMMARIES, JobOptions, study_name, trial_record

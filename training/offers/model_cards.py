@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from experiments.stats.estimate import Estimate
 from training.evaluation import paired_difference
-from training.evaluation.reporting import COUNTING, metric_title, shown_difference, shown_estimate
+from training.evaluation.evaluation import COUNTING, metric_title, shown_difference, shown_estimate
 from training.offers.result import TrainedModel, TrainOffersResult
 from training.tracking.runs import JobInfo
 

@@ -20,8 +20,8 @@ from training.bundle.task import Task
 from training.data.histories import build_history, merge_histories
 from training.data.purchases import FitData
 from training.errors import TrainingError
+from training.evaluation.evaluation import estimate_json
 from training.evaluation.folds import SEASON_DAYS
-from training.evaluation.reporting import estimate_json
 from training.offers.mixture import mix, spreads
 from training.offers.problem import THREADS
 from training.offers.recipe import Kind, Known, Recipe
