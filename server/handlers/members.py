@@ -10,7 +10,7 @@ from experiments.rules.attributes import reader
 from server.catalogue import Catalogue
 from server.clock import Clock
 from server.errors import InvalidRequestError, MemberNotFoundError, RequestIdReusedError
-from server.handlers.change_runner import Provenance
+from server.handlers.changes import Provenance
 from server.handlers.request_checks import channel_problems
 from server.members import MemberState
 from server.members.profile import ProfileChange, ProfileUpdate

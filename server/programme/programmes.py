@@ -11,11 +11,11 @@ from server.catalogue import Catalogue
 from server.decide.snapshot import KnownExperiment, Snapshot, compile_catalogue
 from server.errors import ProgrammeNotFoundError
 from server.programme.experiment_checks import PREFIX, standing_experiment
-from server.storage import StandingExperiment
+from server.storage import StoredExperiment
 from training.bundle import ActionBundle, Bundle, Task
 
 
-def known_experiment(stored: StandingExperiment) -> KnownExperiment:
+def known_experiment(stored: StoredExperiment) -> KnownExperiment:
     """Return an experiment as the store has it."""
     last = stored.last
     return KnownExperiment(last.definition, last.position, stored.create_time, last.change_time)
