@@ -49,9 +49,9 @@ def diff(
 
         before = configured_catalogue(config, after.programme)
     else:
-        from server.clients.catalogue import standing_catalogue
+        from server.clients.catalogue import catalogue_in_force
 
-        before = standing_catalogue(server, after.programme)
+        before = catalogue_in_force(server, after.programme)
     changes = catalogue_changes(before, after)
     publish(
         json,

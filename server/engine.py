@@ -20,7 +20,7 @@ from server.handlers.outcomes import EventHandler
 from server.handlers.replay import ReplayHandler
 from server.handlers.results import ResultsHandler
 from server.metrics import Metrics
-from server.programme.background import BackgroundTasks, EvidenceCache
+from server.programme.background import BackgroundTasks
 from server.programme.loading import StartError, open_parts, snapshot
 from server.programme.models import (
     ACTIONS,
@@ -31,13 +31,13 @@ from server.programme.models import (
     open_actions_at,
     open_for,
 )
-from server.programme.programmes import Programmes
+from server.programme.programmes import EvidenceCache, Programmes
 from server.storage import SqliteEventLog
 from server.storage.budget_writes import BudgetWrites
 from server.storage.member_cache import MemberStates
 from training.bundle import Task
 
-_CHORE_TIMEOUT_S = 5.0
+_TASK_TIMEOUT_S = 5.0
 
 
 class Engine:
@@ -87,8 +87,8 @@ class Engine:
             if actions is not None:
                 self._metrics.serves(programme, ACTIONS, actions.manifest.model_version)
         self._watcher.start()
-        self._housekeeping.round()
-        self._housekeeping.start()
+        self._background.run_once()
+        self._background.start()
 
     def is_ready(self) -> bool:
         """Tell whether every programme that names a models folder has a model."""
@@ -111,27 +111,27 @@ class Engine:
         self.programmes = Programmes({part.programme: snapshot(part, self._log, now) for part in parts})
         for name in names:
             books.open(name, self._accounts(name))
-        responses = EvidenceCache(
+        evidence = EvidenceCache(
             self._log.evidence_until,
             lambda name: self.programmes.current(name).catalogue.response_window,
             timedelta(seconds=config.server.evidence_interval),
         )
-        people = Assigner(self._log, names)
+        assigner = Assigner(self._log, names)
         self.decisions = DecisionMaker(
             self.programmes,
-            people,
+            assigner,
             self._states,
             self._log,
             clock,
             books=books.of,
-            evidence=responses.of,
+            evidence=evidence.of,
             replay=config.server.replay,
             on_decision=self._metrics.decided,
         )
         self.campaigns = CampaignHandler(self.programmes, self.decisions)
         self._opened.append(self.campaigns.close)
         self.replays = ReplayHandler(self._log, self._model_folders(), self.programmes.current)
-        self.assignments = AssignmentHandler(self.programmes, people, self._log, clock)
+        self.assignments = AssignmentHandler(self.programmes, assigner, self._log, clock)
         self.experiments = ExperimentHandler(self.programmes, self._log, clock)
         self._opened.append(self.experiments.close)
         self.results = ResultsHandler(self.programmes, self._log, path, clock)
@@ -144,17 +144,17 @@ class Engine:
         self.segments = SegmentHandler(self.programmes, self._log)
         self.events = EventHandler(self.programmes, self._log, self._metrics.took_events)
         budgets = BudgetFollower(books.all, self._release, self._log.budget_totals)
-        self._housekeeping = BackgroundTasks(
+        self._background = BackgroundTasks(
             [
                 budgets.follow,
-                lambda now: responses.follow(names, now),
+                lambda now: evidence.follow(names, now),
                 self.programmes.follow_periods,
                 lambda _: self.catalogues.follow(names),
                 lambda _: self.experiments.follow(names),
             ],
             clock,
         )
-        self._opened.append(self._housekeeping.stop)
+        self._opened.append(self._background.stop)
         self._watcher = self._model_watcher()
         self._opened.append(self._watcher.stop)
 
@@ -186,7 +186,7 @@ class Engine:
         return self._log.budget_totals(programme, after_version)
 
     def _release(self, programme: str, now_micros: int) -> int:
-        return self._log.release_expired(programme, now_micros, _CHORE_TIMEOUT_S)
+        return self._log.release_expired(programme, now_micros, _TASK_TIMEOUT_S)
 
     def _model_folders(self) -> dict[str, Path]:
         return {

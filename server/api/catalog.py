@@ -18,7 +18,7 @@ from server.catalogue.diff import CatalogueChange, Change, ChangeKind, ChangeSou
 from server.catalogue.load import parse_catalogue
 from server.catalogue.rules import SegmentSize
 from server.handlers.catalogue import CatalogueHandler, Item, SegmentHandler
-from server.handlers.catalogue_runner import Edit
+from server.handlers.changes import CatalogueEdit
 from troth.v1 import catalog_pb2, catalog_service_pb2_grpc
 from troth.v1 import catalog_service_pb2 as pb
 
@@ -42,7 +42,7 @@ class ContentRequest:
         fields: The catalogue or item, in the words of a catalogue file.
     """
 
-    edit: Edit
+    edit: CatalogueEdit
     fields: dict[str, Any]
 
 
@@ -114,7 +114,7 @@ def upsert_request(message: _Edits, item: Item) -> ContentRequest:
     return ContentRequest(edit, fields)
 
 
-def delete_request(message: _Edits, item: Item) -> tuple[Edit, str]:
+def delete_request(message: _Edits, item: Item) -> tuple[CatalogueEdit, str]:
     """Return the checked request to take an item out, and its id.
 
     Raises:
@@ -251,11 +251,11 @@ def _page(
 
 def _edit(
     check: Checker, message: _Edits, *, source: ChangeSource = ChangeSource.GRPC, validate_only: bool = False
-) -> Edit:
+) -> CatalogueEdit:
     check.require(cast(Message, message))
     programme = _programme(check, message.programme)
     check.identifier("etag", message.etag)
-    return Edit(programme, provenance(check, message), message.etag, source, validate_only)
+    return CatalogueEdit(programme, provenance(check, message), message.etag, source, validate_only)
 
 
 def _programme(check: Checker, programme: str) -> str:

@@ -17,8 +17,8 @@ from server.api.definition import OUTPUT_FIELDS, definition_fields, enum_number,
 from server.api.fields import ListPage, next_page_token, page, provenance, seconds_left, set_time
 from server.decide.snapshot import KnownExperiment
 from server.handlers.assignments import AssignmentHandler
-from server.handlers.change_runner import Provenance, Target
-from server.handlers.experiments import ExperimentHandler
+from server.handlers.changes import Provenance
+from server.handlers.experiments import ExperimentHandler, Target
 from server.handlers.results import Analysed, ResultsHandler
 from troth.v1 import (
     experiment_change_pb2,

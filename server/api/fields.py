@@ -17,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from experiments.log.events import to_micros
 from server.api.checks import Checker
 from server.handlers.assignments import Subject
-from server.handlers.change_runner import Provenance
+from server.handlers.changes import Provenance
 from troth.v1 import assignment_pb2
 
 DEFAULT_PAGE_SIZE = 50

@@ -13,7 +13,7 @@ from server.api.fields import ListPage, next_page_token, page, provenance, secon
 from server.api.fields import attributes as attribute_values
 from server.catalogue.base import time_zones
 from server.catalogue.limits import DECISION
-from server.handlers.change_runner import Provenance
+from server.handlers.changes import Provenance
 from server.handlers.members import KnownMember, MemberHandler
 from server.members import MemberProfile, MemberState
 from server.members.profile import MAX_ATTRIBUTES, MAX_CONSENTS, ProfileChange, ProfileUpdate

@@ -7,9 +7,8 @@ import grpc
 from experiments.log.events import Exposure, Outcome
 from server.api.checks import DEFAULT_PROGRAMME, Checker
 from server.api.fields import seconds_left
-from server.clock import Clock
+from server.clock import Clock, event_time_problem
 from server.handlers.outcomes import EventHandler
-from server.handlers.request_checks import event_time_problem
 from server.storage import AppendResult
 from troth.v1 import (
     outcome_service_pb2,

@@ -1,6 +1,6 @@
 """Whether the parts of a catalogue fit together: references, money, pacing. Every problem is named, with its path."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -377,3 +377,23 @@ def _rules(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
 def _at(path: str, problems: Sequence[Problem]) -> Iterator[Problem]:
     for problem in problems:
         yield Problem(f"{path}, {problem.path}", problem.message)
+
+
+def channel_problems(catalogue: Catalogue, named: Iterable[tuple[str, str]]) -> list[Problem]:
+    """Return what is wrong with the channels that a request names; a catalogue without channels takes any.
+
+    Args:
+        catalogue: The catalogue in force.
+        named: Field paths and the channels in them; empty ones are passed over.
+
+    Returns:
+        One problem per unknown channel.
+    """
+    known = catalogue.channels_by_id
+    if not known:
+        return []
+    return [
+        Problem(path, f"the catalogue has no channel {channel_id!r}; it has {', '.join(known)}")
+        for path, channel_id in named
+        if channel_id and channel_id not in known
+    ]

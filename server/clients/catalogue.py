@@ -41,7 +41,7 @@ class Applied:
     change_count: int
 
 
-def standing_catalogue(address: str, programme: str) -> Catalogue:
+def catalogue_in_force(address: str, programme: str) -> Catalogue:
     """Return the catalogue that a server has in force.
 
     Args:

@@ -20,7 +20,7 @@ from server.errors import (
     InvalidRequestError,
     StoreUnavailableError,
 )
-from server.handlers.catalogue_runner import CatalogueRunner, Edit
+from server.handlers.changes import CatalogueChanges, CatalogueEdit
 from server.programme.programmes import Programmes
 from server.storage.catalogue_store import CatalogueStore
 
@@ -62,15 +62,15 @@ class CatalogueHandler:
     ) -> None:
         self._programmes = programmes
         self._store = store
-        self._runner = CatalogueRunner(programmes, store, clock, on_change)
+        self._changes = CatalogueChanges(programmes, store, clock, on_change)
 
     def close(self) -> None:
         """Finish the change under way and take no more."""
-        self._runner.close()
+        self._changes.close()
 
     def follow(self, names: Iterable[str]) -> None:
-        """Put in force what other processes changed; see ``CatalogueRunner.follow``."""
-        self._runner.follow(names)
+        """Put in force what other processes changed; see ``CatalogueChanges.follow``."""
+        self._changes.follow(names)
 
     def get(self, programme: str, revision: str = "") -> Catalogue:
         """Return the catalogue in force, or as it was at a revision.
@@ -121,7 +121,7 @@ class CatalogueHandler:
         self._programmes.current(programme)
         return self._store.catalogue_changes(programme, after, most)
 
-    def apply(self, edit: Edit, fields: Mapping[str, Any], timeout: float) -> CatalogueChange:
+    def apply(self, edit: CatalogueEdit, fields: Mapping[str, Any], timeout: float) -> CatalogueChange:
         """Replace the whole catalogue; return the change once it is on disk and in force.
 
         Args:
@@ -146,9 +146,11 @@ class CatalogueHandler:
             _refuse(_prefixed("catalogue", catalogue_problems(catalogue)))
             return catalogue
 
-        return self._runner.run(edit, changed, timeout)
+        return self._changes.run(edit, changed, timeout)
 
-    def upsert(self, edit: Edit, item: Item, fields: Mapping[str, Any], timeout: float) -> CatalogueChange:
+    def upsert(
+        self, edit: CatalogueEdit, item: Item, fields: Mapping[str, Any], timeout: float
+    ) -> CatalogueChange:
         """Put an item in the place of the one with its id, or at the end. Arguments and errors as in ``apply``.
 
         Args:
@@ -171,9 +173,9 @@ class CatalogueHandler:
             _refuse(_about_item(own, item.noun, catalogue_problems(after)))
             return after
 
-        return self._runner.run(edit, changed, timeout)
+        return self._changes.run(edit, changed, timeout)
 
-    def delete(self, edit: Edit, item: Item, item_id: str, timeout: float) -> CatalogueChange:
+    def delete(self, edit: CatalogueEdit, item: Item, item_id: str, timeout: float) -> CatalogueChange:
         """Take an item out.
 
         Args:
@@ -200,7 +202,7 @@ class CatalogueHandler:
             _refuse(_prefixed("catalogue", catalogue_problems(after)))
             return after
 
-        return self._runner.run(edit, changed, timeout)
+        return self._changes.run(edit, changed, timeout)
 
 
 def _with(catalogue: Catalogue, item: Item, parts: tuple[CataloguePart, ...]) -> Catalogue:

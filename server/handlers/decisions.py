@@ -9,14 +9,13 @@ from experiments.errors import Problem
 from experiments.log.events import ACTIONS, Decision
 from server.budgets import Book, Closed
 from server.catalogue import Catalogue, Placement
-from server.clock import Clock
+from server.clock import Clock, request_time_problem
 from server.decide.choice import Choice
 from server.decide.context import DecisionContext, Evidence
 from server.decide.decide import decide
 from server.decide.snapshot import Snapshot
 from server.errors import InvalidRequestError, PlacementNotFoundError, RequestIdReusedError, ServerBusyError
 from server.handlers.assignments import Assigner, Subject
-from server.handlers.request_checks import request_time_problem
 from server.members.state import after_decision
 from server.programme.programmes import Programmes
 from server.storage import EventLog, StateDocument

@@ -1,6 +1,7 @@
 """Keeping experiments: creating, changing and moving them, with an audit trail; and reading them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from experiments.definition import ExperimentDefinition, State, change_problems, parse_experiment
@@ -15,7 +16,7 @@ from server.errors import (
     ExperimentStateError,
     InvalidRequestError,
 )
-from server.handlers.change_runner import ChangeRunner, Provenance, Target, experiment_changed
+from server.handlers.changes import ExperimentChanges, Provenance, experiment_changed
 from server.programme.experiment_checks import PREFIX, targeting_problems
 from server.programme.programmes import Programmes
 from server.storage import ExperimentStore
@@ -25,6 +26,21 @@ _MOVES = {
     ChangeAction.STOP: State.STOPPED,
     ChangeAction.ARCHIVE: State.ARCHIVED,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a change is about.
+
+    Attributes:
+        programme: The loyalty programme.
+        experiment_id: The experiment.
+        etag: Guard against the changes of others: its content as it was read; empty for no guard.
+    """
+
+    programme: str
+    experiment_id: str
+    etag: str = ""
 
 
 class ExperimentHandler:
@@ -40,15 +56,15 @@ class ExperimentHandler:
         self._programmes = programmes
         self._store = store
         self._clock = clock
-        self._runner = ChangeRunner(programmes, store)
+        self._changes = ExperimentChanges(programmes, store)
 
     def close(self) -> None:
         """Finish the change under way and take no more."""
-        self._runner.close()
+        self._changes.close()
 
     def follow(self, names: Iterable[str]) -> None:
-        """Put in force what other processes changed; see ``ChangeRunner.follow``."""
-        self._runner.follow(names)
+        """Put in force what other processes changed; see ``ExperimentChanges.follow``."""
+        self._changes.follow(names)
 
     def get(self, programme: str, experiment_id: str) -> KnownExperiment:
         """Return an experiment.
@@ -118,7 +134,7 @@ class ExperimentHandler:
                 raise ExperimentExistsError(programme, after.experiment_id)
             return self._change(ChangeAction.CREATE, None, after, provenance)
 
-        return self._runner.run(programme, change, provenance, timeout)
+        return self._changes.run(programme, change, provenance, timeout)
 
     def update(
         self,
@@ -163,7 +179,7 @@ class ExperimentHandler:
                 )
             return self._change(ChangeAction.UPDATE, before, after, provenance)
 
-        return self._runner.run(target.programme, change, provenance, timeout)
+        return self._changes.run(target.programme, change, provenance, timeout)
 
     def move(
         self, target: Target, action: ChangeAction, provenance: Provenance, timeout: float
@@ -202,7 +218,7 @@ class ExperimentHandler:
                 raise ExperimentStateError(sentence, error.problems, target.experiment_id) from None
             return self._change(action, before, after, provenance)
 
-        return self._runner.run(target.programme, change, provenance, timeout)
+        return self._changes.run(target.programme, change, provenance, timeout)
 
     def _change(
         self,

@@ -8,10 +8,10 @@ from experiments.errors import Problem
 from experiments.rules import AttributeType
 from experiments.rules.attributes import reader
 from server.catalogue import Catalogue
+from server.catalogue.checks import channel_problems
 from server.clock import Clock
 from server.errors import InvalidRequestError, MemberNotFoundError, RequestIdReusedError
-from server.handlers.change_runner import Provenance
-from server.handlers.request_checks import channel_problems
+from server.handlers.changes import Provenance
 from server.members import MemberState
 from server.members.profile import ProfileChange, ProfileUpdate
 from server.programme.programmes import Programmes

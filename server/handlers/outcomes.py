@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from experiments.log.events import Exposure, Outcome
+from server.catalogue.checks import channel_problems
 from server.errors import InvalidRequestError
-from server.handlers.request_checks import channel_problems
 from server.programme.programmes import Programmes
 from server.storage import AppendResult, EventLog
 

@@ -81,7 +81,7 @@ def open_catalogue(file_catalogue: Catalogue, store: CatalogueStore, now: dateti
     """
     programme = file_catalogue.programme
     for _ in range(_ATTEMPTS):
-        standing = store.standing_catalogue(programme)
+        standing = store.stored_catalogue(programme)
         try:
             start = catalogue_to_serve(file_catalogue, standing, store.last_catalogue_from_file(programme))
         except ValidationError as error:
@@ -117,7 +117,7 @@ def configured_catalogue(config: Path, programme: str) -> Catalogue:
     if not path.exists():
         return file_catalogue
     store = CatalogueFile(path)
-    standing, from_file = store.standing_catalogue(programme), store.last_catalogue_from_file(programme)
+    standing, from_file = store.stored_catalogue(programme), store.last_catalogue_from_file(programme)
     try:
         return catalogue_to_serve(file_catalogue, standing, from_file).catalogue
     except ValidationError as error:
@@ -136,12 +136,12 @@ def _file_change(
         source=ChangeSource.FILE,
         request_id="",
         request_digest="",
-        changes=catalogue_changes(stored_catalogue(standing), file_catalogue),
+        changes=catalogue_changes(readable_catalogue(standing), file_catalogue),
         document=file_catalogue.to_json(),
     )
 
 
-def stored_catalogue(standing: CatalogueChange | None) -> Catalogue | None:
+def readable_catalogue(standing: CatalogueChange | None) -> Catalogue | None:
     """Return the catalogue of a change to compare with; ``None`` if there is none or this version cannot read it."""
     if standing is None:
         return None
@@ -252,7 +252,7 @@ def snapshot(parts: ProgrammeParts, store: OpeningStore, now: datetime) -> Snaps
 
 def _stored(programme: str, store: ExperimentStore) -> dict[str, KnownExperiment]:
     try:
-        standing = store.standing_experiments(programme)
+        standing = store.stored_experiments(programme)
     except ValidationError as error:
         raise StartError(
             f"An experiment of programme {programme!r} in the store breaks the rules of this version:"

@@ -1,21 +1,23 @@
-"""What the server knows of one programme at one moment: catalogue, experiments, models. Immutable; replaced as a whole."""
+"""What is in force of each programme: its snapshot of catalogue, experiments and models, and the evidence of responses."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 
 from experiments.assignment.plan import compile_plan
+from experiments.log.events import to_micros
 from server.catalogue import Catalogue
+from server.decide.context import NO_EVIDENCE, Evidence
 from server.decide.snapshot import KnownExperiment, Snapshot, compile_catalogue
 from server.errors import ProgrammeNotFoundError
 from server.programme.experiment_checks import PREFIX, standing_experiment
-from server.storage import StandingExperiment
+from server.storage import StoredExperiment
 from training.bundle import ActionBundle, Bundle, Task
 
 
-def known_experiment(stored: StandingExperiment) -> KnownExperiment:
+def known_experiment(stored: StoredExperiment) -> KnownExperiment:
     """Return an experiment as the store has it."""
     last = stored.last
     return KnownExperiment(last.definition, last.position, stored.create_time, last.change_time)
@@ -96,6 +98,60 @@ class Programmes:
         """Tell whether a model of any task is loaded."""
         snapshot = self._snapshots[programme]
         return bool(snapshot.bundles) or snapshot.actions is not None
+
+
+ReadEvidence = Callable[[str, int, int], tuple[dict[str, tuple[int, int]], int]]
+"""Counts decisions and responses of a programme's candidates after a mark up to a time, in microseconds since the Unix epoch, and
+returns the mark reached."""
+
+
+class EvidenceCache:
+    """The evidence of each programme. Reading it is safe from any thread; only one brings it up to date.
+
+    Args:
+        read: Reads the log.
+        window: Returns how long there is to respond to a decision of a programme before it counts; ``None`` where nothing reads
+            evidence, so that none is gathered.
+        interval: Between two reads of the log.
+    """
+
+    def __init__(
+        self, read: ReadEvidence, window: Callable[[str], timedelta | None], interval: timedelta
+    ) -> None:
+        self._read = read
+        self._window = window
+        self._interval = interval
+        self._marks: dict[str, int] = {}
+        self._evidence: dict[str, Evidence] = {}
+        self._due: datetime | None = None
+
+    def of(self, programme: str) -> Evidence:
+        """Return how members of a programme responded so far."""
+        return self._evidence.get(programme, NO_EVIDENCE)
+
+    def follow(self, programmes: Iterable[str], now: datetime) -> None:
+        """Read what the log has since, if the interval is over.
+
+        Raises:
+            StoreUnavailableError: The log cannot be read.
+        """
+        if self._due is not None and now < self._due:
+            return
+        for programme in programmes:
+            window = self._window(programme)
+            if window is not None:
+                self._update(programme, now - window)
+        self._due = now + self._interval
+
+    def _update(self, programme: str, until: datetime) -> None:
+        found, mark = self._read(programme, self._marks.get(programme, 0), to_micros(until))
+        if found:
+            counts = dict(self.of(programme).counts)
+            for candidate_id, (given, answered) in found.items():
+                before = counts.get(candidate_id, (0, 0))
+                counts[candidate_id] = (before[0] + given, before[1] + answered)
+            self._evidence[programme] = Evidence(counts)
+        self._marks[programme] = mark
 
 
 def standing_arms(catalogue: Catalogue, day: date) -> dict[str, KnownExperiment]:

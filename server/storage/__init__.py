@@ -11,8 +11,8 @@ from server.storage.protocols import (
     MemberStore,
     PendingDecision,
     ProfileUpdates,
-    StandingExperiment,
     StateDocument,
+    StoredExperiment,
     UpdateResult,
 )
 from server.storage.sqlite import SqliteEventLog
@@ -29,7 +29,7 @@ __all__ = [
     "PendingDecision",
     "ProfileUpdates",
     "SqliteEventLog",
-    "StandingExperiment",
     "StateDocument",
+    "StoredExperiment",
     "UpdateResult",
 ]

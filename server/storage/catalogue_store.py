@@ -37,7 +37,7 @@ class CatalogueStore(Protocol):
         """
         ...
 
-    def standing_catalogue(self, programme: str) -> CatalogueChange | None:
+    def stored_catalogue(self, programme: str) -> CatalogueChange | None:
         """Return the last change; ``None`` if there is none."""
         ...
 
@@ -95,7 +95,7 @@ class CatalogueReads(ABC):
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a statement."""
 
-    def standing_catalogue(self, programme: str) -> CatalogueChange | None:
+    def stored_catalogue(self, programme: str) -> CatalogueChange | None:
         """Return the last change."""
         return _first(self._rows(_SELECT + _LAST, programme))
 

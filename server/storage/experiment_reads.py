@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from experiments.definition.lifecycle import ExperimentChange
 from experiments.log.events import from_micros
 from experiments.log.rows import CHANGE_COLUMNS, change_from_row
-from server.storage.protocols import StandingExperiment
+from server.storage.protocols import StoredExperiment
 from server.storage.reads import ReadPool
 
 _CHANGE = ", ".join(f"c.{column}" for column in CHANGE_COLUMNS)
@@ -37,10 +37,10 @@ _EVENT_COUNT = (
 class SqliteReads(ReadPool):
     """The reading part of an ``ExperimentStore``."""
 
-    def standing_experiments(self, programme: str) -> tuple[StandingExperiment, ...]:
-        """See ``ExperimentStore.standing_experiments``."""
+    def stored_experiments(self, programme: str) -> tuple[StoredExperiment, ...]:
+        """See ``ExperimentStore.stored_experiments``."""
         return tuple(
-            StandingExperiment(create_time=from_micros(row[-1]), last=change_from_row(row[:-1]))
+            StoredExperiment(create_time=from_micros(row[-1]), last=change_from_row(row[:-1]))
             for row in self._rows(_STANDING, programme)
         )
 

@@ -164,7 +164,7 @@ class LinkResult:
 
 
 @dataclass(frozen=True, slots=True)
-class StandingExperiment:
+class StoredExperiment:
     """An experiment as its last change left it.
 
     Attributes:
@@ -209,8 +209,8 @@ class ExperimentStore(Protocol):
         """
         ...
 
-    def standing_experiments(self, programme: str) -> tuple[StandingExperiment, ...]:
-        """Return every experiment as it stands, by id."""
+    def stored_experiments(self, programme: str) -> tuple[StoredExperiment, ...]:
+        """Return every experiment as its last change left it, by id."""
         ...
 
     def change_count(self, programme: str) -> int:

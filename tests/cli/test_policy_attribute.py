@@ -137,7 +137,7 @@ def test_what_was_changed_over_grpc_counts(attribute: Command, tmp_path: Path) -
     log = Log(tmp_path / "log.db")
     try:
         open_catalogue(written, log, NOW)
-        standing = log.standing_catalogue("default")
+        standing = log.stored_catalogue("default")
         assert standing is not None
         change = replace(
             standing,

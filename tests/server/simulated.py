@@ -14,7 +14,7 @@ from experiments.log.events import Decision, Outcome
 from server.config import load_config
 from server.decide.context import DecisionContext
 from server.engine import Engine
-from server.handlers.change_runner import Provenance
+from server.handlers.changes import Provenance
 from server.members.profile import ProfileUpdate
 from server.metrics import Metrics
 from server.whatif import Simulation, SimulationOptions, opened, simulate

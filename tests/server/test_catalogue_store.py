@@ -63,7 +63,7 @@ def test_kept_and_read(log: Log, tmp_path: Path) -> None:
     for change in (first, second):
         assert log.append_catalogue_change(change, TIMEOUT_S) == change
 
-    assert log.standing_catalogue("default") == second
+    assert log.stored_catalogue("default") == second
     assert log.catalogue_at("default", ONE.revision) == first
     assert log.catalogue_at("default", "catalogue-000000000000") is None
     assert log.catalogue_change_of_request("default", "r1") == first
@@ -71,8 +71,8 @@ def test_kept_and_read(log: Log, tmp_path: Path) -> None:
     assert log.catalogue_changes("default", 0, 9) == (first, second)
     assert log.catalogue_changes("default", 1, 9) == (second,)
     assert log.catalogue_changes("default", 0, 1) == (first,)
-    assert log.standing_catalogue("other") is None
-    assert CatalogueFile(tmp_path / "troth.db").standing_catalogue("default") == second
+    assert log.stored_catalogue("other") is None
+    assert CatalogueFile(tmp_path / "troth.db").stored_catalogue("default") == second
 
 
 def test_a_taken_position(log: Log) -> None:
@@ -123,9 +123,9 @@ def test_files_without_catalogues(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE decisions (a)")
     (tmp_path / "text.db").write_text("no database, but long enough to be looked at" * 100, encoding="utf-8")
 
-    assert CatalogueFile(tmp_path / "old.db").standing_catalogue("default") is None
+    assert CatalogueFile(tmp_path / "old.db").stored_catalogue("default") is None
     with pytest.raises(StoreUnavailableError):
-        CatalogueFile(tmp_path / "text.db").standing_catalogue("default")
+        CatalogueFile(tmp_path / "text.db").stored_catalogue("default")
 
 
 def test_which_catalogue_counts() -> None:

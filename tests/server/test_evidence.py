@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.log.events import OfferChoice, to_micros
-from server.programme.background import EvidenceCache
+from server.programme.programmes import EvidenceCache
 from server.storage import SqliteEventLog
 from server.whatif.ledger import Awaiting, EvidenceBefore, Waiting
 from tests.server.test_storage import NOW, decision, outcome
@@ -48,11 +48,11 @@ def _answer(
 
 
 def _known(log: SqliteEventLog, *moments: datetime) -> list[dict[str, tuple[int, int]]]:
-    responses = EvidenceCache(log.evidence_until, lambda _: WINDOW, timedelta(0))
+    cache = EvidenceCache(log.evidence_until, lambda _: WINDOW, timedelta(0))
     found = []
     for moment in moments:
-        responses.follow(["default"], moment)
-        found.append(dict(responses.of("default").counts))
+        cache.follow(["default"], moment)
+        found.append(dict(cache.of("default").counts))
     return found
 
 

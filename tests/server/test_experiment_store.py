@@ -79,7 +79,7 @@ class TestExperimentStore:
             assert again.changes("default", "offer-ranking", 0, 10) == (first, second)
             assert again.changes("default", "offer-ranking", 1, 10) == (second,)
             assert again.changes("default", "offer-ranking", 0, 1) == (first,)
-            (standing,) = again.standing_experiments("default")
+            (standing,) = again.stored_experiments("default")
             assert standing.last == second
             assert standing.create_time == first.change_time
             assert again.change_of_request("default", "r1") == first
@@ -103,20 +103,20 @@ class TestExperimentStore:
         assert {one.actor for one in told} == {told[0].actor}
         assert store.changes("default", "offer-ranking", 0, 99) == (told[0],)
 
-    def test_standing_experiments_are_by_id(self, store: SqliteEventLog) -> None:
+    def test_stored_experiments_are_by_id(self, store: SqliteEventLog) -> None:
         """Each experiment of a programme stands once, by id, with its last change."""
         for name in ("b", "a", "É", "c"):
             store.append_change(change(1, experiment_id=name, request_id=""), PATIENT_S)
         store.append_change(change(2, experiment_id="b"), PATIENT_S)
 
-        found = store.standing_experiments("default")
+        found = store.stored_experiments("default")
         assert [(one.last.experiment_id, one.last.position) for one in found] == [
             ("a", 1),
             ("b", 2),
             ("c", 1),
             ("É", 1),
         ]
-        assert store.standing_experiments("second") == ()
+        assert store.stored_experiments("second") == ()
         assert (store.change_count("default"), store.change_count("second")) == (5, 0)
 
     def test_links_resolve_to_the_first(self, store: SqliteEventLog) -> None:
