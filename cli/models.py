@@ -71,7 +71,7 @@ def refresh(
 
 
 def _lines(result: "RefreshResult") -> list[str]:
-    from training.evaluation.reporting import metric_title, shown_estimate
+    from training.evaluation.evaluation import metric_title, shown_estimate
 
     added, drift = result.added, result.drift
     new = ", ".join(
@@ -242,7 +242,7 @@ def _pulled(model: "PulledModel") -> str:
 
 
 def _compared(compared: "VersionComparison") -> str:
-    from training.evaluation.reporting import COUNTING, metric_title, shown_difference, shown_estimate
+    from training.evaluation.evaluation import COUNTING, metric_title, shown_difference, shown_estimate
 
     rows = [
         (
@@ -272,7 +272,7 @@ def _compared(compared: "VersionComparison") -> str:
 
 def _deciding(version: "RegisteredVersion") -> str:
     from training.bundle.manifest import ACTIONS
-    from training.evaluation.reporting import metric_title
+    from training.evaluation.evaluation import metric_title
     from training.tracking.runs import metric_key
 
     value = version.metrics.get(metric_key(version.metric))

@@ -224,8 +224,8 @@ def offers(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from training.data.tables import Tables
     from training.offers.job import train_offers
+    from training.offers.job_data import chosen_source
     from training.offers.options import DEFAULT_SEED, JobOptions, read_days, read_seconds
-    from training.offers.sources import chosen_source
 
     options = JobOptions(
         store=store,
@@ -272,7 +272,7 @@ def _lengths(text: str) -> tuple[int, ...]:
 
 def comparison(result: "TrainOffersResult") -> str:
     """Return the table that compares the models, best first, and what the gate said."""
-    from training.evaluation.reporting import COUNTING, metric_title, shown_difference, shown_estimate
+    from training.evaluation.evaluation import COUNTING, metric_title, shown_difference, shown_estimate
     from training.offers.model_cards import headline_metrics
 
     job = result.job

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from experiments.stats.estimate import Estimate
 from training.evaluation import ModelEvaluation, over_members
+from training.evaluation.evaluation import metric_title
 from training.evaluation.ranking import calibration_table
-from training.evaluation.reporting import metric_title
 
 COLOURS = {"highlight": "#1f6f8b", "other": "#9aa5ab"}
 _PARTS = 10

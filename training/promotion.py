@@ -6,7 +6,7 @@ from pathlib import Path
 
 from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
-from training.evaluation.reporting import COUNTING, shown_difference
+from training.evaluation.evaluation import COUNTING, shown_difference
 from training.promotion_checks import (
     CheckError,
     PromotionJudgement,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from experiments.stats.estimate import Estimate
 from training.bundle import Bundle, BundleError, OfferModel, open_action_bundle, open_bundle
 from training.errors import RegistryError
-from training.evaluation.reporting import COUNTING, metric_title, shown_interval
+from training.evaluation.evaluation import COUNTING, metric_title, shown_interval
 from training.tracking import ModelRegistry, RegisteredVersion
 from training.tracking.evidence import Parity
 from training.tracking.registry import DISTRUST_TAG, TRUSTED

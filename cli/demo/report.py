@@ -8,7 +8,7 @@ import polars as pl
 from cli.demo.replay import OFFER_COUNT, ReplayCounts
 from experiments.pages import ReportContext
 from training.data import OfferDataset
-from training.evaluation.reporting import COUNTING
+from training.evaluation.evaluation import COUNTING
 from training.offers.result import TrainOffersResult
 
 LIMITS = (

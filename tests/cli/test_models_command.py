@@ -8,7 +8,7 @@ import pytest
 from cli.train import comparison
 from tests.cli.in_process import Ran, run
 from tests.training.small_jobs import empty_store, record_job, small_fold, small_job
-from training.evaluation.reporting import COUNTING
+from training.evaluation.evaluation import COUNTING
 
 # Both come from inside mlflow, which is not ours to mend.
 pytestmark = [

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.in_process import Ran, run
 from tests.training.small_jobs import empty_store, record_job, small_job
-from training.evaluation.reporting import COUNTING
+from training.evaluation.evaluation import COUNTING
 from training.tracking import ModelRegistry
 
 # Both come from inside mlflow, which is not ours to mend.

@@ -12,7 +12,7 @@ from tests.training.histories import fit_data
 from training.bundle import AttributeCodes, Ids, OfferModel, Task
 from training.bundle.scorers import AnyScorer, Personal, Popular
 from training.evaluation import Fold, ModelEvaluation, evaluate, paired_difference
-from training.evaluation.reporting import COUNTING
+from training.evaluation.evaluation import COUNTING
 from training.offers.recipe import Kind, Known, Recipe, RecipePart
 from training.offers.recording import OffersRecorder
 from training.offers.result import TrainedModel, TrainOffersResult, TrialRecord

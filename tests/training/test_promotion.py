@@ -26,7 +26,7 @@ from tests.training.small_jobs import (
 from training.bundle import OfferModel, Task, write_bundle
 from training.bundle.scorers import Personal
 from training.errors import RegistryError
-from training.evaluation.reporting import COUNTING
+from training.evaluation.evaluation import COUNTING
 from training.offers.result import TrainOffersResult
 from training.promotion import promote, rollback
 from training.promotion_checks import (

@@ -26,8 +26,8 @@ from tests.training.small_jobs import (
 from training.bundle import Task, open_bundle
 from training.errors import RegistryError, TrainingError
 from training.evaluation import paired_difference
-from training.evaluation.reporting import COUNTING
-from training.offers.plots import model_plots
+from training.evaluation.evaluation import COUNTING
+from training.offers.model_cards import model_plots
 from training.offers.recording import OffersRecorder
 from training.offers.result import TrainOffersResult
 from training.plots import calibration_chart

@@ -1,13 +1,9 @@
-"""What the second stage looks at: one row of numbers per candidate offer, computed for one member.
+"""The features of the second stage: one row of numbers per candidate offer, computed for one member.
 
-Training builds its tables with this very function, so what the trees learned on is what the server computes.
+Training builds its tables with the function that serves, so the server computes what the trees were trained on.
 
-Names of what the second stage looks at, and which way each may speak.
-
-Product lines: what a member does with near relatives of the products that an offer covers.
-
-A line is a group of products that replace each other, such as one brand's yoghurts. Who buys a line is likely to take an
-offer on it, even on a flavour that was never bought.
+Some features are about product lines: groups of products that replace each other, such as one brand's yoghurts. Who buys
+a line is likely to take an offer on it, even on a flavour that they never bought.
 """
 
 from collections.abc import Sequence

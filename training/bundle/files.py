@@ -18,7 +18,6 @@ from training.bundle.action_model import ActionModel
 from training.bundle.encoding import AttributeCodes, Encoding, LevelsPart, NumberPart
 from training.bundle.features import OfferTable
 from training.bundle.history import History
-from training.bundle.ids import Ids
 from training.bundle.manifest import (
     ACTIONS,
     FORMAT_VERSION,
@@ -31,7 +30,7 @@ from training.bundle.manifest import (
     parse_manifest,
     rfc3339,
 )
-from training.bundle.model import OfferModel, check_scores, check_values
+from training.bundle.model import Ids, OfferModel, Task, check_scores, check_values
 from training.bundle.ranker import Calibration, Ranker
 from training.bundle.scorers import (
     Covers,
@@ -44,7 +43,6 @@ from training.bundle.scorers import (
     Popular,
     Projection,
 )
-from training.bundle.task import Task
 from training.bundle.trees import Trees
 
 _TYPES: dict[str, Any] = {

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from training.bundle.model import Task
 from training.bundle.scorers import Covers
-from training.bundle.task import Task
 from training.data.complete_journey import NAME, TIME_ZONE, read_table
 from training.data.purchases import Attributes, Purchases, encode_attributes, no_attributes
 from training.evaluation.folds import DataSplit, Fold, describe_day, fit_data

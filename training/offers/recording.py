@@ -11,9 +11,8 @@ from typing import Any, Self
 
 from training.bundle import Manifest, OfferModel
 from training.evaluation import ModelEvaluation, paired_difference
-from training.evaluation.reporting import COUNTING, estimates_json
-from training.offers.model_cards import comparison_note, model_card
-from training.offers.plots import comparison_chart, model_plots
+from training.evaluation.evaluation import COUNTING, estimates_json
+from training.offers.model_cards import comparison_chart, comparison_note, model_card, model_plots
 from training.offers.recipe import Known, Recipe, write_recipe
 from training.offers.result import TrainedModel, TrainOffersResult, TrialRecord
 from training.tracking.evidence import (
@@ -24,13 +23,14 @@ from training.tracking.evidence import (
     write_cases,
     write_parity,
 )
-from training.tracking.registering import register_version, store_model
 from training.tracking.registry import (
     CHALLENGER_ALIAS,
     EVIDENCE_TAG,
     FEATURE_TIME_TAG,
     REFRESHED_FROM_TAG,
     RegisteredVersion,
+    register_version,
+    store_model,
 )
 from training.tracking.runs import (
     COUNTING_RUN_TAG,

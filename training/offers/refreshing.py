@@ -14,16 +14,16 @@ from training.bundle import Ids, OfferModel
 from training.bundle.encoding import AttributeCodes
 from training.bundle.features import feature_names
 from training.bundle.history import COLUMNS, DECAYED, FIRST_AGE, HALF_LIVES, LAST_AGE, TRIPS, Array, History
+from training.bundle.model import Task
 from training.bundle.ranker import Ranker
 from training.bundle.scorers import AnyScorer, Covers
-from training.bundle.task import Task
 from training.data.histories import build_history, merge_histories
 from training.data.purchases import FitData
 from training.errors import TrainingError
+from training.evaluation.evaluation import estimate_json
 from training.evaluation.folds import SEASON_DAYS
-from training.evaluation.reporting import estimate_json
+from training.offers.job_data import THREADS
 from training.offers.mixture import mix, spreads
-from training.offers.problem import THREADS
 from training.offers.recipe import Kind, Known, Recipe
 from training.offers.second_stage import make_ranker
 from training.offers.second_stage_rows import Component

@@ -8,7 +8,7 @@ from experiments.display import Displayed
 from experiments.stats.estimate import Estimate
 from training.bundle import OfferModel
 from training.evaluation import ModelEvaluation
-from training.evaluation.reporting import COUNTING, estimate_json, estimates_json
+from training.evaluation.evaluation import COUNTING, estimate_json, estimates_json
 from training.offers.recipe import Known, Recipe
 from training.recommenders.base import Parameter
 from training.tracking.runs import JobInfo

@@ -20,7 +20,7 @@ from experiments.off_policy.evaluation import (
     policy_lines,
 )
 from experiments.uplift.trial import Floats, Ints, arm_positions
-from training.data.columns import fingerprint, open_frame, refuse, require
+from training.data.tables import fingerprint, open_frame, refuse, require
 from training.errors import DatasetError, TrainingError
 from training.uplift.features import encode, learn_encoding
 from training.uplift.learners import folds_of

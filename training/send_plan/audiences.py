@@ -9,7 +9,7 @@ from experiments.aggregates.tables import TableSource
 from experiments.send_plan import Audience
 from experiments.uplift.calibration import apply_all
 from experiments.uplift.trial import Floats, Ints, Trial
-from training.data.columns import open_frame, refuse, require
+from training.data.tables import open_frame, refuse, require
 from training.errors import DatasetError
 from training.send_plan.costs import expected_costs
 from training.uplift.features import encode, is_text

@@ -9,7 +9,7 @@ import polars as pl
 from experiments.aggregates.tables import TableSource
 from experiments.rules import AttributeType, compile_rule
 from experiments.uplift.trial import Ints, Trial
-from training.data.columns import open_frame
+from training.data.tables import open_frame
 from training.send_plan.costs import check_names
 
 

@@ -9,7 +9,7 @@ from experiments.stats.estimate import Estimate
 from training.bundle import Task
 from training.bundle.manifest import ACTIONS
 from training.errors import RegistryError
-from training.evaluation.reporting import COUNTING, estimate_json
+from training.evaluation.evaluation import COUNTING, estimate_json
 from training.tracking.evidence import Cases
 from training.tracking.registry import CHAMPION_ALIAS, ModelRegistry, RegisteredVersion
 

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from training.bundle.manifest import ACTIONS
-from training.bundle.task import Task
+from training.bundle.model import Task
 from training.errors import RegistryError, TrainingError
 
 _SETTINGS = {

@@ -16,7 +16,7 @@ from experiments.uplift.result import Unit, UpliftEvaluation, evaluation_documen
 from experiments.uplift.trial import Floats, Trial
 from training.bundle import ActionModel
 from training.bundle.trees import Trees, compile_trees
-from training.data.columns import fingerprint, write_table
+from training.data.tables import fingerprint, write_table
 from training.errors import DatasetError
 from training.plots import as_png
 from training.threads import one_thread_of_algebra
