@@ -116,6 +116,9 @@ def progress_lines(
         stream: Where the lines go.
         quiet: Seconds at the beginning without lines.
         alive: Most seconds between two lines after that.
+
+    Returns:
+        The reporter.
     """
     lines = Lines(stream, quiet)
     ended = threading.Event()
@@ -160,7 +163,13 @@ class Lines:
         self._what, self._count = "", ""
 
     def report(self, what: str, done: int, total: int) -> None:
-        """Take a report; a new text is written at once."""
+        """Take a report; a new text is written at once.
+
+        Args:
+            what: What is compared.
+            done: How much is done.
+            total: How much there is.
+        """
         with self._lock:
             self._count = f" ({done:,} of {total:,})" if total > 1 else ""
             if what == self._what:

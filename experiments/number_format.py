@@ -113,6 +113,9 @@ def money_change(amount: float, step: float, unit: str) -> str:
         amount: The change.
         step: What it is rounded to, a power of ten.
         unit: Currency code; may be empty.
+
+    Returns:
+        The change as text.
     """
     decimals = max(0, -round(math.log10(step)))
     return with_unit(signed(round(amount / step) * step, decimals), unit)
@@ -151,7 +154,16 @@ def within_sentence(label: str) -> str:
 
 
 def count_of(number: int, singular: str, plural: str = "") -> str:
-    """Return a count with its noun: ``1 member``, ``2,469 members``."""
+    """Return a count with its noun: ``1 member``, ``2,469 members``.
+
+    Args:
+        number: The count.
+        singular: The noun for one.
+        plural: The noun for any other number; ``singular`` with an s if empty.
+
+    Returns:
+        The count as text.
+    """
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 

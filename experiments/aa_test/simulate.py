@@ -225,6 +225,9 @@ def simulate(
         effect: Relative.
         report: Told about the progress.
 
+    Returns:
+        How often each method found something, by metric.
+
     Raises:
         AnalysisError: The table cannot be read as the definition says, or there are too few runs.
     """

@@ -143,7 +143,15 @@ def _arms(centre: Array, counts: NDArray[np.int64], sums: Array) -> SplitArms:
 def random_arms(
     values: Array, pair_units: int, share: float, runs: int, random: np.random.Generator
 ) -> Iterator[tuple[Array, Array]]:
-    """Yield the values themselves of control and treatment, in random splits."""
+    """Yield the values themselves of control and treatment, in random splits.
+
+    Args:
+        values: float64[n, columns].
+        pair_units: Units of both variants together.
+        share: Of the treatment, in (0, 1).
+        runs: How many splits.
+        random: Random numbers.
+    """
     for _ in range(runs):
         pair = values if pair_units == len(values) else random.choice(values, pair_units, replace=False)
         treated = random.random(len(pair), dtype=np.float32) < share

@@ -110,7 +110,16 @@ def merged_metric(left: MetricStatistics, right: MetricStatistics) -> MetricStat
 
 
 def check_same(what: str, left: object, right: object) -> None:
-    """Refuse to merge what differs, naming it."""
+    """Refuse to merge what differs, naming it.
+
+    Args:
+        what: What is compared.
+        left: One side.
+        right: The other side.
+
+    Raises:
+        AnalysisError: The two differ.
+    """
     if left != right:
         raise AnalysisError(f"Statistics with different {what} cannot be merged: {left} and {right}.")
 

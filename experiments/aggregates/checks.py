@@ -163,6 +163,11 @@ def check_columns(
 ) -> None:
     """Refuse a table that lacks columns, naming all of them.
 
+    Args:
+        schema: Types by column.
+        layout: Which columns say what.
+        metrics: What is read of it.
+
     Raises:
         AnalysisError: Columns are not there, or a segment column cannot have segments.
     """
@@ -202,7 +207,14 @@ def type_refusal(schema: Mapping[str, pl.DataType], metric: MetricColumns) -> tu
 
 
 def text_refusal(frame: pl.LazyFrame, metric: MetricColumns, column: str, held: str) -> str:
-    """Return the sentence that refuses a metric whose column holds no numbers, with an example if it is text."""
+    """Return the sentence that refuses a metric whose column holds no numbers, with an example if it is text.
+
+    Args:
+        frame: The table.
+        metric: The metric.
+        column: Its column.
+        held: The type that it holds.
+    """
     sentence = f"Column {column} of metric {metric.metric_id} holds {held}, but numbers are needed"
     if held != "text":
         return f"{sentence}."
@@ -232,7 +244,17 @@ class ValueCounts:
 def count_values(
     table: pl.LazyFrame, code: pl.Expr, columns: Iterable[str], schema: Mapping[str, pl.DataType]
 ) -> ValueCounts:
-    """Count null, NaN and infinite values of the columns in rows that count."""
+    """Count null, NaN and infinite values of the columns in rows that count.
+
+    Args:
+        table: The rows.
+        code: The variant's code; below 0 where a row does not count.
+        columns: Columns to count in.
+        schema: Types by column.
+
+    Returns:
+        The counts, by column.
+    """
     names = tuple(dict.fromkeys(columns))
     floats = [name for name in names if schema[name].is_float()]
     if not names:
@@ -274,7 +296,13 @@ def size_refusal(metric: MetricColumns) -> str:
 
 
 def binary_refusal(table: pl.LazyFrame, code: pl.Expr, metric: MetricColumns) -> str | None:
-    """Return the sentence that refuses a proportion whose values are not all 0 and 1; None if they are."""
+    """Return the sentence that refuses a proportion whose values are not all 0 and 1; None if they are.
+
+    Args:
+        table: The rows.
+        code: The variant's code; below 0 where a row does not count.
+        metric: The metric.
+    """
     value = source_value(metric.columns[0])
     row = (
         table.select(code, value.alias("value"))

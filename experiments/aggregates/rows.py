@@ -123,7 +123,13 @@ def unit_rows(table: pl.LazyFrame, plan: ReadPlan, guarded: Sequence[bool]) -> p
 
 
 def counted_value(metric: int, column: int, guarded: Sequence[bool]) -> pl.Expr:
-    """Return the expression of a value that is null where the unit does not count."""
+    """Return the expression of a value that is null where the unit does not count.
+
+    Args:
+        metric: Its position.
+        column: The column's position in it.
+        guarded: Which columns count only with the unit.
+    """
     value = pl.col(value_name(metric, column))
     return pl.when(pl.col(complete_name(metric))).then(value) if guarded[metric] else value
 

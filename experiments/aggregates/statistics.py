@@ -124,6 +124,11 @@ class Statistics:
     def by_segment(self, metric_id: str, variant_id: str, column: str) -> dict[str, Moments]:
         """Return the moments of a variant by the values of one segment column, in order.
 
+        Args:
+            metric_id: The metric.
+            variant_id: The variant.
+            column: The segment column.
+
         Raises:
             AnalysisError: The metric, variant or column is unknown, or the metric was refused.
         """

@@ -122,6 +122,9 @@ def sum_up(
         guarded: Per metric, whether null and NaN are looked for.
         variant_count: Number of codes.
         shifts: What to subtract.
+
+    Returns:
+        Sums by cell.
     """
     rows = unit_rows(table, plan, guarded)
     if plan.keys == (CODE,) and variant_count <= MAX_WIDE_VARIANTS:

@@ -159,6 +159,11 @@ def is_text(dtype: pl.DataType) -> bool:
 def refuse_unreadable(frame: pl.LazyFrame, column: str, dtype: pl.DataType) -> None:
     """Refuse text that is not a time.
 
+    Args:
+        frame: The table.
+        column: Its column.
+        dtype: Its type.
+
     Raises:
         AnalysisError: Values of the column cannot be read.
     """

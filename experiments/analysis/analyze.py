@@ -104,6 +104,9 @@ def analyze_table(
         table: The units; a lazy frame is read in one streaming pass.
         today: The day for which the end is judged; the last day of the data if not given.
 
+    Returns:
+        The result, with figures, verdict and the statistics they rest on.
+
     Raises:
         AnalysisError: The table cannot be read as the definition says.
     """
@@ -138,6 +141,9 @@ def analyze_events(
         identities: Which anonymous ids belong to which member.
         today: The day for which windows and the end are judged; the last time in the data if not given.
 
+    Returns:
+        The result, with figures, verdict and the statistics they rest on.
+
     Raises:
         AnalysisError: The tables cannot be read as the definition says.
     """
@@ -156,7 +162,7 @@ def analyze_decisions(
 ) -> ExperimentResult:
     """Analyse the server's log where outcomes belong to decisions; the member is the unit.
 
-    A member's variant is that of their exposures; whoever met several is left out. Every event id counts once. An
+    A member's variant is that of the member's exposures; members who met several are left out. Every event id counts once. An
     outcome counts if it names a decision that this experiment exposed to the same member; several offers hit in
     one decision count each, the same offer once. A member without outcomes counts with zero.
 
@@ -196,6 +202,14 @@ def analyze_log(
 ) -> ExperimentResult:
     """Analyse the server's log as the definition attributes outcomes; of standing arms, every decision is an exposure.
 
+    Args:
+        definition: The experiment; its metrics name events.
+        frames: Exposures, decisions, outcomes and identities of the log.
+        today: The day for which windows and the end are judged; the last time in the log if not given.
+
+    Returns:
+        The result, with figures, verdict and the statistics they rest on.
+
     Raises:
         AnalysisError: Nobody was exposed, or a metric cannot be read from a log.
     """
@@ -230,9 +244,12 @@ def reanalyze(
     """Compute every figure of a saved result again, from the statistics saved with it.
 
     Args:
-        definition: The experiment; it may ask for another method, level or correction than the saved result.
+        definition: The experiment; it may ask for another method, alpha or correction than the saved result.
         document: What ``ExperimentResult.to_json`` gave.
         today: The day for which the end is judged; the last day of the data if not given.
+
+    Returns:
+        The result of the same data under this definition.
 
     Raises:
         AnalysisError: The document has no statistics of this experiment's metrics.

@@ -138,6 +138,9 @@ def compare_arms(
         variant_id: The treatment, or what the effect is called.
         arms: The figures, or why there are none.
         planned_units: Units of both arms at the planned end; ``None`` without a plan.
+
+    Returns:
+        The comparison with the intervals of every method; without figures, its ``refusal`` says why.
     """
     if isinstance(arms, AnalysisError):
         return MetricComparison(metric, variant_id, definition.control, refusal=arms.message)
@@ -169,6 +172,14 @@ def correct(
     Success metrics are corrected for each other, because any one of them can ship a treatment; guardrails and quality
     metrics are not, because all of them must hold (Schultzberg, Ankargren and Frånberg 2024,
     https://arxiv.org/abs/2402.11609, section 3).
+
+    Args:
+        definition: The experiment.
+        comparisons: Of all metrics and treatments.
+        roles: Roles of the metrics that form the family.
+
+    Returns:
+        All comparisons in the same order; those outside the family are unchanged.
     """
     family = [i for i, one in enumerate(comparisons) if one.metric.role in roles and one.fixed is not None]
     corrected = list(comparisons)

@@ -4,7 +4,7 @@ A treatment ships if it is proven better on at least one success metric, every g
 margin allows, and nothing is proven worse. Success metrics share alpha by the correction; guardrails need no correction,
 because all of them must hold (Schultzberg, Ankargren and Frånberg 2024, https://arxiv.org/abs/2402.11609).
 
-How far an experiment is, and how far it has to go.
+Progress, how far the experiment is and how far it has to go, decides between keeping on and stopping.
 """
 
 import math
@@ -114,6 +114,9 @@ def progress_of(
         units: Units by variant.
         units_by_day: New units on each day; empty if the days are unknown.
         today: The day for which the end is judged; the last day of the data if not given.
+
+    Returns:
+        Units so far and planned, the rate of arrival, and whether the plan has ended.
     """
     total = sum(units.values())
     days = [day for day in units_by_day if day is not None]
@@ -201,6 +204,9 @@ def decide(
         comparisons: All metrics and treatments, corrected.
         progress: How far the experiment is.
         invalid: Why it cannot be judged at all, in sentences; empty if it can.
+
+    Returns:
+        The verdict on the experiment and on each treatment, with reasons and what is still to come.
     """
     rates = error_rates(definition, comparisons)
     if invalid:

@@ -1,4 +1,4 @@
-"""From sufficient statistics to the result: every figure is computed here, and from nothing else."""
+"""From sufficient statistics to the result: every figure is computed here, from these statistics alone."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -28,6 +28,9 @@ def evaluate(
         evidence: What was collected.
         diagnostics: What was found while it was collected.
         today: The day for which the end is judged; the last day of the data if not given.
+
+    Returns:
+        The result: comparisons, checks, breakdowns, money and the verdict.
     """
     definition, units, by_day = evidence.definition, evidence.units, evidence.units_by_day
     comparisons = correct(

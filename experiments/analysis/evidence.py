@@ -1,6 +1,6 @@
-"""What all figures of a result are computed from.
+"""The evidence behind a result: sufficient statistics, and the figures that need the units' values.
 
-Figures that need the units' values, not only their moments: exact quantiles and the bootstrap.
+The latter, exact quantiles and the bootstrap, are computed once, when the table is at hand, and saved with the result.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -126,6 +126,9 @@ def compute(
         metrics: Metrics that need values and were not refused, each with its columns.
         variants: Variant ids by the values of the variant column.
         statistics: Of the table.
+
+    Returns:
+        The figures by metric and variant, and why some are missing.
     """
     figures: dict[tuple[str, str], ArmEstimate] = {}
     replicates: dict[tuple[str, str], ResampledArm] = {}

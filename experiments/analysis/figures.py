@@ -49,7 +49,16 @@ class VariantFigure:
 
 
 def arms_of(evidence: AnalysisEvidence, metric: Metric, variant_id: str) -> Arms | AnalysisError:
-    """Return control and treatment of a metric over all units, or why there are none."""
+    """Return control and treatment of a metric over all units, or why there are none.
+
+    Args:
+        evidence: The experiment and its collected statistics.
+        metric: The metric.
+        variant_id: The treatment.
+
+    Returns:
+        Both arms, or the error that says why they have no figures.
+    """
     try:
         if evidence.definition.allocation.kind == "thompson":
             return Arms(batched_pair(evidence, metric, variant_id))
@@ -80,6 +89,9 @@ def moment_pair(
         treatment: Moments under treatment.
         slopes_of: Units that the covariates' slopes come from; these of both arms unless given.
 
+    Returns:
+        Both arms' figures, adjusted alike for the covariates.
+
     Raises:
         AnalysisError: An arm has too few units, or figures that are not finite.
     """
@@ -108,6 +120,9 @@ def daily_pairs(
         variant_id: The treatment.
         fewest: Units that both variants need on a day.
         one_slope: Whether covariates have the same slopes on all days, so that small days do not fit their own.
+
+    Returns:
+        Both arms' figures by day of first exposure, in the order of the days.
     """
     evidence.total(metric, variant_id)
     control = evidence.statistics.by_day(metric.metric_id, evidence.definition.control)
@@ -132,6 +147,14 @@ def batched_pair(evidence: AnalysisEvidence, metric: Metric, variant_id: str) ->
 
     All days count that say anything. Whether a neglected variant has many units on a day depends on the days before:
     days chosen by that would favour the outcomes that led to the neglect.
+
+    Args:
+        evidence: The experiment and its collected statistics.
+        metric: The metric, with moments by day.
+        variant_id: The treatment.
+
+    Returns:
+        Both arms' figures, combined over the days.
 
     Raises:
         AnalysisError: The days are unknown, no day has enough units in both variants, or the metric has no moments.

@@ -1,9 +1,7 @@
-"""From a definition's metrics to the columns that are read, and to the place of each column in the moments.
+"""From a definition's metrics to what one pass reads of a table: the columns, and the place of each in the moments.
 
 Columns stand in the order numerator, denominator, then each covariate's numerator and denominator. Where clusters were
 randomised, sums over a cluster's rows are compared, and the last column counts the rows: a mean over rows is then a ratio.
-
-From a definition to what one pass reads of a table.
 """
 
 from collections.abc import Iterator, Sequence

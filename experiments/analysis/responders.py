@@ -29,6 +29,9 @@ def table_units(
         table: One row per unit.
         features: Columns that were known before; every other one that the definition does not use if none is named.
 
+    Returns:
+        The columns ``unit``, ``variant``, ``value`` and one per feature.
+
     Raises:
         AnalysisError: The metric has no value per unit, or a column is missing.
     """
@@ -71,6 +74,16 @@ def event_trial_units(
 ) -> pl.DataFrame:
     """Return ``unit``, ``variant`` and ``value`` of event tables, one row per exposed unit.
 
+    Args:
+        definition: The experiment; its primary metric names events.
+        exposures: One row per exposure.
+        outcomes: One row per outcome.
+        identities: Which anonymous ids belong to which member.
+        today: The last day of the data; the latest time found if not given.
+
+    Returns:
+        The columns ``unit``, ``variant`` and ``value``.
+
     Raises:
         AnalysisError: The metric has no value per unit, or the tables cannot be read.
     """
@@ -89,6 +102,14 @@ def log_units(
     definition: ExperimentDefinition, frames: EventFrames, today: date | None = None
 ) -> pl.DataFrame:
     """Return ``unit``, ``variant`` and ``value`` of the server's log, one row per exposed member.
+
+    Args:
+        definition: The experiment; its primary metric names events.
+        frames: Exposures, decisions, outcomes and identities of the log.
+        today: The last day of the data; the latest time found if not given.
+
+    Returns:
+        The columns ``unit``, ``variant`` and ``value``.
 
     Raises:
         AnalysisError: The metric has no value per unit, or nobody was exposed.
@@ -125,6 +146,9 @@ def experiment_trial(definition: ExperimentDefinition, units: pl.DataFrame, feat
         definition: The experiment.
         units: ``unit``, ``variant``, ``value``.
         features: What was known of each before, row by row.
+
+    Returns:
+        The trial, its arms in the order of the variants with the control first.
 
     Raises:
         AnalysisError: A variant has too few units, or nothing is known of them.

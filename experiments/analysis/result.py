@@ -1,7 +1,4 @@
-"""What an analysis found: figures that exist, reasons for those that do not, and a verdict.
-
-One plain sentence for each treatment: what the primary metric says.
-"""
+"""The result of an analysis: figures, reasons for missing ones, the verdict, and one plain sentence per treatment."""
 
 import json
 from collections.abc import Mapping

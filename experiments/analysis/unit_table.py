@@ -1,7 +1,4 @@
-"""From the log to one row per member: their variant, their exposures, their outcomes.
-
-From event tables to one row per unit, as a definition's metrics ask for.
-"""
+"""From the log, or from event tables, to one row per unit with its variant, exposures and outcomes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -108,6 +105,14 @@ def build_member_table(
     definition: ExperimentDefinition, exposures: pl.DataFrame, outcomes: pl.DataFrame
 ) -> MemberTable:
     """Return the members that count, with their exposures and outcomes.
+
+    Args:
+        definition: The experiment.
+        exposures: One row per exposure.
+        outcomes: One row per outcome.
+
+    Returns:
+        One row per member, with what was left out and why.
 
     Raises:
         AnalysisError: Columns are missing or of a wrong type, keys are missing, or nobody was exposed.
@@ -282,6 +287,9 @@ def event_units(
         outcomes: One row per outcome.
         identities: Which anonymous ids belong to which member.
         today: The last day of the data; the latest time found if not given.
+
+    Returns:
+        The units, with what was left out and why.
 
     Raises:
         AnalysisError: A metric names a table's column, or the tables cannot be read.

@@ -47,12 +47,25 @@ def netstring(part: str) -> bytes:
 
 
 def point_prefix(purpose: Purpose, programme: str, salt: str) -> bytes:
-    """Return what all units of one salt have in common in front of their own netstring."""
+    """Return what all units of one salt have in common in front of their own netstring.
+
+    Args:
+        purpose: What the point decides.
+        programme: The loyalty programme.
+        salt: The experiment's or layer's salt.
+    """
     return b"".join(netstring(part) for part in (_SCHEME, purpose.value, programme, salt))
 
 
 def point(purpose: Purpose, programme: str, salt: str, unit_id: str) -> int:
-    """Return the point of a unit, in [0, 2**64)."""
+    """Return the point of a unit, in [0, 2**64).
+
+    Args:
+        purpose: What the point decides.
+        programme: The loyalty programme.
+        salt: The experiment's or layer's salt.
+        unit_id: The unit.
+    """
     point: int = xxhash.xxh64_intdigest(point_prefix(purpose, programme, salt) + netstring(unit_id))
     return point
 

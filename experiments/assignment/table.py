@@ -117,6 +117,9 @@ def open_units(path: Path, unit_column: str, attributes: Mapping[str, str]) -> p
         unit_column: The column of ids.
         attributes: Declared types of attributes, by name.
 
+    Returns:
+        The table, not yet read.
+
     Raises:
         AnalysisError: There is no such file, or it has another format.
     """

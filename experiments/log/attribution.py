@@ -237,7 +237,13 @@ def attribute(frames: EventFrames, rules: AttributionRules) -> pl.DataFrame:
 
 
 def credit(frames: EventFrames, given: Decided, rules: AttributionRules) -> pl.DataFrame:
-    """Return what ``attribute`` does, for decisions that are prepared already."""
+    """Return what ``attribute`` does, for decisions that are prepared already.
+
+    Args:
+        frames: The log's events.
+        given: Decisions and what they gave.
+        rules: What decides whether an outcome is due.
+    """
     outcomes = (
         as_members(frames.outcomes, frames.identities)
         .unique("event_id", keep="first", maintain_order=True)

@@ -12,8 +12,6 @@ dr          mean(v + w (r − q))                                 Dudík, Langfo
 sndr        mean(v) + Σ w (r − q) / Σ w                         Thomas & Brunskill (2016), section 5, as normalised there
 switch_dr   mean(v + w (r − q) [w ≤ τ])                         Wang, Agarwal & Dudík (2017), section 4
 =========== ==================================================  =====================================================
-
-A log of drawn actions, as the policy under evaluation sees it.
 """
 
 import math
@@ -92,7 +90,7 @@ class PolicyEstimate:
         estimator: Its name.
         value: With its interval; without one for the direct method.
         influence: float64[n], values whose mean is the estimate, to compare row by row; none for the direct method.
-        note: What to know of it, such as where weights were clipped; empty if nothing.
+        note: A remark, such as where weights were clipped; may be empty.
     """
 
     estimator: str
@@ -110,6 +108,9 @@ def estimate_values(
         logged: The log.
         predicted: What a model expects; ``None`` without one.
         alpha: Accepted error of each interval.
+
+    Returns:
+        One estimate per estimator, in the order of the module's table.
     """
     found = [_ips(logged, alpha), _clipped(logged, alpha), _snips(logged, alpha)]
     if predicted is not None:

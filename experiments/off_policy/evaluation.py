@@ -1,8 +1,6 @@
-"""What a policy would have earned, beside what the logging one did, and whether the difference can be believed.
+"""The value of a policy beside that of the logging one, and whether the log supports the difference.
 
-How much a log says of another policy: its weights, and when that is too little.
-
-An evaluation of a policy as a JSON document, and as lines for a terminal.
+The overlap of the two policies, the weights, tells how much a log says of another policy; below a minimum the evaluation is refused.
 """
 
 import math
@@ -188,6 +186,9 @@ def evaluate_policy(
         policy: What is evaluated, in words.
         informed: Whether that model saw features; then the verdict rests on it.
         alpha: Accepted error of each interval.
+
+    Returns:
+        The estimates, the difference from the logged policy, the overlap and the verdict.
     """
     values = estimate_values(logged, predicted, alpha=alpha)
     chosen = "dr" if predicted is not None and informed else "ips"

@@ -1,4 +1,4 @@
-"""What was promised of a policy, and what an experiment measured of it later."""
+"""The predicted value of a policy, kept as a promise, and its comparison with what an experiment measured later."""
 
 import math
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ class PromiseComparison:
     Attributes:
         promised: The predicted difference.
         measured: The measured one.
-        z: MeasuredValue minus promised, over the standard error of that.
+        z: Measured minus promised difference, over its standard error.
         p_value: Chance of a distance that large if both are right.
         sentence: The same in words.
     """
@@ -79,6 +79,16 @@ def promise_of(
     found: PolicyEvaluation, *, programme: str, revision: str, fingerprint: str, time: datetime
 ) -> Promise:
     """Return the promise that an evaluation makes.
+
+    Args:
+        found: The evaluation.
+        programme: The loyalty programme.
+        revision: The catalogue revision that puts the policy in force.
+        fingerprint: SHA-256 of the log.
+        time: When the policy was evaluated; aware.
+
+    Returns:
+        The promise, to be kept with the revision.
 
     Raises:
         AnalysisError: The evaluation was refused: there is nothing to promise.
@@ -100,7 +110,16 @@ def promise_of(
 
 
 def compare_promise(promise: Promise, measured: MeasuredValue, *, alpha: float = 0.05) -> PromiseComparison:
-    """Return a promise beside what was measured; both must be about the same unit, such as a decision."""
+    """Return a promise beside what was measured; both must be about the same unit, such as a decision.
+
+    Args:
+        promise: The predicted difference.
+        measured: The difference that an experiment measured, per the same unit.
+        alpha: Accepted error, below which the two are said to disagree.
+
+    Returns:
+        Both differences, and whether chance explains their distance.
+    """
     spread = math.hypot(promise.standard_error, measured.standard_error)
     distance = measured.difference - promise.difference
     z = distance / spread if spread > 0 else math.copysign(math.inf, distance) if distance else 0.0
@@ -127,7 +146,7 @@ def measured_in(
         variant: The variant; the first that is compared if empty.
 
     Returns:
-        The difference with its standard error.
+        The measured difference, its standard error, and the metric and variant in words.
 
     Raises:
         AnalysisError: It has no such result, or that has no estimate.

@@ -230,6 +230,9 @@ def curves_chart(points: Sequence[ChartPoint], banded: str, treated: str, unit: 
         banded: The ranking whose band is drawn.
         treated: What is done to members: ``mailed``.
         unit: Title of the vertical axis.
+
+    Returns:
+        The SVG.
     """
     names = list(dict.fromkeys(point.ranking for point in points))
     colours = [_RANKING_COLOURS[place % len(_RANKING_COLOURS)] for place in range(len(names))]
@@ -314,6 +317,9 @@ def budget_chart(
         curve: Money and predicted net gain, rising.
         here: The plan's.
         valued: What the trial says of some budgets.
+
+    Returns:
+        The SVG.
     """
     x = alt.X(
         "cost:Q",

@@ -1,6 +1,6 @@
-"""Results by segment, by factor and by day, in words and rows.
+"""The report's figures, as rows and words: every metric and treatment, by segment, by factor and by day.
 
-What changed: the figures of every metric and treatment, on the interval that the decision rests on.
+Intervals are those that the decision rests on.
 """
 
 from dataclasses import dataclass, replace

@@ -1,7 +1,4 @@
-"""Builds the report of an experiment's result.
-
-Can the groups be compared? Traffic lights for the planned proportions and for what was known before.
-"""
+"""The report of an experiment's result, with traffic lights for whether its groups can be compared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -114,7 +111,7 @@ def imbalance_light(result: ExperimentResult) -> list[Light]:
 
 @dataclass(frozen=True, slots=True)
 class ReportContext:
-    """What the report says beyond the figures.
+    """The report's texts beyond the figures.
 
     Attributes:
         title: Heading of the page.
@@ -124,7 +121,7 @@ class ReportContext:
         facts: About the data, label and text, in order.
         notes: Remarks for the technical appendix, a paragraph each.
         technical: Versions and revisions for the technical appendix, label and text, in order.
-        who_responded: Section on effects by member, HTML; empty without one.
+        who_responded: Section on uplift by member, HTML; empty without one.
     """
 
     title: str
@@ -143,7 +140,7 @@ def result_report(result: ExperimentResult, generated_time: datetime, who_respon
     Args:
         result: The result.
         generated_time: When the report is made; aware.
-        who_responded: Section on effects by member, HTML; empty without one.
+        who_responded: Section on uplift by member, HTML; empty without one.
 
     Returns:
         The document.
@@ -163,6 +160,9 @@ def build_report(result: ExperimentResult, context: ReportContext) -> str:
     Args:
         result: The analysis.
         context: Titles, limits and facts around it.
+
+    Returns:
+        The HTML document.
     """
     rows = effect_rows(result)
     page = (

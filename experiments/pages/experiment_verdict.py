@@ -1,7 +1,4 @@
-"""The top of the report: what to do, why, what it is worth, and how long it still takes.
-
-What if I look every day? Answered by what the simulations of the method in use measured.
-"""
+"""The top of the report: what to do, why, what it is worth, how long it still takes, and whether one may look every day."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -70,6 +70,9 @@ def figures_for(
         metric: The metric.
         comparisons: What stands side by side.
         typical: A figure of the metric, for comparisons without any interval.
+
+    Returns:
+        The format: one digit finer than the narrowest interval asks for.
     """
     share = metric.kind in _SHARES
     factor = 100.0 if share else 1.0

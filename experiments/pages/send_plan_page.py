@@ -1,4 +1,4 @@
-"""The plan as one HTML page for people, made from its document."""
+"""The page of a send plan, built from its JSON document."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,6 +69,9 @@ def build_page(
         subtitle: One line below it.
         receivers: Who gets what.
         fragments: Further sections: heading, and HTML that was rendered with escaping.
+
+    Returns:
+        The HTML document.
     """
     page = (
         environment()
@@ -78,7 +81,7 @@ def build_page(
             subtitle=subtitle,
             document=document,
             tone=_TONES[VerdictCode(document["verdict"])],
-            comparisons=[_compared(one["alternative"], one) for one in _said(document)],
+            comparisons=[_compared(one["alternative"], one) for one in _valued_alternatives(document)],
             refusal=next((one["refused"] for one in document["value"].values() if one["refused"]), None),
             candidates=[_compared(_reached(one), one) for one in document["candidates"]],
             differences=_differences(document),
@@ -94,7 +97,7 @@ def build_page(
     return page.lstrip()
 
 
-def _said(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _valued_alternatives(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [one for one in document["value"].values() if not one["refused"]]
 
 
@@ -132,7 +135,7 @@ def _compared(label: str, figure: Mapping[str, Any]) -> dict[str, str]:
 
 def _differences(document: Mapping[str, Any]) -> Markup | None:
     rows = []
-    for one in _said(document):
+    for one in _valued_alternatives(document):
         words = _compared(one["alternative"], one)
         colour = {"good": HIGHER_COLOUR, "bad": LOWER_COLOUR}.get(words["tone"], UNDECIDED_COLOUR)
         if words["interval"]:

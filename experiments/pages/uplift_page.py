@@ -1,6 +1,6 @@
-"""An evaluation for people: a section that other pages take in, and a page of its own.
+"""The page of an uplift evaluation, and the same as a section of other pages.
 
-How an evaluation's figures are written for people: in the unit's thousands, one digit finer than chance.
+Effects are written per so many members as the unit says, one digit finer than their intervals are wide.
 """
 
 import math
@@ -137,6 +137,9 @@ def uplift_page(evaluation: UpliftEvaluation, title: str, subtitle: str = "") ->
         evaluation: With at least one prediction.
         title: Heading of the page.
         subtitle: One line below it.
+
+    Returns:
+        The HTML document.
     """
     section = Markup(uplift_section(evaluation))  # noqa: S704 rendered with autoescape
     return (

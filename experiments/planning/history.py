@@ -91,6 +91,9 @@ def read_history(definition: ExperimentDefinition, table: pl.LazyFrame, metrics:
         table: The units.
         metrics: What is read of them.
 
+    Returns:
+        The units.
+
     Raises:
         AnalysisError: The table cannot be read as the definition says.
     """

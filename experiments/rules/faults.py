@@ -61,13 +61,25 @@ class RuleError(InvalidInputError):
 
 
 def fault_at(text: str, offset: int, message: str) -> Fault:
-    """Return a fault at a place given in code points from the start of the text."""
+    """Return a fault at a place given in code points from the start of the text.
+
+    Args:
+        text: The rule.
+        offset: Code points from the start.
+        message: What is wrong.
+    """
     before = text[:offset]
     return Fault(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1, message)
 
 
 def library_faults(text: str, report: str, attributes: Iterable[str]) -> list[Fault]:
-    """Return what the library found wrong, in our words; of syntax errors only the first, which causes the others."""
+    """Return what the library found wrong, in our words; of syntax errors only the first, which causes the others.
+
+    Args:
+        text: The rule.
+        report: The library's text.
+        attributes: Names that are declared.
+    """
     names = sorted(attributes)
     faults: list[Fault] = []
     for line, column, message in _ERROR.findall(report):

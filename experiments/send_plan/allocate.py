@@ -55,7 +55,7 @@ def allocate(gains: Numbers, costs: Numbers, limits: PlanLimits, *, curve: bool 
     """Give each member the arm, or nothing, that brings the most net gain within the limits.
 
     With money alone, or money and a minimum return, the answer is exact: sorted steps of upper hulls, cut where the budget ends; the
-    one member whom the budget covers in part stays where it covers them. A minimum return cuts the same row of steps, because
+    one member whom the budget covers in part stays where it covers the member. A minimum return cuts the same row of steps, because
     gain per cost falls along it. Where members are counted (sends, caps) the limits are priced (``prices``), to the
     stated gap.
 
@@ -65,6 +65,9 @@ def allocate(gains: Numbers, costs: Numbers, limits: PlanLimits, *, curve: bool 
         limits: What the plan may use.
         curve: Whether the other budgets are wanted too, which takes twenty programs where members are counted; else the curve is
             the plan's own point there.
+
+    Returns:
+        Who gets which arm, its cost and gain, the shadow prices and, if asked for, the budget curve.
 
     Raises:
         AnalysisError: Shapes do not fit, or a number is missing or infinite.
@@ -104,7 +107,7 @@ def _of_money(steps: HullSteps, limits: PlanLimits) -> PlanAllocation:
     taken = int(np.searchsorted(cost, limits.budget * (1 + TOLERANCE), side="right")) - 1
     paid = taken if limits.min_roi is None else min(taken, _paying(cost, gain, limits.min_roi))
     arm = steps.start.astype(np.int64)
-    # Of several steps of a member the last one counts, and they stand in their order.
+    # Of several steps of a member the last one counts, and they stand in the member's order.
     arm[steps.member[order[:paid]]] = steps.arm[order[:paid]]
     if gain[paid] < 0 or (
         limits.min_roi is not None and gain[paid] < limits.min_roi * cost[paid] - _rounding(gain)

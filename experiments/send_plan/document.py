@@ -61,6 +61,9 @@ def plan_document(
         plan: The plan.
         before: Steps that came before the allocation: name and sentence.
         warnings: What the reader should know of the data.
+
+    Returns:
+        The JSON document, with the meaning of every figure.
     """
     trusted = plan.verdict.code is not VerdictCode.TRIAL_NOT_TRUSTED
     return {
@@ -120,7 +123,7 @@ def _candidates(plan: SendPlan) -> list[dict[str, Any]]:
 
 def _shown(plan: SendPlan) -> tuple[CandidatePolicy, ...]:
     findings = plan.findings
-    return (*findings.arms, findings.plan) if findings.judged else findings.arms
+    return (*findings.arms, findings.plan) if findings.valued else findings.arms
 
 
 def _list(plan: SendPlan, *, trusted: bool) -> dict[str, Any]:

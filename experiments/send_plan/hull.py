@@ -4,8 +4,7 @@ A member's options are nobody, at no cost and no gain, and each arm at its cost 
 lies on the upper hull of these points. A walk along the hull from the cheapest point takes steps whose gain per cost falls,
 so that the steps of all members, sorted by gain per cost, solve the relaxed multiple-choice knapsack at every budget at once
 (Sinha & Zoltners 1979; Zemel 1980).
-
-Gain against cost over all budgets.
+Their running sums are the curve of gain against cost over all budgets.
 """
 
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ ROWS_AT_ONCE = 1 << 15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HullSteps:
-    """The walks of all members; each member's steps stand in the order of their walk.
+    """The walks of all members; each member's steps stand in the order of the walk.
 
     Attributes:
         start: int8[n], where each walk starts: 0 nobody, else the arm's position from 1. The cheapest point.
@@ -171,6 +170,9 @@ def compressed(
         sends: int64[s + 1].
         slope: float[s], gain per cost of each step.
         chosen: How many steps the plan takes.
+
+    Returns:
+        The points, by rising cost.
     """
     last = len(cost) - 1
     if last < MAX_POINTS:

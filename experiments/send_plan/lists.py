@@ -1,8 +1,6 @@
-"""The list itself: who gets what, with which probability, at which cost.
+"""The list of a plan: who gets what, with which probability, at which cost.
 
-The random share of a list, from which the next plan can learn and by which this one can be valued.
-
-Some members, by a hash of their id, get what chance gives them: each arm as likely, and nobody. How likely an arm is depends
+A random share of it lets the next plan learn and this one be valued. Some members, by a hash of their id, get what chance gives them: each arm as likely, and nobody. How likely an arm is depends
 on the money, not on the member: where money reaches a tenth of the members, a tenth of the random ones are written to, so
 that the share costs its share of the budget and no more.
 """
@@ -53,18 +51,27 @@ class RandomShare:
         return float(costs[rows, self.arm[rows] - 1].sum())
 
     def propensity(self, chances: Floats, given: Ints) -> Floats:
-        """Return how likely each member was to get what they got, float64[n].
+        """Return how likely each member was to get the arm given, float64[n].
 
         Args:
             chances: float64[n, arms], of the policy for those not left to chance.
-            given: int64[n], what they got.
+            given: int64[n], the arm that each got.
         """
         rows = np.arange(len(given))
         return (1 - self.share) * chances[rows, given] + self.share * self.chances[given]
 
 
 def no_random_share(members: int, arms: int, seed: int = 0) -> RandomShare:
-    """Return the share in which nobody is left to chance."""
+    """Return the share in which nobody is left to chance.
+
+    Args:
+        members: How many there are.
+        arms: How many arms there are, the control included.
+        seed: Of the draw that would be made.
+
+    Returns:
+        An empty share.
+    """
     chances = np.zeros(arms)
     chances[0] = 1.0
     return RandomShare(
@@ -83,6 +90,9 @@ def draw_random_share(
         costs: float64[n, K], expected.
         limits: Of the whole list.
         seed: Another seed is another draw.
+
+    Returns:
+        Who is left to chance, what each gets, and with which probability.
     """
     n, arms = costs.shape
     chances = _chances(costs, limits)
@@ -118,7 +128,16 @@ def _chances(costs: Floats, limits: PlanLimits) -> Floats:
 
 
 def uniform(members: pl.Series, purpose: Purpose, seed: int) -> Floats:
-    """Return a number in [0, 1) for each id, of the hash of assignment (``experiments.assignment.hashing``); float64[n]."""
+    """Return a number in [0, 1) for each id, of the hash of assignment (``experiments.assignment.hashing``); float64[n].
+
+    Args:
+        members: Ids, n of them.
+        purpose: What the number decides; each purpose draws independently.
+        seed: Of the plan.
+
+    Returns:
+        float64[n]; an id's number depends on nothing but the id, the purpose and the seed.
+    """
     prefix = point_prefix(purpose, _SALT, str(seed)).decode()
     unit = members.cast(pl.String).fill_null("").alias("unit").to_frame()
     text = pl.concat_str(
@@ -150,7 +169,7 @@ class SendList:
     Attributes:
         arm: int64[n], 0 the control, where nothing is sent.
         chances: float64[n, arms], of the policy for those not left to chance.
-        propensity: float64[n], how likely each member was to get what they get, chance included; exact given the prices of the
+        propensity: float64[n], how likely each member was to get that arm, chance included; exact given the prices of the
             limits.
         random: Who is left to chance.
         allocation: How the arms were chosen, for a personal list.
@@ -199,7 +218,17 @@ class ChosenShare:
 
 
 def split(audience: Audience, limits: PlanLimits, share: float, seed: int) -> ChosenShare:
-    """Leave a share of the members to chance, and return the rest with what is left for them."""
+    """Leave a share of the members to chance, and return the rest with what is left for them.
+
+    Args:
+        audience: All members.
+        limits: Of the whole plan.
+        share: Share of members left to chance, in [0, 1).
+        seed: Of the draw.
+
+    Returns:
+        The members to be chosen for, with the limits less what the random sends take.
+    """
     random = draw_random_share(audience.members, share, audience.costs, limits, seed)
     rows = np.flatnonzero(~random.random)
     left = limits.less(random.cost(audience.costs), random.sends())
@@ -207,9 +236,9 @@ def split(audience: Audience, limits: PlanLimits, share: float, seed: int) -> Ch
 
 
 def personal_list(audience: Audience, rest: ChosenShare) -> SendList:
-    """Give each member not left to chance their arm by the exact allocation of what is left."""
+    """Give members not left to chance an arm each by the exact allocation of what is left."""
     found = allocate(audience.gains[rest.rows], rest.costs, rest.limits)
-    # At the prices everybody has a choice of their own: what a member left to chance would have got.
+    # At the prices every member has a best arm: what one left to chance would have got.
     own = best_at(found.prices, audience.gains, audience.costs, rest.limits.min_roi or 0.0)
     own[rest.rows] = found.arm
     chances = one_hot(own, audience.gains.shape[1] + 1)
@@ -224,6 +253,9 @@ def make_list(kind: ListKind, arm: int, audience: Audience, rest: ChosenShare) -
         arm: The arm of ``ONE_ARM`` and ``RESPONSE``, from 1.
         audience: The members.
         rest: Those not left to chance; in a list that sends nothing chance sends nothing either.
+
+    Returns:
+        What each member gets, with its probability.
     """
     n, arms = len(audience), audience.gains.shape[1] + 1
     if kind is ListKind.PERSONAL:
@@ -248,7 +280,7 @@ def make_list(kind: ListKind, arm: int, audience: Audience, rest: ChosenShare) -
 
 
 def _responsive(arm: int, audience: Audience, rest: ChosenShare) -> Ints:
-    """Return who is wanted by their response: as many of the rest as fit, and whoever of the others responds as well."""
+    """Return who is wanted by response: as many of the rest as fit, and whoever of the others responds as well."""
     response = audience.response[:, arm - 1]
     chosen = by_response(response[rest.rows], arm, rest.costs, rest.limits)[:, arm] > 0
     wanted = np.zeros(len(audience), dtype=np.int64)

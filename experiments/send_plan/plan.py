@@ -1,9 +1,4 @@
-"""The send plan: what the trial says, what to do, and the list that follows.
-
-The verdict: personalise, one offer for all, a simple rule, not enough data, send nothing, or a trial not to be trusted.
-
-What personalised lists at other budgets really earn: the curve over budgets, valued on the trial with bands.
-"""
+"""The send plan: findings of the trial, the verdict, the list that follows, and the value of lists at other budgets."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -94,10 +89,13 @@ def decide(findings: Findings, *, trusted: bool, differ: bool) -> PlanVerdict:
         findings: What is known.
         trusted: Whether the trial is to be trusted.
         differ: Whether effects differ measurably between members.
+
+    Returns:
+        The verdict, with the alternatives it falls short of.
     """
     if not trusted:
         return PlanVerdict(VerdictCode.TRIAL_NOT_TRUSTED)
-    choosing = differ and findings.judged
+    choosing = differ and findings.valued
     short_of = tuple(
         name
         for name, comparison in findings.against.items()
@@ -218,6 +216,9 @@ def make_plan(
         problem: The trial and what was learned from it.
         audience: Other members to write to; those of the trial if none.
         limits: For these others.
+
+    Returns:
+        The plan: findings, verdict and list.
     """
     findings = value_plan(problem)
     verdict = decide(findings, trusted=not problem.distrust, differ=problem.differ)
@@ -225,8 +226,8 @@ def make_plan(
     policy = one_hot(own.arm, len(problem.arms))
     value = compare(policy, nobody(len(own.arm), len(problem.arms)), problem.scored, alpha=problem.alpha)
     logged = compare_with_trial(policy, problem.net, problem.scored, alpha=problem.alpha)
-    said = findings.judged and not problem.distrust
-    budgets = value_budgets(problem, findings.best_arm) if said else ()
+    valued = findings.valued and not problem.distrust
+    budgets = value_budgets(problem, findings.best_arm) if valued else ()
     if audience is None:
         audience, limits = problem.audience, problem.limits
         return SendPlan(

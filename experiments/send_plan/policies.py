@@ -1,4 +1,4 @@
-"""What else could be done with the same money: simpler policies, each as the chances that it gives every member.
+"""Simpler policies for the same money, each as the probabilities that it gives every member.
 
 A policy is float64[n, arms]: how likely it gives each arm to each member, the control first, every row summing to 1. A policy whose
 money does not reach everybody gives its arms to a random share, so that its value is an expectation and no draw blurs it.
@@ -44,6 +44,9 @@ def one_arm(arm: int, costs: Floats, limits: PlanLimits) -> Floats:
         arm: From 1.
         costs: float64[n, K], expected, of the arms other than the control.
         limits: What may be used; a minimum return is asked of the plan only.
+
+    Returns:
+        float64[n, arms], each member's probability of each arm, the control first.
     """
     arms = np.full(len(costs), arm, dtype=np.int64)
     return within(one_hot(arms, costs.shape[1] + 1), costs, limits)
@@ -67,6 +70,9 @@ def by_response(response: Floats, arm: int, costs: Floats, limits: PlanLimits) -
         arm: From 1.
         costs: float64[n, K].
         limits: What may be used.
+
+    Returns:
+        float64[n, arms], each member's probability of each arm, the control first.
     """
     n = len(response)
     order = np.lexsort((np.random.default_rng(_SEED).random(n), -response))
@@ -85,12 +91,24 @@ def by_rule(arm: Ints, costs: Floats, limits: PlanLimits) -> Floats:
         arm: int64[n], 0 the control.
         costs: float64[n, K].
         limits: What may be used.
+
+    Returns:
+        float64[n, arms], each member's probability of each arm, the control first.
     """
     return within(one_hot(arm, costs.shape[1] + 1), costs, limits)
 
 
 def within(chances: Floats, costs: Floats, limits: PlanLimits) -> Floats:
-    """Return a policy with all its sends made less likely, alike, until it keeps the limits in expectation."""
+    """Return a policy with all its sends made less likely, alike, until it keeps the limits in expectation.
+
+    Args:
+        chances: float64[n, arms], each member's probability of each arm, the control first.
+        costs: float64[n, arms - 1], money per send.
+        limits: Budget, sends and caps.
+
+    Returns:
+        float64[n, arms], the reduced probabilities; what is taken away goes to the control.
+    """
     sent = chances[:, 1:].sum(axis=0)
     uses = [
         (float((chances[:, 1:] * costs).sum()), limits.budget),

@@ -1,9 +1,4 @@
-"""What a plan is made from.
-
-What a plan may use: money, sends, sends of one arm, and the return that it must bring.
-
-What a policy is worth, and what it earns more than another one, with what the trial can say of it.
-"""
+"""The problem of a send plan: its limits, its audience, its trial, and how policies are compared on that trial."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -113,7 +108,7 @@ class ScoredArms:
         robust: float64[n, arms], doubly robust scores, the control first.
         weighted: float64[n, arms], inverse-propensity scores.
         arm: int64[n], the arm each member had.
-        propensity: float64[n], the probability with which they had it.
+        propensity: float64[n], the probability with which the member had it.
     """
 
     robust: Floats
@@ -132,6 +127,9 @@ def effective_members(chances: Floats, arm: Ints, propensity: Floats) -> float:
         chances: float64[n, arms].
         arm: int64[n].
         propensity: float64[n], in (0, 1].
+
+    Returns:
+        The number, at most the members of the trial.
     """
     weights = chances[np.arange(len(arm)), arm] / propensity
     squares = float(weights @ weights)
@@ -152,6 +150,9 @@ def compare(
         scored: The trial that both are valued on.
         alpha: The accepted error of each interval.
         inflation: What errors are multiplied by.
+
+    Returns:
+        Mean difference per member, by doubly robust and by weighted scores, with the effective number of members behind it.
     """
     more = policy - other
     return PolicyComparison(
@@ -172,6 +173,9 @@ def compare_with_trial(
         scored: The trial.
         alpha: The accepted error of each interval.
         inflation: What errors are multiplied by.
+
+    Returns:
+        Mean difference per member, by doubly robust and by weighted scores, with the effective number of members behind it.
     """
     return PolicyComparison(
         robust=inflated_mean((policy * scored.robust).sum(axis=1) - net, alpha, inflation),
@@ -187,6 +191,9 @@ def inflated_mean(values: Floats, alpha: float, inflation: float) -> Estimate:
         values: float64[n].
         alpha: The accepted error.
         inflation: The factor; 1 leaves the error as it is.
+
+    Returns:
+        The mean with Student's interval.
     """
     plain = mean_estimate(values, alpha=alpha)
     if inflation == 1 or not plain.standard_error > 0:
@@ -250,7 +257,7 @@ class PlanProblem:
         arms: Names, the control first.
         audience: The members of the trial.
         scored: Their scores, in net margin.
-        net: float64[n], the net margin that each member brought: margin less the cost of what they had.
+        net: float64[n], the net margin that each member brought: margin less the cost of the arm.
         predicted: float64[n, arms], net margin predicted for each arm by models that did not see the member.
         limits: For a list of the trial's members.
         smallest_gain: The smallest gain worth having, money per member; a tenth of the control's standard deviation if none.

@@ -1,4 +1,4 @@
-"""The plan in plain words."""
+"""A send plan in plain words: its verdict, steps and reasons."""
 
 from experiments.number_format import (
     confidence,
@@ -59,7 +59,7 @@ def refused(plan: SendPlan) -> str:
     if plan.problem.distrust:
         return "The trial is not to be trusted."
     findings = plan.findings
-    if findings.judged:
+    if findings.valued:
         return ""
     return (
         f"Choosing for each member cannot be judged: only {findings.effective:.0f} members of the trial, equally weighted, had"

@@ -1,9 +1,9 @@
-"""Allocation where members are counted: prices of money, sends and arms at which everybody's own best choice keeps the limits.
+"""Allocation with limits on counts: shadow prices of money, sends and arms at which everybody's own best choice keeps the limits.
 
 The linear program couples members by a handful of limits only. Its dual has one price per limit: at given prices each member
 takes the arm that is worth most after paying them, and the sum of what everybody keeps, plus the limits at their prices, is
 a bound that no plan within the limits exceeds. Prices are first found on an eighth of the members, and so on down to a few
-thousand for whom the whole program is solved. Then everybody is held to their choice at these prices, except the few thousand who
+thousand for whom the whole program is solved. Then all members are held to their choices at these prices, except the few thousand who
 are least sure of it (the core of Balas & Zemel 1980); the program of the few is solved with what is left of the limits,
 and gives the next prices. The bound is computed over all members, so the stated gap holds however the prices were found.
 """
@@ -52,7 +52,16 @@ class ShadowPrices:
     returns: float = 0.0
 
     def worth(self, gains: Numbers, costs: Numbers, min_roi: float) -> Numbers:
-        """Return float[n, K], what each arm is worth to each member after the prices."""
+        """Return float[n, K], what each arm is worth to each member after the prices.
+
+        Args:
+            gains: float[n, K], net gain of each arm.
+            costs: float[n, K], money per send.
+            min_roi: The minimum return per 1 spent.
+
+        Returns:
+            float[n, K]; below zero where nothing is better.
+        """
         fee = np.array(
             [self.sends + self.arms.get(arm, 0.0) for arm in range(gains.shape[1])], dtype=gains.dtype
         )
@@ -77,7 +86,7 @@ class PricedPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PriceRange:
-    """Where prices are sought: so near to given ones that who is held to their choice would not change it.
+    """Where prices are sought: so near to given ones that members who are held to their choices would not change them.
 
     Attributes:
         prices: The given ones.
@@ -91,7 +100,17 @@ class PriceRange:
 
 
 def best_at(prices: ShadowPrices, gains: Numbers, costs: Numbers, min_roi: float = 0.0) -> Ints:
-    """Return each member's own best arm at the prices: 0 for nobody, else the arm's position from 1; int64[n]."""
+    """Return each member's own best arm at the prices: 0 for nobody, else the arm's position from 1; int64[n].
+
+    Args:
+        prices: Of the limits.
+        gains: float[n, K], net gain of each arm.
+        costs: float[n, K], or what broadcasts to it.
+        min_roi: The minimum return per 1 spent.
+
+    Returns:
+        int64[n]: 0 for nobody, else the arm's position from 1.
+    """
     worth = prices.worth(gains, np.broadcast_to(costs, gains.shape), min_roi)
     best = worth.argmax(axis=1)
     return np.where(worth[np.arange(len(worth)), best] > 0, best + 1, 0).astype(np.int64)
@@ -104,6 +123,9 @@ def priced_allocation(gains: Numbers, costs: Numbers, limits: PlanLimits) -> tup
         gains: float[n, K].
         costs: float[n, K].
         limits: Any of them.
+
+    Returns:
+        Each member's arm, int64[n], 0 for nobody; the shadow prices; and an upper bound on the gain of any plan within the limits.
     """
     random = np.random.default_rng(_SEED)
     shaken = gains
@@ -134,6 +156,9 @@ def sampled_curve(
         costs: float[n, K].
         limits: All limits; the budget is varied.
         here: The plan's own point, which is exact.
+
+    Returns:
+        The points by rising cost, and the number of members.
     """
     n = len(gains)
     rows = np.random.default_rng(_SEED).choice(n, size=min(n, _CURVE_MEMBERS), replace=False)

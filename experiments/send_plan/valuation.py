@@ -1,8 +1,7 @@
-"""From a problem to what is known: candidates over nobody, the plan against what is simpler, and what more data would show.
+"""The value of a plan on its trial: every arm over nobody, the plan against simpler policies, and how much data would be enough.
 
-How much data would be enough: to see a gain worth having, and to see that choosing for each member is worth it.
-
-Both sizes rest on the gain that somebody wants to be able to see, never on the gain that was observed. A size computed from the
+Two sample sizes are computed: to see a gain worth having, and to see that choosing for each member is worth it. Both rest on the
+gain that somebody wants to be able to see, never on the gain that was observed. A size computed from the
 observed gain of the most promising arm is wrong by more than a factor of 1.5 most of the time, because that gain was chosen for
 being high.
 """
@@ -112,6 +111,9 @@ def members_needed(
         counts: int64[K + 1], members by arm.
         smallest_gain: Money per member, above 0.
         alpha: The accepted error of all candidates (the arms and the plan) together.
+
+    Returns:
+        The size, with what each arm lacks and what this trial could have shown.
     """
     arms, n = len(counts), int(counts.sum())
     z = _reach(alpha / arms)
@@ -142,6 +144,9 @@ def members_to_personalise(
         members: Of this trial.
         gain: Money per member, above 0.
         alpha: The accepted error, two-sided.
+
+    Returns:
+        The size, and how many members this trial lacks.
     """
     needed = int(np.ceil(members * (error * _reach(alpha) / gain) ** 2))
     return PersonalisationSize(gain, needed, max(needed - members, 0))
@@ -174,7 +179,7 @@ class CandidatePolicy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Findings:
-    """What a verdict rests on.
+    """The estimates that a verdict rests on.
 
     Attributes:
         arms: One candidate per arm other than the control, in their order.
@@ -201,7 +206,7 @@ class Findings:
     rest: ChosenShare
 
     @property
-    def judged(self) -> bool:
+    def valued(self) -> bool:
         """Whether enough members of the trial had what the plan gives them."""
         return self.effective >= MIN_EFFECTIVE
 

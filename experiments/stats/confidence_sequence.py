@@ -77,6 +77,13 @@ def sequence_boundary(
 ) -> float:
     """Return how many standard errors the always-valid interval reaches at a number of units.
 
+    Args:
+        units: Units of both arms so far.
+        planned_units: Units of both arms at the planned end; 10,000 if ``None``.
+        alpha: Accepted error, in (0, 1).
+        alternative: Which sides are tested.
+        tuned_at: Alpha for which the interval is narrowest at the planned units; ``alpha`` if ``None``.
+
     Raises:
         ValueError: Alpha or planned units are out of range.
     """

@@ -254,7 +254,14 @@ class SequentialPlan:
         spending: Spending = Spending.OBRIEN_FLEMING,
         phi: float = 2.0,
     ) -> Self:
-        """Return a plan of equally spaced looks."""
+        """Return a plan of equally spaced looks.
+
+        Args:
+            planned_units: Units of both arms at the end.
+            looks: How many.
+            spending: How alpha is spent.
+            phi: Shape of the spending function.
+        """
         return cls(planned_units, tuple((k + 1) / looks for k in range(looks)), spending, phi)
 
     @property

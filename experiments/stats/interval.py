@@ -1,7 +1,4 @@
-"""An interval with the p-value that belongs to it.
-
-Relative effects: how many per cent the treatment is above the control, and between which bounds.
-"""
+"""Intervals for a difference and for the relative effect, each with the p-value that agrees with it."""
 
 import math
 from collections.abc import Mapping

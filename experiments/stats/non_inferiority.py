@@ -85,6 +85,9 @@ def non_inferiority(
         planned_units: What the confidence sequence is tuned for.
         method: Another test than these two, such as a group-sequential look.
 
+    Returns:
+        The bound, its p-value, and whether the margin is excluded.
+
     Raises:
         ValueError: Alpha or planned units are out of range.
     """

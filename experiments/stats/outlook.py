@@ -65,7 +65,13 @@ def days_to_go(
 
 
 def projected(pair: PairEstimate, units: int, estimate: float) -> PairEstimate:
-    """Return the pair expected at a number of units, in today's proportions, with a given effect."""
+    """Return the pair expected at a number of units, in today's proportions, with a given effect.
+
+    Args:
+        pair: Control and treatment now.
+        units: Units of both arms then.
+        estimate: The effect, treatment minus control.
+    """
     share = pair.units / units
     own = pair.own_variances
     return replace(

@@ -157,6 +157,11 @@ class PowerPlan:
 def baseline_of(moments: Moments, shape: MetricShape, units_per_day: float | None = None) -> Baseline:
     """Return the baseline that units of the past give: residual variance with covariates, delta method for ratios.
 
+    Args:
+        moments: Of the units of the past.
+        shape: How the metric is made of the moments.
+        units_per_day: New units a day; ``None`` if unknown.
+
     Raises:
         AnalysisError: The moments give no figure, or nothing varies.
     """
@@ -240,6 +245,11 @@ def achieved_power(
 
 def required_units(baseline: Baseline, effect: TargetEffect, plan: PowerPlan | None = None) -> int:
     """Return the smallest number of units of the whole experiment with the wanted power.
+
+    Args:
+        baseline: The metric without treatment.
+        effect: The true effect.
+        plan: Test, alpha and wanted power; the defaults if ``None``.
 
     Raises:
         AnalysisError: The effect is zero, or not in the direction tested, or so small that no number suffices.

@@ -68,6 +68,9 @@ def check_sample_ratio(
         counts: Units found; a variant that is not there has none.
         weights: Planned weights of all variants, not negative; a variant without weight must have no units.
         counts_by_day: Units up to and with each day, in the order of days. Without it, this is the first look.
+
+    Returns:
+        The p-values, and whether they are an alarm.
     """
     total, whole = sum(counts.values()), sum(weights.values())
     open_ids = [variant_id for variant_id, weight in weights.items() if weight > 0]
@@ -176,6 +179,9 @@ def check_imbalance(
         control: Moments of the control's columns.
         treatments: Moments of the same columns, by variant.
         covariates: What to compare, by name.
+
+    Returns:
+        The differences, and whether they are an alarm.
     """
     found = [
         _difference(control, treatment, variant_id, name, quantity)

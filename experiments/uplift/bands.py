@@ -4,26 +4,14 @@ Rankings are held fixed: what varies is which members are drawn. Two ways lead t
 
 * `outcome_areas` and `contrast_areas` need no draws: their errors are those of influence functions. The doubly robust area is a
   U-statistic, the mean over pairs (i, j) of d_i [j is not before i], with the influence d_i (1 - Q_i) + g(Q_i) less its mean
-  (Hoeffding 1948), where Q_i is the share of members before i (half their own step included) and g the curve. The area from
-  outcomes is worked out in `influence`.
+  (Hoeffding 1948), where Q_i is the share of members before i (half the member's own step included) and g the curve. The area from
+  outcomes is worked out in `Influence`.
 * `bootstrap_areas` draws members with replacement. All rankings see the same draws, so that the difference of two of them is
   paired. The intervals are normal, with the standard deviation of the draws as the error: they need far fewer draws than
   percentiles, and p-values agree with them.
 
 A random order has an expected Qini of 0, and an expected area of half the average effect. So a Qini's own interval and p-value
 are the comparison with a random order, without the noise that one drawn random order would add.
-
-Standard errors of Qini and uplift curves without draws: what each member adds to the curve and to its area.
-
-For the curve from outcomes, write a and b for the share of the treated arm's outcome and of its members in the first q, c and m for
-the same of the control, and v = c / m for the control's running mean. The Qini curve per treated member is g = a - v b, and its area
-A the mean of g over the depth D. A member's influence (von Mises 1947; Hampel 1974) is what one more like their would change, times n:
-
-* treated, at depth Q: n / N_t [y (1 - Q) - mean a - (mean of v beyond Q) + mean of v b] + g(Q) - A;
-* control, at depth Q: -n / N_c (mean of b / m (y - v) beyond Q) + g(Q) - A.
-
-The last terms are those of the depth, which their place shifts for all behind them. The uplift curve is u = (a / b - v) D, and works the
-same way. All means over the depth are the curve's own trapezoids, so that this is exact for steps of any size.
 """
 
 from collections.abc import Mapping
@@ -39,6 +27,18 @@ from experiments.uplift.trial import Bools, Floats, Ints
 @dataclass(frozen=True, slots=True, eq=False)
 class Influence:
     """What each member adds to the areas and to the curve of one ranking.
+
+    For the curve from outcomes, write a and b for the share of the treated arm's outcome and of its members in the first q, c
+    and m for the same of the control, and v = c / m for the control's running mean. The Qini curve per treated member is g = a
+    - v b, and its area A the mean of g over the depth D. A member's influence (von Mises 1947; Hampel 1974) is what one more
+    such member would change, times n:
+
+    * treated, at depth Q: n / N_t [y (1 - Q) - mean a - (mean of v beyond Q) + mean of v b] + g(Q) - A;
+    * control, at depth Q: -n / N_c (mean of b / m (y - v) beyond Q) + g(Q) - A.
+
+    The last terms are those of the depth, which the member's place shifts for all members behind it. The uplift curve is u = (a
+    / b - v) D, and works the same way. All means over the depth are the curve's own trapezoids, so that this is exact for steps
+    of any size.
 
     Attributes:
         curve: The curve.
@@ -67,6 +67,9 @@ def influence_of(
         outcome: float64[n].
         weight: float64[n] of `arm_weights`; everybody counts once without.
         depths: Where the curve's own error is asked for, in [0, 1].
+
+    Returns:
+        The curve with the members' influences, in the order of the arguments.
     """
     steps = steps_of(ranking)
     order = steps.order
@@ -249,6 +252,9 @@ def bootstrap_areas(
         draws: At least 2.
         seed: The same seed gives the same draws.
         alpha: The accepted error of each interval.
+
+    Returns:
+        The areas, with the draws as errors.
     """
     n = len(outcome)
     weight = np.ones(n) if weight is None else weight
@@ -284,7 +290,7 @@ def outcome_areas(
     *,
     alpha: float = 0.05,
 ) -> Areas:
-    """Return the areas of rankings of one arm and the control, with errors by influence functions (see `influence`).
+    """Return the areas of rankings of one arm and the control, with errors by influence functions (see `Influence`).
 
     Args:
         rankings: float64[n] by name.
@@ -292,6 +298,9 @@ def outcome_areas(
         outcome: float64[n].
         weight: float64[n] of `arm_weights`; everybody counts once without.
         alpha: The accepted error of each interval.
+
+    Returns:
+        The areas, with the members' influences as errors.
     """
     found = {name: influence_of(one, treated, outcome, weight, GRID) for name, one in rankings.items()}
     return Areas(
@@ -311,6 +320,9 @@ def contrast_areas(rankings: Mapping[str, Floats], contrasts: Floats, *, alpha: 
         rankings: float64[n] by name.
         contrasts: float64[n], scores of an arm (or of a policy) minus scores of the control.
         alpha: The accepted error of each interval.
+
+    Returns:
+        The areas, with the members' influences as errors.
     """
     curves, qini, auuc, errors = {}, {}, {}, {}
     for name, ranking in rankings.items():
@@ -324,7 +336,7 @@ def contrast_areas(rankings: Mapping[str, Floats], contrasts: Floats, *, alpha: 
 
 
 def _sizes(ranking: Floats) -> tuple[Floats, Floats]:
-    """Return the share of members before each one's step, and their step's own share."""
+    """Return the share of members before each one's step, and that step's own share."""
     _, which, counts = np.unique(-ranking, return_inverse=True, return_counts=True)
     return ((np.cumsum(counts) - counts) / len(ranking))[which], (counts / len(ranking))[which]
 
@@ -333,7 +345,7 @@ def _height_error(curve: Curve, contrasts: Floats, before: Floats, own: Floats, 
     """Return the standard error of the curve's height at a depth.
 
     The sample's first q are not the population's: where the boundary shifts, the effect at the boundary comes in. So the
-    influence of a member inside is their contrast less the effect there, as for a trimmed mean; a step that the depth cuts counts
+    influence of a member inside is the contrast less the effect there, as for a trimmed mean; a step that the depth cuts counts
     with the share of it that lies inside.
     """
     if depth == 0:

@@ -10,24 +10,10 @@ The curves here are g(k) / N_t and u(k) / n against the depth k / n, so that bot
 at the average effect, whatever the arms' sizes. A quotient with nothing below it counts as 0. Members of equal rank are one
 step: the order among them means nothing, and a ranking of equal numbers is a straight line.
 
-With unequal propensities a member counts w = (1 / p) / (mean of 1 / p in their arm) times in n_t, n_c, Y_t, Y_c, N_t, k and n. With one
-propensity per arm all w are 1, and the curves are the plain ones.
+With unequal propensities a member counts w = (1 / p) / (mean of 1 / p in the member's arm) times in n_t, n_c, Y_t, Y_c, N_t, k
+and n. With one propensity per arm all w are 1, and the curves are the plain ones.
 
 The doubly robust form adds up contrasts d of `doubly_robust_scores` over all members: g(k) = u(k) = (d_1 + … + d_k) / n.
-
-What scikit-uplift and causalml call the Qini and the area under the uplift curve, from our own curves.
-
-One ranking has many "Qinis". These are the two libraries' definitions, so that a figure of ours can be held against one of theirs. Neither
-knows propensities:
-
-* scikit-uplift 0.5.1 (binary outcomes only): the area that the curve has above its diagonal, over the same area of a "perfect"
-  order, which puts treated members with an outcome first and control members with one last.
-* causalml 0.18: the mean height of the curve above its diagonal over the n + 1 points 0, 1, …, n, in outcomes; normalised: over the
-  absolute height at the end. Its uplift curve ("cumulative gain") is taken without a diagonal. It sums where others take
-  trapezoids, takes each member as a step of their own, and draws a straight line from 0 to the first k at which both arms
-  are there. Equal scores it takes as its sort leaves them, which keeps no order: numpy's default sort of the rows from the last to the
-  first, read backwards. The same is done here, so that its figures are met with ties too; on another kind of processor both may
-  come out differently in the fourth digit. That is a reason not to use them.
 """
 
 from dataclasses import dataclass
@@ -95,7 +81,7 @@ def steps_of(ranking: Floats) -> CurveSteps:
 
 
 def arm_weights(treated: Bools, propensity: Floats) -> Floats:
-    """Return how often each member counts: their inverse propensity over its mean in their arm, float64[n].
+    """Return how often each member counts: the inverse propensity over its mean in the member's arm, float64[n].
 
     Hájek (1971): weights that sum to the arm's size, so that one propensity per arm leaves every member counted once.
 
@@ -118,6 +104,9 @@ def arm_curve(ranking: Floats, treated: Bools, outcome: Floats, weight: Floats |
         treated: bool[n], who was treated.
         outcome: float64[n].
         weight: float64[n] of `arm_weights`; everybody counts once without.
+
+    Returns:
+        The curve, one point per step.
     """
     steps = steps_of(ranking)
     order = steps.order
@@ -133,6 +122,9 @@ def curve_along(ends: Ints, treated: Bools, outcome: Floats, weight: Floats) -> 
         treated: bool[n].
         outcome: float64[n].
         weight: float64[n], how often each counts.
+
+    Returns:
+        The curve, one point per step.
     """
     value = weight * outcome
     n_t, n_c = _at(ends, weight * treated), _at(ends, weight * ~treated)
@@ -163,12 +155,25 @@ def qini_raw(ranking: Floats, treated: Bools, outcome: Floats, weight: Floats | 
         treated: bool[n], who was treated.
         outcome: float64[n].
         weight: float64[n] of `arm_weights`; everybody counts once without.
+
+    Returns:
+        The area, in outcome per treated member.
     """
     return arm_curve(ranking, treated, outcome, weight).qini_raw
 
 
 def auuc_raw(ranking: Floats, treated: Bools, outcome: Floats, weight: Floats | None = None) -> float:
-    """Return the mean over the depth of u(k) / n; the arguments are those of `qini_raw`."""
+    """Return the mean over the depth of u(k) / n; the arguments are those of `qini_raw`.
+
+    Args:
+        ranking: float64[n], higher is earlier.
+        treated: bool[n], with members of both arms.
+        outcome: float64[n].
+        weight: float64[n] of `arm_weights`; everybody counts once without.
+
+    Returns:
+        The area, in outcome per member.
+    """
     return arm_curve(ranking, treated, outcome, weight).auuc_raw
 
 
@@ -183,7 +188,19 @@ def _over(above: Floats, below: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Equivalents:
-    """Other libraries' figures for a ranking; ``None`` where a library has none.
+    """The Qini and the area under the uplift curve as scikit-uplift and causalml define them; ``None`` where they define none.
+
+    One ranking has many "Qinis". These are the two libraries' definitions, so that a figure of ours can be held against one of
+    theirs. Neither knows propensities:
+
+    * scikit-uplift 0.5.1 (binary outcomes only): the area that the curve has above its diagonal, over the same area of a
+      "perfect" order, which puts treated members with an outcome first and control members with one last.
+    * causalml 0.18: the mean height of the curve above its diagonal over the n + 1 points 0, 1, …, n, in outcomes; normalised:
+      over the absolute height at the end. Its uplift curve ("cumulative gain") is taken without a diagonal. It sums where
+      others take trapezoids, takes each member as one step, and draws a straight line from 0 to the first k at which both arms
+      are there. Equal scores it takes as its sort leaves them, which keeps no order: numpy's default sort of the rows from the
+      last to the first, read backwards. The same is done here, so that its figures are met with ties too; on another kind of
+      processor both may come out differently in the fourth digit. That is a reason not to use them.
 
     Attributes:
         sklift_qini: ``qini_auc_score`` of scikit-uplift.
@@ -211,6 +228,9 @@ def equivalents(ranking: Floats, treated: Bools, outcome: Floats) -> Equivalents
         ranking: float64[n], higher is earlier.
         treated: bool[n], with members of both arms.
         outcome: float64[n].
+
+    Returns:
+        The figures; None where a library defines none, such as scikit-uplift's for outcomes that are not binary.
     """
     binary = bool(np.isin(outcome, (0.0, 1.0)).all())
     qini, gain = _summed(ranking, treated, outcome)

@@ -1,7 +1,4 @@
-"""Judges predicted effects by a trial: their order, their size, who is who, and whether choosing by them pays.
-
-The formulas of an evaluation's figures, printed beside them.
-"""
+"""Evaluates predicted effects on a trial: their order, their size, the groups of members, and whether choosing by them pays."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,6 +38,9 @@ def definitions(*, alpha: float, draws: int, seed: int) -> tuple[tuple[str, str]
         alpha: The accepted error of intervals.
         draws: Of the bootstrap; 0 for influence functions.
         seed: Of the bootstrap.
+
+    Returns:
+        Pairs of name and definition, in the order of the document.
     """
     error = (
         f"the standard deviation of {draws:,} draws of members with replacement (seed {seed}; differences use the same draws for both)"
@@ -53,7 +53,7 @@ def definitions(*, alpha: float, draws: int, seed: int) -> tuple[tuple[str, str]
             (
                 "Mean over the depth k/n of [g(k) - (k/n) g(n)] / N_t with g(k) = Y_t - Y_c n_t / n_c (Radcliffe 2007): incremental outcome"
                 " per treated member above a random order. Members of equal rank are one step. With unequal propensities p a member"
-                " counts (1/p) / (mean of 1/p in their arm) times in every n, Y and k; with one propensity per arm that is once."
+                " counts (1/p) / (mean of 1/p in the arm) times in every n, Y and k; with one propensity per arm that is once."
             ),
         ),
         (
@@ -162,6 +162,9 @@ def evaluate_uplift(
         alpha: The accepted error of each interval, and of each model's gates and of its group claims together.
         draws: Of the bootstrap; 0 takes influence functions, which say the same without draws.
         seed: Of the bootstrap.
+
+    Returns:
+        Rankings, calibrations and groups by arm, the value of choosing by each model, and the definition of every figure.
 
     Raises:
         AnalysisError: There is no such outcome or no prediction, a name is taken twice, an arm has fewer than two members, shapes do not fit, or a number is not finite.

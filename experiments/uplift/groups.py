@@ -1,6 +1,6 @@
 """The four groups of members by what a treatment does to them, each claimed only where held-out outcomes show it.
 
-A model puts each member into one group by their predicted effect and their predicted outcome without treatment:
+A model puts each member into one group by the predicted effect and the predicted outcome without treatment:
 
 * *persuadables*: the predicted effect is above what a treatment costs, and not small;
 * *sleeping dogs*: the predicted effect is below zero;
@@ -14,9 +14,8 @@ robust scores of models that did not see their outcomes, with an interval that i
 * sure things and lost causes if its upper end is below what is small or a treatment's cost, and their outcome without treatment is
   above, or below, everybody's by more than chance.
 
-In every other case the answer is "no evidence", and the sentence says what these members gained in fact.
-
-Who the members of a group are: the features in which they differ most from the others.
+In every other case the answer is "no evidence", and the sentence says what these members gained in fact. A group is described by the
+features in which its members differ most from the others.
 """
 
 import math
@@ -205,6 +204,9 @@ def effect_groups(
             effect, is small, which makes a sure thing or a lost cause.
         alpha: The accepted error of all claims together.
         tests: Among how many arms it is shared.
+
+    Returns:
+        Persuadables, sure things, lost causes and sleeping dogs, each with its actual effect.
     """
     small = max(worth, _SMALL * abs(float(contrasts.mean())))
     between = (predicted >= 0) & (predicted <= small)

@@ -32,7 +32,7 @@ class PolicyValue:
         net_qini: The same net of cost.
         curve: The net gain per member if only the first so many are treated, at the depths of `bands.GRID`.
         best_arm: The arm (or control) with the highest net value for all, on the same trial: a little flattered by that choice,
-            so that personalising is judged strictly.
+            so that personalising is valued strictly.
     """
 
     name: str
@@ -59,9 +59,9 @@ def best_choice(predicted: Floats, costs: Floats) -> tuple[Ints, Floats]:
 
 
 def policy_contrasts(scores: Floats, predicted: Floats, costs: Floats) -> tuple[Floats, Floats]:
-    """Return a ranking and contrasts for the curve of several arms: each member with the arm that is best for them.
+    """Return a ranking and contrasts for the curve of several arms: each member with the arm that is best by the predictions.
 
-    The ranking is what their best arm is predicted to bring net of cost (also where that is below zero), the contrast what it
+    The ranking is what the member's best arm is predicted to bring net of cost (also where that is below zero), the contrast what it
     brought: its scores minus the control's and minus its cost. `contrast_curve` of the two is the net gain over the share of
     members treated.
 
@@ -69,6 +69,9 @@ def policy_contrasts(scores: Floats, predicted: Floats, costs: Floats) -> tuple[
         scores: float64[n, arms], the control first.
         predicted: float64[n, arms - 1].
         costs: float64[arms - 1]; zeros make it free of cost.
+
+    Returns:
+        The ranking float64[n] and the contrasts float64[n].
     """
     net = predicted - costs
     best = net.argmax(axis=1)
@@ -88,7 +91,7 @@ def policy_value(
 ) -> PolicyValue:
     """Return a policy's value and its paired differences to nobody, each arm for all, random targeting and other rankings.
 
-    * Random targeting gives each member each arm with the share that the policy gives it: their mean score over the shares.
+    * Random targeting gives each member each arm with the share that the policy gives it: the mean score over the shares.
     * Another ranking gives the policy's most frequent arm to as many members as the policy treats, highest first; members that
       are tied at the boundary get it in the share that fills it.
 
@@ -100,6 +103,9 @@ def policy_value(
         costs: float64[arms - 1].
         rankings: Other ways to rank members, float64[n] each, such as a response model or a rule.
         alpha: The accepted error of each interval.
+
+    Returns:
+        The value with its interval, and the paired gains over each simpler policy.
     """
     choice, _ = best_choice(predicted, costs)
     net = scores - np.concatenate([[0.0], costs])

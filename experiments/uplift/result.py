@@ -1,6 +1,6 @@
-"""What an evaluation of predicted effects finds, as values.
+"""The result of an uplift evaluation, as values and as a JSON document.
 
-An evaluation as a JSON document: raw figures, in the outcome's own unit per member, with their definitions.
+The document has raw figures, in the outcome's own unit per member, with their definitions.
 """
 
 import math

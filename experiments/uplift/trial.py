@@ -1,9 +1,8 @@
-"""A trial: who was given which arm with which probability, and what came of it.
+"""A trial: who was given which arm with which probability, and the outcomes; and scores of its arms.
 
-Scores of arms: per member and arm a number whose mean is what the arm would have brought to everybody.
-
-Every value of a policy, every difference between two policies, every slope and every curve with doubly robust outcomes is an
-average of these numbers, so that their standard errors are those of averages.
+A score is a number per member and arm whose mean is what the arm would have brought to everybody. Every value of a
+policy, every difference between two policies, every slope and every curve with doubly robust outcomes is an average of these
+numbers, so that their standard errors are those of averages.
 """
 
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ class Trial:
         members: Ids, n of them, of any type; unique where a plan is made of them.
         arms: Names of the arms; the first is the control.
         arm: int64[n], the arm of each member as a position in ``arms``.
-        propensity: float64[n], the probability with which each member got the arm they got, in (0, 1].
+        propensity: float64[n], the probability with which each member got the arm, in (0, 1].
         outcomes: What came of it, by name: float64[n] each, never NaN.
         features: What was known of each member before the arm was drawn, n rows; numbers, booleans, text; nulls are allowed.
     """
@@ -93,13 +92,13 @@ def doubly_robust_scores(arm: Ints, propensity: Floats, outcome: Floats, predict
     """Return augmented inverse-propensity scores: the prediction, and at the member's own arm its weighted error.
 
     Robins, Rotnitzky & Zhao (1994); Dudík, Langford & Li (2011), equation 4. Their mean is unbiased with true propensities,
-    whatever the predictions, as long as no member's own outcome took part in predicting for their (cross-fitting).
+    whatever the predictions, as long as no member's own outcome took part in its prediction (cross-fitting).
 
     Args:
         arm: int64[n], each member's arm.
         propensity: float64[n], its probability, in (0, 1].
         outcome: float64[n].
-        predicted: float64[n, arms], what each arm would bring to each member, by models that did not see their outcome.
+        predicted: float64[n, arms], what each arm would bring to each member, by models that did not see the member's outcome.
 
     Returns:
         float64[n, arms].

@@ -1,4 +1,7 @@
-"""A simulation for people: rows of text for a terminal, and one HTML page that loads nothing."""
+"""A simulation in words: sentences and tables for a terminal, and the same as one HTML page that loads nothing.
+
+Each row has today's figure beside that of the revision.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -165,7 +165,7 @@ def test_saved_results_are_computed_again(troth: Troth) -> None:
         (["--saved", "nowhere.json"], "nowhere.json cannot be read as JSON"),
         (["--saved", "e.yaml"], "cannot be read as JSON"),
         (["--saved", "list.json"], "holds no JSON object"),
-        (["--saved", "empty.json"], "no result of experiment 'e'"),
+        (["--saved", "empty.json"], "not a result of experiment 'e'"),
         (["--log", "nowhere.db"], "nowhere.db"),
         (["--log", "units.parquet"], "units.parquet"),
         ([], "troth.db"),

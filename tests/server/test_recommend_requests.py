@@ -112,7 +112,7 @@ def test_invalid_timestamps(server: Running, replay_server: Running) -> None:
 
             assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
             assert refused.paths == ["request_time"]
-            assert "no valid timestamp" in refused.fields[0][1]
+            assert "not a valid timestamp" in refused.fields[0][1]
 
 
 def test_all_problems_at_once(server: Running) -> None:

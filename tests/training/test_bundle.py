@@ -274,13 +274,13 @@ def test_missing_folder(tmp_path: Path) -> None:
         ({"layout": {"array": "nowhere.npy"}}, "does not list nowhere.npy"),
         ({"layout": {"array": "../escape.npy"}}, "does not list"),
         ({"files": {}}, "does not list"),
-        ({"files": []}, "no map of sha256"),
-        ({"files": {"popular_scores.npy": 3}}, "no map of sha256"),
+        ({"files": []}, "not a map of sha256"),
+        ({"files": {"popular_scores.npy": 3}}, "not a map of sha256"),
         ({"metrics": {"hits": "many"}}, "finite numbers"),
         ({"parameters": {"a": [1]}}, "plain values"),
         ({"model_version": 7}, "model_version is not a string"),
-        ({"feature_time": "yesterday"}, "no RFC 3339 time"),
-        ({"feature_time": "2017-12-04T05:00:00"}, "no RFC 3339 time"),
+        ({"feature_time": "yesterday"}, "not an RFC 3339 time"),
+        ({"feature_time": "2017-12-04T05:00:00"}, "not an RFC 3339 time"),
     ],
 )
 def test_wrong_manifest_fields(bundle_path: Path, changes: dict[str, object], message: str) -> None:

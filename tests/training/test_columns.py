@@ -53,7 +53,7 @@ def test_columns_and_ids_are_named_in_refusals(tmp_path: Path) -> None:
         require(frame, path, "id", "member")
     with pytest.raises(DatasetError, match="1 row has no id, the first is row 2"):
         as_ids(frame.collect()["member"], path, "member")
-    with pytest.raises(DatasetError, match="no whole number"):
+    with pytest.raises(DatasetError, match="not a whole number"):
         as_ids(pl.Series([1.0, 1.5]), path, "member")
     with pytest.raises(DatasetError, match=r"none\.csv"):
         open_frame(tmp_path / "none.csv")

@@ -35,7 +35,7 @@ def test_integers_and_texts_are_the_same_ids(tmp_path: Path) -> None:
         ("value", [1.0, -2.0, 3.0], "1 row has a negative value, the first is row 2"),
         ("value", [float("nan"), 1.0, float("nan")], "2 rows have a value that is not a number"),
         ("member", ["a", None, "b"], "1 row has no id, the first is row 2"),
-        ("member", [1.0, 2.5, 3.0], "no whole number"),
+        ("member", [1.0, 2.5, 3.0], "not a whole number"),
         ("day", [None, 2, 3], "1 row has no time, the first is row 1"),
     ],
 )

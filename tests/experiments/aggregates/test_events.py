@@ -262,7 +262,7 @@ def test_times_of_any_kind_and_other_names(kind: str) -> None:
         (exposures(("u", "a", 0)).rename({"variant_id": "variant"}), outcomes(), "no column variant_id, did you mean"),
         (exposures(("u", "a", 0)), outcomes().drop("value"), "outcomes have no column value"),
         (exposures(("u", "a", 0)), outcomes().with_columns(value=pl.lit("x")), "holds String, but numbers"),
-        (exposures(("u", "a", 0)).with_columns(expose_time=pl.lit("soon")), outcomes(), "no ISO 8601 times"),
+        (exposures(("u", "a", 0)).with_columns(expose_time=pl.lit("soon")), outcomes(), "not ISO 8601 times"),
         (exposures((None, "a", 0)), outcomes(), "No exposure"),
         (exposures(), outcomes(), "."),
     ],

@@ -155,7 +155,7 @@ def test_a_ratio_is_of_sums_over_units() -> None:
         today=TODAY,
     )
 
-    # c1 saw it twice within their window, the others once.
+    # c1 saw it twice within its window, the others once.
     assert means(result) == pytest.approx([170 / 40, 240 / 30])
     assert "at least 30" in analysed(ratio).results[0].refusal
 

@@ -155,7 +155,7 @@ def _near(one: Any, other: Any) -> bool:
 @pytest.mark.parametrize(
     ("definition", "sentence"),
     [
-        (experiment(experiment_id="other"), "no result of experiment 'other'"),
+        (experiment(experiment_id="other"), "not a result of experiment 'other'"),
         (experiment({"metric_id": "age"}), "no metric 'age'"),
         (
             experiment({"metric_id": "revenue", "column": "age"}),

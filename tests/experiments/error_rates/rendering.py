@@ -35,7 +35,7 @@ way there, and must agree to six digits.
 
 Figures 8 to 10 have exact answers instead of rates: agreement with other libraries (`make bench` and
 `tests/experiments/stats`), independence of assignments (`tests/experiments/test_independence.py`), and tables that hold nothing,
-infinity or worse (`tests/experiments/sufficient`).
+infinity or worse (`tests/experiments/aggregates`).
 """
 
 

@@ -1,4 +1,4 @@
-"""Lists keep their limits to the last send, and say how likely each member was to get what they got."""
+"""Lists keep their limits to the last send, and say how likely each member was to get that arm."""
 
 import numpy as np
 import polars as pl
@@ -31,7 +31,7 @@ def test_the_hash_is_that_of_assignment() -> None:
 
 
 def test_the_same_member_is_left_to_chance_in_every_list() -> None:
-    """Who is left to chance depends on their id and the seed, not on the others; about the asked share is."""
+    """Who is left to chance depends on the member's id and the seed, not on the others; about the asked share is."""
     people = audience()
     first = draw_random_share(people.members, 0.1, people.costs, PlanLimits(), 5)
     again = draw_random_share(people.members[:100], 0.1, people.costs[:100], PlanLimits(), 5)

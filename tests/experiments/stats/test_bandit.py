@@ -69,9 +69,9 @@ def test_arms_known_exactly() -> None:
     ("means", "variances", "expected"),
     [
         ([], [], "no arm"),
-        ([math.nan, 1.0], [1.0, 1.0], "no finite number"),
+        ([math.nan, 1.0], [1.0, 1.0], "not a finite number"),
         ([1.0, 1.0], [math.inf, 1.0], "an even share until it has data"),
-        ([1.0, 1.0], [-1.0, 1.0], "no finite number"),
+        ([1.0, 1.0], [-1.0, 1.0], "not a finite number"),
     ],
 )
 def test_refuses_by_name(means: list[float], variances: list[float], expected: str) -> None:

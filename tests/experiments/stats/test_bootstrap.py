@@ -173,7 +173,7 @@ def test_coverage_for_a_skewed_mean() -> None:
     [
         ([[1.0] * 29], "29 units in a variant; the bootstrap needs at least 30"),
         ([[math.nan] * 100], "0 units in a variant"),
-        ([[1.0] * 50 + [math.inf]], "no finite numbers"),
+        ([[1.0] * 50 + [math.inf]], "not finite numbers"),
         ([[1.0] * 50, [1.0] + [0.0] * 49], "rests on too few units"),
     ],
 )

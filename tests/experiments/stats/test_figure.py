@@ -213,9 +213,9 @@ def test_other_columns_do_not_matter() -> None:
             MetricShape(Quantity(0), (Quantity(0, 1),)),
             "^a covariate's denominators",
         ),
-        (([1.0, math.inf, 2.0],), MetricShape(Quantity(0)), "no finite numbers"),
+        (([1.0, math.inf, 2.0],), MetricShape(Quantity(0)), "not finite numbers"),
         (([1e200, -1e200],), MetricShape(Quantity(0)), "too large to be squared"),
-        (([1.0, 2.0], [1.0, math.inf]), MetricShape(Quantity(0), (Quantity(1),)), "no finite numbers"),
+        (([1.0, 2.0], [1.0, math.inf]), MetricShape(Quantity(0), (Quantity(1),)), "not finite numbers"),
     ],
 )
 def test_what_cannot_be_computed_is_refused(columns: Any, shape: MetricShape, expected: str) -> None:

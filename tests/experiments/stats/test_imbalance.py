@@ -80,6 +80,6 @@ def test_nothing_to_compare() -> None:
     with np.errstate(all="ignore"):
         infinite = Moments.of([math.inf, 1.0, 2.0])
     assert (
-        "no finite numbers"
+        "not finite numbers"
         in check_imbalance(moments, {"b": infinite}, {"x": Quantity(0)}).differences[0].reason
     )

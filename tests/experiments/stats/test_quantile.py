@@ -110,7 +110,7 @@ def test_single_rows_per_cluster_are_units() -> None:
     [
         ([], 0.5, "no unit of a variant has a value"),
         ([math.nan], 0.5, "no unit of a variant has a value"),
-        ([1.0, math.inf], 0.5, "no finite numbers"),
+        ([1.0, math.inf], 0.5, "not finite numbers"),
         (range(100), 1.0, "lies between 0 and 1, not at 1"),
         (range(100), math.nan, "lies between 0 and 1, not at nan"),
         (range(100), 0.99, "100 units in a variant are too few .* 381 would do"),

@@ -26,7 +26,7 @@ def boosted() -> Any:
 
 
 def arm_chances(trial: Trial, outcome: str, learner: Callable[[], Any], seed: int = 0) -> Floats:
-    """Return each member's predicted chance of a binary outcome in each arm, from four fifths without them: float64[n, arms]."""
+    """Return each member's predicted chance of a binary outcome in each arm, from four fifths without the member: float64[n, arms]."""
     x, y = encoded(trial), trial.outcomes[outcome]
     fold = np.random.default_rng(seed).permutation(len(trial)) % 5
     chances = np.empty((len(trial), len(trial.arms)))

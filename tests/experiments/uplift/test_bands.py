@@ -87,7 +87,7 @@ def test_unequal_arms_and_propensities_have_the_same_errors_by_draws_and_by_form
 
 @pytest.mark.parametrize("distinct", [1, 4, 1_000])
 def test_an_influence_is_what_one_more_member_changes(distinct: int) -> None:
-    """Counting a member a little more often moves both areas by their influence over n; all influences sum to zero."""
+    """Counting a member a little more often moves both areas by that member's influence over n; all influences sum to zero."""
     random = np.random.default_rng(distinct)
     n, little = 40, 1e-6
     ranking = random.integers(0, distinct, n).astype(float)

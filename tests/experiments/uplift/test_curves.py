@@ -19,7 +19,7 @@ def test_curves_done_by_hand() -> None:
     curve = arm_curve(RANKING, TREATED, OUTCOME)
     assert curve.depth.tolist() == pytest.approx([k / 6 for k in range(7)])
     assert (curve.qini * 3).tolist() == pytest.approx([0, 1, 1, 3, 2, 3 - 2 / 3, 6 - 1])
-    # Before the first control member their mean counts as 0, and so does the treated mean before the first treated one.
+    # Before the first control member the control mean counts as 0, and so does the treated mean before the first treated one.
     assert (curve.uplift * 6).tolist() == pytest.approx([0, 1, 2, 4.5, 4, 5 * (1.5 - 1 / 3), 6 * (2 - 1 / 3)])
     assert curve.average_effect == pytest.approx(5 / 3)
     area = (1 / 2 + 1 + 2 + 2.5 + (2 + 7 / 3) / 2 + (7 / 3 + 5) / 2) / 6

@@ -105,7 +105,7 @@ def test_from_a_table_to_a_registered_model(
             1,
             "The member column 'mail' is named like an arm",
         ),
-        (("--outcome-column", "spend", "--share", "mail"), 2, "'mail' is not an ARM=NUMBER"),
+        (("--outcome-column", "spend", "--share", "mail"), 2, "is not ARM=NUMBER, such as mail=0.5"),
         (
             ("--outcome-column", "spend", "--share", "mail=1"),
             1,
