@@ -267,7 +267,7 @@ def candidate_features(  # noqa: PLR0917  # the parts of one row, in their order
     attributes: Array,
     component_scores: Sequence[Array],
 ) -> Array:
-    """Return float32[candidates, features] in the order of ``feature_names``.
+    """Describe candidate offers to the second stage.
 
     Args:
         profile: What the member did.
@@ -276,6 +276,9 @@ def candidate_features(  # noqa: PLR0917  # the parts of one row, in their order
         table: What is known of offers.
         attributes: float32[attributes] of the member, -1 for unknown.
         component_scores: float32[offers] of each component.
+
+    Returns:
+        float32[candidates, features], in the order of ``feature_names``.
     """
     # Each product's own price: what an offer covers may cost very different sums.
     paid = profile.columns[:, VALUE] / np.maximum(profile.columns[:, TRIPS], 1)

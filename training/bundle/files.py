@@ -75,12 +75,15 @@ _CHUNK = 1 << 20
 
 
 def take_apart(value: Any, name: str, arrays: dict[str, npt.NDArray[Any]]) -> Any:
-    """Return the layout of a value as JSON; its arrays are put into ``arrays`` under file names.
+    """Take a value apart into a layout and arrays.
 
     Args:
         value: A value that a bundle can hold.
         name: What its files are called.
         arrays: Arrays by file name; added to.
+
+    Returns:
+        The layout as JSON, with file names in the place of arrays.
 
     Raises:
         TypeError: A part is of a type that has no place in a bundle.

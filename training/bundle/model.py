@@ -105,12 +105,15 @@ class Task(StrEnum):
 
 
 def applicable(task: Task, profile: Profile, covers: Covers) -> npt.NDArray[np.bool_]:
-    """Return bool[offers]: which offers the task is about for this member.
+    """Tell which offers a task is about for one member.
 
     Args:
         task: The task.
         profile: What the programme says of the member.
         covers: Which offers cover which products.
+
+    Returns:
+        bool[offers].
     """
     allowed = np.ones(covers.offer_count, bool)
     if task in {Task.REPLENISH, Task.REDEEM}:
@@ -227,13 +230,16 @@ class OfferModel:
     def profile_after(
         self, member: int | None, days: float, baskets: Sequence[tuple[float, Sequence[str]]]
     ) -> Profile:
-        """Return a member's history as seen ``days`` after the feature time, with trips made since.
+        """Return a member's history as seen some days after the feature time, with trips made since.
 
         Args:
             member: The member's position, or ``None``.
             days: Days since the feature time, at least 0.
             baskets: For each later trip its age in days and the products bought; products the model does not know are
                 left out.
+
+        Returns:
+            The history, aged and with the later trips added.
         """
         names = {name for _, products in baskets for name in products}
         places = {name: self.product_ids.index(name) for name in names}

@@ -39,6 +39,9 @@ def as_ids(column: pl.Series, path: TableSource, name: str) -> pl.Series:
         path: The table, for errors.
         name: The column, for errors.
 
+    Returns:
+        The ids, as strings.
+
     Raises:
         DatasetError: A row has none, or they are of another type.
     """

@@ -77,12 +77,15 @@ class DataSplit:
 def truth_matrix(
     rows: pl.DataFrame, offer_count: int, open_offers: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.int32], sparse.csr_matrix]:
-    """Return the members with a truth among the open offers, ascending, and bool[members, offers].
+    """Gather the truths of each member among the open offers.
 
     Args:
         rows: ``member`` and ``offer`` codes; repeats count once.
         offer_count: Number of offers.
         open_offers: Offers that can be ranked.
+
+    Returns:
+        int32[cases], the members with a truth, ascending; and bool[members, offers], their truths.
     """
     member, offer = rows["member"].to_numpy(), rows["offer"].to_numpy()
     inside = open_offers[offer]
@@ -101,6 +104,9 @@ def fit_data(purchases: Purchases, rows: pl.DataFrame, cutoff: float) -> FitData
         purchases: Everything that was bought.
         rows: One row per purchase.
         cutoff: Days since 1970; later rows are not seen.
+
+    Returns:
+        Histories up to ``cutoff``, with what offers cover and what is known of members and products.
     """
     history = build_history(
         rows, cutoff, member_count=purchases.member_count, product_count=purchases.product_count

@@ -112,13 +112,16 @@ def demographics(members: pl.Series) -> Attributes:
 
 
 def coded(rows: pl.DataFrame, members: pl.Series, products: pl.Series, column: str) -> pl.DataFrame:
-    """Return rows in the shape of purchases.
+    """Code purchase rows by member and product.
 
     Args:
         rows: One row per purchase.
         members: Ids of members, by code.
         products: Ids of products, by code.
         column: The column with ids of products.
+
+    Returns:
+        Rows in the shape of ``Purchases.rows``.
     """
     return rows.select(
         member=code(pl.col("household_id"), members),

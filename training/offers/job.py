@@ -37,12 +37,15 @@ _REPORTED = 1_000
 def recommend_all(
     model: OfferModel, k: int, *, progress: Callable[[str, int, int], None] | None = None
 ) -> pl.DataFrame:
-    """Return ``member``, ``offer``, ``rank`` (from 1) and ``score`` of the best ``k`` offers that the task is about.
+    """Rank the offers that a model's task is about for every member.
 
     Args:
         model: The model; every member it knows gets a list.
         k: Length of the lists.
         progress: Called with a line of text, members done and all members.
+
+    Returns:
+        ``member``, ``offer``, ``rank`` (from 1) and ``score``: at most ``k`` rows per member, best first.
     """
     count, most = len(model.member_ids), min(k, len(model.offer_ids))
     lengths = np.zeros(count, np.int64)

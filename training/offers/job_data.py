@@ -130,13 +130,16 @@ def from_coupons_until(week: int, most_products: int) -> JobSource:
 
 
 def from_tables(tables: Tables, task: Task | None, *, seed: int, horizon: float = HORIZON_DAYS) -> JobSource:
-    """Return a user's own tables, split by time or as given.
+    """Read a user's own tables, and split them by time or as given.
 
     Args:
         tables: Which tables and columns.
         task: What is asked; by default *replenish* when later interactions repeat earlier ones, else *discover*.
         seed: Of random parts.
         horizon: Days of a window, where the split is by time.
+
+    Returns:
+        The purchases and their split.
 
     Raises:
         DatasetError: A table cannot be used.

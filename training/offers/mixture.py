@@ -66,7 +66,7 @@ class PooledCases:
 
 
 def spreads(scorers: Sequence[AnyScorer], data: FitData, task: Task, *, seed: int) -> Floats:
-    """Return float64[scorers], how far scores usually are apart.
+    """Measure how far apart each scorer's scores usually are.
 
     It is their standard deviation over the offers that the task is about for a member, averaged over a sample of members
     who bought anything; 0 for a scorer that scores all offers alike.
@@ -76,6 +76,9 @@ def spreads(scorers: Sequence[AnyScorer], data: FitData, task: Task, *, seed: in
         data: Histories of the members.
         task: What is asked.
         seed: Of the sample.
+
+    Returns:
+        float64[scorers], in the units of each scorer's scores.
     """
     history = data.history
     members = np.flatnonzero(np.diff(history.indptr) > 0)
@@ -96,7 +99,7 @@ def spreads(scorers: Sequence[AnyScorer], data: FitData, task: Task, *, seed: in
 def pool_cases(
     fold: Fold, task: Task, scorers: Sequence[AnyScorer], scales: Floats, *, k: int, seed: int
 ) -> PooledCases:
-    """Return the cases of a fold that have a truth; a random sample of them when there are many.
+    """Pool the cases of a fold that have a truth, or a random sample of them when there are many.
 
     Args:
         fold: Cases and truths that the scorers have not seen.
@@ -105,6 +108,9 @@ def pool_cases(
         scales: float64[scorers], their ``spreads``.
         k: Length of the lists that will be looked at.
         seed: Of the sample.
+
+    Returns:
+        The cases, with the candidates that any scorer puts into its list.
     """
     cases = np.arange(len(fold.members))
     if len(cases) > MAX_CASES:
@@ -273,12 +279,15 @@ class MixtureStage:
 
 
 def mix(scorers: Sequence[AnyScorer], weights: Floats, scales: Floats) -> Mixture:
-    """Return the weighted sum of scorers, each divided by its scale; those without weight or scale are left out.
+    """Add up scorers, each divided by its scale; those without weight or scale are left out.
 
     Args:
         scorers: Fitted scorers.
         weights: float64[scorers], from 0 on.
         scales: float64[scorers], the ``spreads`` of these very scorers.
+
+    Returns:
+        The weighted sum as one scorer.
     """
     used = [
         (scorer, float(weight / scale))

@@ -21,12 +21,15 @@ from training.tracking.runs import JobInfo
 
 
 def model_card(trained: TrainedModel, job: JobInfo, counting: TrainedModel | None) -> str:
-    """Return a model's card in Markdown.
+    """Describe a model in words and figures.
 
     Args:
         trained: The model.
         job: What all models of the job have in common.
         counting: The model that every other must beat; ``None`` for itself, or where the job has none.
+
+    Returns:
+        The card, in Markdown.
     """
     lines = [f"## {trained.name} for {job.task}", trained.summary, ""]
     if counting is not None:
@@ -118,12 +121,15 @@ def _slice_table(trained: TrainedModel, metric: str) -> list[str]:
 
 
 def model_plots(trained: TrainedModel, job: JobInfo, counting: TrainedModel | None) -> dict[str, bytes]:
-    """Return the charts of one model that there is data for, by file name.
+    """Draw the charts of one model that there is data for.
 
     Args:
         trained: The model.
         job: What all models of the job have in common.
         counting: What it is compared with, or ``None``.
+
+    Returns:
+        PNG images by file name.
     """
     shown = {trained.name: trained.judged} | ({} if counting is None else {COUNTING: counting.judged})
     trips = trained.model.history.members[:, TRIPS]

@@ -71,12 +71,15 @@ class JobOptions:
         return names
 
     def first_stage_budget(self, name: str, *, elapsed: float, still_to_choose: int) -> TuningBudget:
-        """Return what may be tried for a recommender.
+        """Share out the time that is left among recommenders without settings.
 
         Args:
             name: Of the recommender.
             elapsed: Seconds since the job began to choose.
             still_to_choose: Recommenders without settings, this one included.
+
+        Returns:
+            How many trials the recommender gets, and for how long.
         """
         if not self.time_budget:
             kind = RECOMMENDERS[name]
@@ -136,12 +139,15 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def study_name(options: JobOptions, job_data: JobData, name: str) -> str:
-    """Return the name under which the trials of a model are kept, so that the same job goes on with them.
+    """Name the study that keeps a model's trials, so that the same job goes on with them.
 
     Args:
         options: How the job runs.
         job_data: What the job works on.
         name: Of the model.
+
+    Returns:
+        The name, made of programme, task, data, last cutoff, metric, seed and model.
     """
     where = describe_day(job_data.validation[-1].cutoff)
     return "/".join(

@@ -40,7 +40,7 @@ def make_ranker(  # noqa: PLR0917  # the parts of one row, in their order
     *,
     cold: bool = True,
 ) -> Ranker:
-    """Return the second stage over scorers that were fitted on the same data.
+    """Put the second stage over scorers that were fitted on the same data.
 
     Args:
         components: What the scorers are.
@@ -51,6 +51,9 @@ def make_ranker(  # noqa: PLR0917  # the parts of one row, in their order
         categories: int32[offers], -1 for none.
         attributes: float32[members, attributes].
         cold: Whether the trees learned what members without a history do.
+
+    Returns:
+        The second stage with its tables of offers, ready to serve.
     """
     table: OfferTable = offer_table(data.history, data.covers, categories)
     return Ranker(
@@ -211,13 +214,16 @@ class SecondStage:
     def model_on(
         self, data: FitData, trees: FittedTrees, calibration: Calibration, fitted: Mapping[str, AnyScorer]
     ) -> OfferModel:
-        """Return the model of a moment; components that are not in ``fitted`` are fitted on the data.
+        """Put the model of a moment together; components that are not in ``fitted`` are fitted on the data.
 
         Args:
             data: What was known at the moment.
             trees: The fitted trees.
             calibration: From scores to probabilities.
             fitted: Scorers that are fitted already, by name.
+
+        Returns:
+            The model, ready to serve.
         """
         purchases = self._job_data.purchases
         scorers = fit_components(

@@ -85,12 +85,15 @@ class Addressed:
 
 
 def of_the_trial(responses: ResponseModels, costs: tuple[Floats, Floats], rule: Ints | None) -> Addressed:
-    """Return the trial's own members, predicted by models that did not see them.
+    """Address the trial's own members, predicted by models that did not see them.
 
     Args:
         responses: And the effects that they were learned with.
         costs: Per send and per response, by arm.
         rule: What the own rule gives them.
+
+    Returns:
+        The members, with what each arm is expected to change.
     """
     learned = responses.learned
     trial = learned.trial
@@ -113,7 +116,7 @@ def of_a_table(
     costs: tuple[Floats, Floats],
     rule: Ints | None,
 ) -> Addressed:
-    """Return the members of a table, predicted by models of all members of the trial.
+    """Address the members of a table, predicted by models of all members of the trial.
 
     Args:
         path: The table.
@@ -121,6 +124,9 @@ def of_a_table(
         responses: And the effects that they were learned with.
         costs: Per send and per response, by arm.
         rule: What the own rule gives them.
+
+    Returns:
+        The members, with what each arm is expected to change.
 
     Raises:
         DatasetError: The table lacks a feature, or has one of another kind, or an id twice.

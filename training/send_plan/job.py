@@ -42,13 +42,16 @@ from training.uplift.trust import TrialTrust, check_trial
 def first_steps(
     read: ReadTrial, trust: TrialTrust, learned: LearnedEffects, costs: Mapping[str, ArmCost]
 ) -> list[tuple[str, str]]:
-    """Return name and sentence of each step up to the calibration.
+    """Describe each step up to the calibration.
 
     Args:
         read: The trial.
         trust: Its checks.
         learned: Effects on net margin.
         costs: By arm, as they were given.
+
+    Returns:
+        Name and sentence of each step.
     """
     return [
         ("read", _read(read)),

@@ -29,12 +29,15 @@ from training.uplift.trust import check_trial
 
 
 def compile_effects(fitted: FittedEffects, arms: tuple[str, ...], outcome: str) -> ActionModel:
-    """Return fitted effects as arrays.
+    """Compile fitted effects into arrays.
 
     Args:
         fitted: Effects for anybody.
         arms: All arms, the control first.
         outcome: What the effects are on.
+
+    Returns:
+        The model as a server holds it.
     """
     lines = [(place, model) for place, model in enumerate(fitted.model.models) if isinstance(model, Line)]
     boosted = [
