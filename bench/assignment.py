@@ -19,8 +19,7 @@ import polars as pl
 import polars_hash  # noqa: F401 registers the expression namespaces
 
 from bench.peers import HINT, peer_python
-from experiments.assignment.assign import assign, assign_all
-from experiments.assignment.frame import assign_frame
+from experiments.assignment.assign import assign, assign_all, assign_frame
 from experiments.assignment.plan import compile_plan
 from experiments.definition import ExperimentDefinition, parse_experiment
 

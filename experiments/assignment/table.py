@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from experiments.assignment.frame import assign_frame
+from experiments.assignment.assign import assign_frame
 from experiments.assignment.plan import AssignmentReason, Plan, compile_plan
 from experiments.definition import ExperimentDefinition, State
 from experiments.errors import AnalysisError, DomainError

@@ -10,8 +10,13 @@ import polars as pl
 
 from experiments.display import Displayed
 from experiments.errors import AnalysisError
-from experiments.log.experiment_rows import LINK_COLUMNS
-from experiments.log.rows import DECISION_COLUMNS, EXPOSURE_COLUMNS, OUTCOME_COLUMNS, check_schema_version
+from experiments.log.rows import (
+    DECISION_COLUMNS,
+    EXPOSURE_COLUMNS,
+    LINK_COLUMNS,
+    OUTCOME_COLUMNS,
+    check_schema_version,
+)
 
 _TIME = pl.Datetime("us", "UTC")
 _POLARS_TYPES: dict[str, pl.DataType] = {"TEXT": pl.String(), "INTEGER": pl.Int64(), "REAL": pl.Float64()}

@@ -2,6 +2,10 @@
 
 Times are whole microseconds since the Unix epoch, UTC; money is kept as the units and nanos of ``google.type.Money``, so
 that no cent is rounded. ``experiments.log.frames`` reads the same tables for analysis.
+
+The tables of experiments beside the event log: the audit trail, and which anonymous id belongs to which member.
+
+The audit trail is append-only, by triggers of the file itself. Times are whole microseconds since the Unix epoch, UTC.
 """
 
 import json
@@ -11,6 +15,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from experiments.definition import State
+from experiments.definition.lifecycle import (
+    ChangeAction,
+    ExperimentChange,
+    definition_from_json,
+    definition_to_json,
+)
 from experiments.errors import AnalysisError
 from experiments.log.events import (
     OFFERS,
@@ -99,44 +110,11 @@ OUTCOME_COLUMNS = {
 """Columns of table ``outcomes``. ``product_ids`` is a JSON array, null where the client named none."""
 
 SCHEMA_VERSION = 4
-"""Version of the file's tables, kept in it (``PRAGMA user_version``). 2 added those of ``change_tables``, 3 the column
-``product_ids`` of ``outcomes``, 4 those of ``member_tables`` and what decisions with limits and policies need."""
+"""Version of the file's tables, kept in it (``PRAGMA user_version``). 2 added those of experiments, 3 the column
+``product_ids`` of ``outcomes``, 4 those of members and what decisions with limits and policies need."""
 
 _READABLE_VERSIONS = (1, 2, 3, 4)
-"""The server brings an older file up to date when it opens it; ``event_frames`` reads it as it is."""
-
-
-def _create_table(name: str, columns: dict[str, str], key: str) -> str:
-    listed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-    return f"CREATE TABLE IF NOT EXISTS {name} ({listed}, PRIMARY KEY (programme, {key}))"
-
-
-CREATE_STATEMENTS = (
-    _create_table("decisions", DECISION_COLUMNS, "decision_id"),
-    (
-        "CREATE UNIQUE INDEX IF NOT EXISTS decisions_by_request ON decisions (programme, request_id)"
-        " WHERE request_id IS NOT NULL"
-    ),
-    _create_table("exposures", EXPOSURE_COLUMNS, "event_id"),
-    _create_table("outcomes", OUTCOME_COLUMNS, "event_id"),
-)
-"""What makes an empty file a log."""
-
-INDEX_STATEMENTS = (
-    "DROP INDEX IF EXISTS outcomes_with_products",
-    "CREATE INDEX IF NOT EXISTS decisions_by_member ON decisions (programme, member_id)",
-    "CREATE INDEX IF NOT EXISTS outcomes_by_member ON outcomes (programme, member_id)",
-)
-"""What finds a member's events again; made after ``bring_up_to_date``. Version 3 had an index of its own for purchases."""
-
-
-def bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Add to an older file the columns that it lacks; rows that are there have none of their values."""
-    for table, columns in (("decisions", DECISION_COLUMNS), ("outcomes", OUTCOME_COLUMNS)):
-        there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-        for name, kind in columns.items():
-            if name not in there:
-                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+"""The server brings an older file up to date when it opens it; ``experiments.log.frames`` reads it as it is."""
 
 
 def decision_row(decision: Decision) -> tuple[object, ...]:
@@ -330,3 +308,69 @@ def check_schema_version(connection: sqlite3.Connection, path: Path) -> None:
             path=str(path),
             version=str(version),
         )
+
+
+CHANGE_COLUMNS = {
+    "programme": "TEXT NOT NULL",
+    "experiment_id": "TEXT NOT NULL",
+    "position": "INTEGER NOT NULL",
+    "action": "TEXT NOT NULL",
+    "actor": "TEXT NOT NULL",
+    "change_time": "INTEGER NOT NULL",
+    "request_id": "TEXT",
+    "request_digest": "TEXT NOT NULL",
+    "before_revision": "INTEGER NOT NULL",
+    "before_state": "TEXT",
+    "changed_paths": "TEXT NOT NULL",
+    "definition": "TEXT NOT NULL",
+}
+"""Columns of table ``experiment_changes``. ``changed_paths`` is a JSON array, ``definition`` a JSON object."""
+
+LINK_COLUMNS = {
+    "programme": "TEXT NOT NULL",
+    "anonymous_id": "TEXT NOT NULL",
+    "member_id": "TEXT NOT NULL",
+    "link_time": "INTEGER NOT NULL",
+}
+"""Columns of table ``identity_links``; a member's links are in the order of ``rowid``."""
+
+
+def change_row(change: ExperimentChange) -> tuple[object, ...]:
+    """Return the change as a row in the order of ``CHANGE_COLUMNS``."""
+    return (
+        change.programme,
+        change.experiment_id,
+        change.position,
+        change.action.value,
+        change.actor,
+        to_micros(change.change_time),
+        change.request_id or None,
+        change.request_digest,
+        change.before_revision,
+        None if change.before_state is None else change.before_state.value,
+        json.dumps(change.changed_paths),
+        definition_to_json(change.definition),
+    )
+
+
+def change_from_row(row: Sequence[Any]) -> ExperimentChange:
+    """Return the change that ``change_row`` made a row of.
+
+    Raises:
+        ValidationError: The definition breaks the rules of today.
+    """
+    values = dict(zip(CHANGE_COLUMNS, row, strict=True))
+    return ExperimentChange(
+        programme=values["programme"],
+        experiment_id=values["experiment_id"],
+        position=values["position"],
+        action=ChangeAction(values["action"]),
+        actor=values["actor"],
+        change_time=from_micros(values["change_time"]),
+        request_id=values["request_id"] or "",
+        request_digest=values["request_digest"],
+        before_revision=values["before_revision"],
+        before_state=None if values["before_state"] is None else State(values["before_state"]),
+        changed_paths=tuple(json.loads(values["changed_paths"])),
+        definition=definition_from_json(values["definition"]),
+    )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from experiments.analysis import ExperimentResult, MetricComparison, MoneyEffect, TreatmentDecision, Verdict
-from experiments.analysis.error_rates import measured
+from experiments.analysis.document import measured
 from experiments.definition import AnalysisMethod
 from experiments.number_format import (
     between,

@@ -21,7 +21,7 @@ import numpy as np
 
 from experiments.rules import Rule
 from server.catalogue import Arbitration, ContextWeight
-from server.decide.evidence import Evidence
+from server.decide.context import Evidence
 from server.decide.rules import CHANNEL
 from server.decide.score import Scored
 from server.decide.table import CandidateTable, Floats, Places, evidence_by_row

@@ -1,20 +1,55 @@
-"""The one object that carries a decision from the request to the log."""
+"""The one object that carries a decision from the request to the log.
+
+What is known of how members answer to each candidate: decisions that gave it, and responses.
+"""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from experiments.assignment.plan import Assignment
 from experiments.log.events import from_micros, to_micros
 from server.budgets.book import NOTHING_CLOSED, Closed
 from server.catalogue import Placement
-from server.decide.evidence import NO_EVIDENCE, Evidence
 from server.members import MemberState
 from server.members.state import NEVER, PURCHASE, REDEMPTION
 from training.bundle import OfferModel, Profile
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Counts by candidate. Immutable.
+
+    Attributes:
+        counts: Decisions that gave the candidate, and how many of them were responded to.
+    """
+
+    counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @cached_property
+    def document(self) -> str:
+        """The counts as JSON text; equal counts give equal texts."""
+        return json.dumps(self.counts, sort_keys=True, separators=(",", ":"))
+
+    @cached_property
+    def state_id(self) -> str:
+        """Names the content; empty if there is none."""
+        if not self.counts:
+            return ""
+        return "evidence-" + hashlib.sha256(self.document.encode()).hexdigest()[:16]
+
+    @classmethod
+    def from_document(cls, document: str) -> "Evidence":
+        """Return the evidence of a document."""
+        return cls({name: (given, answered) for name, (given, answered) in json.loads(document).items()})
+
+
+NO_EVIDENCE = Evidence()
+
 
 MAX_DAYS = 56
 """A history is moved on by this many days at most, and no later trip counts as older. Otherwise all members would look as if they

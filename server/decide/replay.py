@@ -9,8 +9,7 @@ from experiments.log.events import ActionChoice, Decision, OfferChoice
 from server.budgets import Closed
 from server.catalogue import Placement
 from server.decide.choice import Choice
-from server.decide.context import DecisionContext
-from server.decide.evidence import Evidence
+from server.decide.context import DecisionContext, Evidence
 from server.members import MemberState
 
 _COMPARED = (

@@ -10,7 +10,7 @@ import xxhash
 from experiments.assignment.hashing import netstring
 from server.catalogue import Exploration
 from server.decide.arbitrate import Weighed
-from server.decide.evidence import Evidence
+from server.decide.context import Evidence
 from server.decide.explore import Chance, Epsilon, Quota, Slate, chance_of, draw
 from server.decide.policy import Policy
 from server.decide.score import Scored

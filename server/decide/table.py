@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from server.catalogue import NO_ACTION, Action, Candidate, Catalogue, Money, Offer, Placement
-from server.decide.evidence import Evidence
+from server.decide.context import Evidence
 from server.decide.gates import Gate
 from server.decide.rules import RuleBook
 from training.bundle import Bundle, Task

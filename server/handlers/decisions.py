@@ -11,9 +11,8 @@ from server.budgets import Book, Closed
 from server.catalogue import Catalogue, Placement
 from server.clock import Clock
 from server.decide.choice import Choice
-from server.decide.context import DecisionContext
+from server.decide.context import DecisionContext, Evidence
 from server.decide.decide import decide
-from server.decide.evidence import Evidence
 from server.decide.snapshot import Snapshot
 from server.errors import InvalidRequestError, PlacementNotFoundError, RequestIdReusedError, ServerBusyError
 from server.handlers.assignments import Assigner, Subject

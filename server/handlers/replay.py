@@ -17,9 +17,8 @@ from server.budgets import NOTHING_CLOSED, Closed
 from server.catalogue import Catalogue, Placement
 from server.catalogue.diff import CatalogueChange
 from server.decide.choice import Considered
-from server.decide.context import DecisionContext
+from server.decide.context import NO_EVIDENCE, DecisionContext, Evidence
 from server.decide.decide import decide
-from server.decide.evidence import NO_EVIDENCE, Evidence
 from server.decide.explain import Explained, explain
 from server.decide.replay import Difference, context_of, differences
 from server.decide.snapshot import Snapshot

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from experiments.errors import DomainError
 from experiments.log.events import to_micros
 from server.clock import Clock
-from server.decide.evidence import NO_EVIDENCE, Evidence
+from server.decide.context import NO_EVIDENCE, Evidence
 
 ReadEvidence = Callable[[str, int, int], tuple[dict[str, tuple[int, int]], int]]
 """Counts decisions and responses of a programme's candidates after a mark up to a time in microseconds, and returns the mark

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from experiments.definition.lifecycle import ExperimentChange
 from experiments.log.events import from_micros
-from experiments.log.experiment_rows import CHANGE_COLUMNS, change_from_row
+from experiments.log.rows import CHANGE_COLUMNS, change_from_row
 from server.storage.protocols import StandingExperiment
 from server.storage.reads import ReadPool
 

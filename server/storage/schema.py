@@ -1,14 +1,22 @@
-"""The tables beside the event log: the audit trails, what is known of members, what decisions read, and budgets.
+"""All tables of the SQLite file: events, experiments and catalogues with audit trails, members, what decisions read, budgets.
 
 Times are whole microseconds since the Unix epoch, UTC; money is in millionths of the catalogue's currency. Audit trails are append-only, by
 triggers of the file itself.
 """
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 from experiments.log.events import from_micros, to_micros
+from experiments.log.rows import (
+    CHANGE_COLUMNS,
+    DECISION_COLUMNS,
+    EXPOSURE_COLUMNS,
+    LINK_COLUMNS,
+    OUTCOME_COLUMNS,
+)
 from server.catalogue.diff import CatalogueChange, Change, ChangeKind, ChangeSource
 
 CATALOGUE_COLUMNS = {
@@ -123,19 +131,19 @@ STATE_COLUMNS = {
 
 def _create_table(name: str, columns: dict[str, str], key: str) -> str:
     listed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-    return f"CREATE TABLE IF NOT EXISTS {name} ({listed}, PRIMARY KEY (programme, {key})) WITHOUT ROWID"
+    return f"CREATE TABLE IF NOT EXISTS {name} ({listed}, PRIMARY KEY (programme, {key}))"
 
 
 MEMBER_STATEMENTS = (
-    _create_table("members", MEMBER_COLUMNS, "member_id"),
-    _create_table("member_changes", MEMBER_CHANGE_COLUMNS, "member_id, member_version"),
+    _create_table("members", MEMBER_COLUMNS, "member_id") + " WITHOUT ROWID",
+    _create_table("member_changes", MEMBER_CHANGE_COLUMNS, "member_id, member_version") + " WITHOUT ROWID",
     *(
         f"CREATE TRIGGER IF NOT EXISTS member_changes_stay_on_{event} BEFORE {event} ON member_changes"
         " BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END"
         for event in ("update", "delete")
     ),
-    _create_table("member_requests", MEMBER_REQUEST_COLUMNS, "request_id"),
-    _create_table("states", STATE_COLUMNS, "state_id"),
+    _create_table("member_requests", MEMBER_REQUEST_COLUMNS, "request_id") + " WITHOUT ROWID",
+    _create_table("states", STATE_COLUMNS, "state_id") + " WITHOUT ROWID",
 )
 """What adds these tables to an event log."""
 
@@ -191,3 +199,54 @@ BUDGET_STATEMENTS = (
     "CREATE INDEX IF NOT EXISTS reservations_by_member ON reservations (programme, member_id, reserve_time)",
 )
 """What adds these tables to an event log."""
+
+EVENT_STATEMENTS = (
+    _create_table("decisions", DECISION_COLUMNS, "decision_id"),
+    (
+        "CREATE UNIQUE INDEX IF NOT EXISTS decisions_by_request ON decisions (programme, request_id)"
+        " WHERE request_id IS NOT NULL"
+    ),
+    _create_table("exposures", EXPOSURE_COLUMNS, "event_id"),
+    _create_table("outcomes", OUTCOME_COLUMNS, "event_id"),
+)
+"""What makes an empty file a log."""
+
+INDEX_STATEMENTS = (
+    "DROP INDEX IF EXISTS outcomes_with_products",
+    "CREATE INDEX IF NOT EXISTS decisions_by_member ON decisions (programme, member_id)",
+    "CREATE INDEX IF NOT EXISTS outcomes_by_member ON outcomes (programme, member_id)",
+)
+"""What finds a member's events again; made after ``bring_up_to_date``. Version 3 had an index of its own for purchases."""
+
+
+def bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Add to an older file the columns that it lacks; rows that are there have none of their values."""
+    for table, columns in (("decisions", DECISION_COLUMNS), ("outcomes", OUTCOME_COLUMNS)):
+        there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        for name, kind in columns.items():
+            if name not in there:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+
+
+EXPERIMENT_STATEMENTS = (
+    (
+        f"CREATE TABLE IF NOT EXISTS experiment_changes ({_listed(CHANGE_COLUMNS)},"
+        " PRIMARY KEY (programme, experiment_id, position))"
+    ),
+    (
+        "CREATE UNIQUE INDEX IF NOT EXISTS changes_by_request ON experiment_changes (programme, request_id)"
+        " WHERE request_id IS NOT NULL"
+    ),
+    *(
+        f"CREATE TRIGGER IF NOT EXISTS changes_stay_on_{event} BEFORE {event} ON experiment_changes"
+        " BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END"
+        for event in ("update", "delete")
+    ),
+    (
+        f"CREATE TABLE IF NOT EXISTS identity_links ({_listed(LINK_COLUMNS)},"
+        " PRIMARY KEY (programme, anonymous_id))"
+    ),
+    "CREATE INDEX IF NOT EXISTS links_by_member ON identity_links (programme, member_id)",
+    "CREATE INDEX IF NOT EXISTS exposures_by_member ON exposures (programme, experiment_id, member_id)",
+)
+"""What adds these tables to an event log, and the index by which a member's first exposure is found."""

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from experiments.definition.lifecycle import ExperimentChange
-from experiments.log import experiment_rows
 from experiments.log.events import Decision, Exposure, Outcome, to_micros
-from experiments.log.experiment_rows import CHANGE_COLUMNS, LINK_COLUMNS, change_from_row, change_row
 from experiments.log.rows import (
-    CREATE_STATEMENTS,
+    CHANGE_COLUMNS,
     EXPOSURE_COLUMNS,
-    INDEX_STATEMENTS,
+    LINK_COLUMNS,
     SCHEMA_VERSION,
-    bring_up_to_date,
+    change_from_row,
+    change_row,
     check_schema_version,
     decision_row,
     exposure_row,
@@ -27,8 +26,6 @@ from server.budgets import Draw, Totals
 from server.catalogue.diff import CatalogueChange
 from server.errors import StoreUnavailableError
 from server.storage import schema
-from server.storage import schema as budget_tables
-from server.storage import schema as member_tables
 from server.storage.budget_writes import ReleaseWrite, totals_of
 from server.storage.catalogue_store import CatalogueReads, CatalogueWrite
 from server.storage.event_writes import (
@@ -365,15 +362,15 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("BEGIN IMMEDIATE")
     for statement in (
-        *CREATE_STATEMENTS,
-        *experiment_rows.CREATE_STATEMENTS,
-        *member_tables.MEMBER_STATEMENTS,
-        *budget_tables.BUDGET_STATEMENTS,
+        *schema.EVENT_STATEMENTS,
+        *schema.EXPERIMENT_STATEMENTS,
+        *schema.MEMBER_STATEMENTS,
+        *schema.BUDGET_STATEMENTS,
         *schema.CATALOGUE_STATEMENTS,
     ):
         connection.execute(statement)
-    bring_up_to_date(connection)
-    for statement in INDEX_STATEMENTS:
+    schema.bring_up_to_date(connection)
+    for statement in schema.INDEX_STATEMENTS:
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")

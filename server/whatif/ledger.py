@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from server.budgets import Changes, Draw, Spent
-from server.decide.evidence import Evidence
+from server.decide.context import Evidence
 from server.storage.schema import COMMITTED, OPEN, RELEASED
 
 Key = tuple[str, int]

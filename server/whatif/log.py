@@ -12,7 +12,7 @@ from experiments.assignment.plan import Assignment, AssignmentReason
 from experiments.log.events import AssignedVariant, Outcome, from_micros, to_micros
 from experiments.log.rows import OUTCOME_COLUMNS, SCHEMA_VERSION, decoded_attributes
 from server.catalogue.diff import CatalogueChange
-from server.decide.evidence import Evidence
+from server.decide.context import Evidence
 from server.members import MemberProfile, MemberState
 from server.members.profile import ProfileChange
 from server.storage.catalogue_store import CatalogueReads

@@ -10,9 +10,8 @@ from experiments.log.events import Outcome, to_micros
 from server.budgets import Account, Accounts, Closed, Draw
 from server.catalogue import NO_ACTION
 from server.decide.choice import Choice, Considered
-from server.decide.context import DecisionContext
+from server.decide.context import DecisionContext, Evidence
 from server.decide.decide import decide
-from server.decide.evidence import Evidence
 from server.decide.explore import uniform
 from server.decide.policy import ACTION_ARBITRATION
 from server.decide.snapshot import Snapshot

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from experiments.log.events import Outcome, to_micros
 from server.budgets import Accounts, Book, Closed, Draw, Totals
 from server.decide.choice import Choice
-from server.decide.evidence import Evidence
+from server.decide.context import Evidence
 from server.members import MemberState
 from server.members.profile import ProfileChange
 from server.members.state import PURCHASE, REDEMPTION, after_outcome, given

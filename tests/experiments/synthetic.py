@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-from experiments.assignment.frame import assign_frame
+from experiments.assignment.assign import assign_frame
 from experiments.assignment.plan import compile_plan
 from experiments.definition import ExperimentDefinition
 

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import chdtrc
 
-from experiments.assignment.assign import assign, assign_all
-from experiments.assignment.frame import assign_frame
+from experiments.assignment.assign import assign, assign_all, assign_frame
 from experiments.assignment.hashing import Purpose, bucket, point
 from experiments.assignment.plan import AssignmentReason, Plan, UnknownExperimentError, compile_plan
 from tests.experiments.definitions import arms, definition, raw_definition

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.assignment.assign import assign, assign_all
-from experiments.assignment.frame import assign_frame
+from experiments.assignment.assign import assign, assign_all, assign_frame
 from experiments.assignment.hashing import Purpose, point
 from experiments.assignment.plan import Assignment, AssignmentReason, Plan, compile_plan
 from experiments.definition import parse_experiment

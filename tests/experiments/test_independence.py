@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from experiments.assignment.frame import assign_frame
+from experiments.assignment.assign import assign_frame
 from experiments.assignment.hashing import POINTS, Purpose, point
 from experiments.assignment.plan import compile_plan
 from tests.experiments.definitions import definition

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments.analysis import ExperimentResult, analyze_table, error_rates
+from experiments.analysis import ExperimentResult, analyze_table
+from experiments.analysis import document as error_rates
 from experiments.definition import parse_experiment
 from experiments.number_format import money_change, money_step, plural
 from experiments.pages import ReportContext, build_report

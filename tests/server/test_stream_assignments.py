@@ -10,7 +10,7 @@ import grpc
 import polars as pl
 import pytest
 
-from experiments.assignment.frame import assign_frame
+from experiments.assignment.assign import assign_frame
 from server.api.assignments import reason_number
 from server.handlers.assignments import MAX_STREAMS
 from tests.server import scene

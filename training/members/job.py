@@ -154,7 +154,7 @@ def train_members(
         table.select(pl.col("member_id").alias("member"), "lifecycle_stage"),
     )
     cohorts = retention(orders.orders, orders.as_of)
-    from training.tracking.job_run import job_run
+    from training.tracking.runs import job_run
 
     name = f"members {orders.as_of} {datetime.now(UTC):%Y-%m-%d %H:%M}"
     with job_run(options.store, options.programme, "members", name) as run:

@@ -1,4 +1,4 @@
-"""Records a training job in MLflow: a run that compares, below it a run per model, below that a run per trial; and refreshed models."""
+"""The MLflow runs of a training job: one that compares, below it one per model, below that one per trial; and of refreshed models."""
 
 import json
 import tempfile

@@ -11,7 +11,7 @@ import polars as pl
 
 from experiments.aggregates.tables import TableSource
 from training.data.tables import fingerprint
-from training.tracking.job_run import job_run
+from training.tracking.runs import job_run
 
 if TYPE_CHECKING:
     from training.send_plan import PlanResult

@@ -197,7 +197,7 @@ def write_scores(path: Path, read: ReadTrial, learned: LearnedEffects) -> None:
 
 
 def _record(path: TableSource, result: TrainActionsResult, options: ActionsOptions) -> TrainActionsResult:
-    from training.tracking.job_run import job_run
+    from training.tracking.runs import job_run
     from training.uplift.recording import register_actions
 
     read, trial, money = result.read, result.read.trial, result.money

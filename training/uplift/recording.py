@@ -10,7 +10,6 @@ import polars as pl
 
 from training.bundle import ActionModel, write_bundle
 from training.bundle.manifest import ACTIONS
-from training.tracking.job_run import JobRun
 from training.tracking.registry import (
     BUNDLE_FOLDER,
     CHALLENGER_ALIAS,
@@ -19,7 +18,7 @@ from training.tracking.registry import (
     PREVIOUS_ALIAS,
     TRUSTED,
 )
-from training.tracking.runs import code_version, model_version
+from training.tracking.runs import JobRun, code_version, model_version
 from training.tracking.store import import_mlflow, registered_model_name
 from training.uplift.features import as_numbers, is_text
 

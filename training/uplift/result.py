@@ -12,7 +12,7 @@ from training.uplift.reading import ReadTrial
 from training.uplift.trust import TrialTrust
 
 if TYPE_CHECKING:
-    from training.tracking.job_run import JobRun
+    from training.tracking.runs import JobRun
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

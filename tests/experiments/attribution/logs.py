@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.log.events import ActionChoice, Decision, Exposure, OfferChoice, Outcome
-from experiments.log.experiment_rows import CREATE_STATEMENTS as LINK_STATEMENTS
 from experiments.log.frames import EventFrames, read_log
-from experiments.log.rows import CREATE_STATEMENTS, SCHEMA_VERSION, decision_row, exposure_row, outcome_row
+from experiments.log.rows import SCHEMA_VERSION, decision_row, exposure_row, outcome_row
+from server.storage.schema import EVENT_STATEMENTS, EXPERIMENT_STATEMENTS
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -110,7 +110,7 @@ def write_log(
         "identity_links": [("default", anonymous, member, 0) for anonymous, member in links],
     }
     with closing(sqlite3.connect(path)) as connection, connection:
-        for statement in (*CREATE_STATEMENTS, *LINK_STATEMENTS):
+        for statement in (*EVENT_STATEMENTS, *EXPERIMENT_STATEMENTS):
             connection.execute(statement)
         for table, values in rows.items():
             if values:

@@ -5,7 +5,7 @@ import multiprocessing
 import sys
 import time
 
-from experiments.analysis.error_rates import measured
+from experiments.analysis.document import measured
 from tests.experiments.error_rates.figures import CASES
 from tests.experiments.error_rates.measuring import Rate, measure
 from tests.experiments.error_rates.rendering import JSON_PATH, PAGE_PATH, json_text, page, read_rates

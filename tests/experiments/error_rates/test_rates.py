@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from experiments.analysis.error_rates import measured
+from experiments.analysis.document import measured
 from tests.experiments.error_rates.figures import CASES, TITLES
 from tests.experiments.error_rates.measuring import Rate
 from tests.experiments.error_rates.rendering import JSON_PATH, PAGE_PATH, json_text, page, read_rates

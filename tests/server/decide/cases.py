@@ -7,8 +7,7 @@ from datetime import datetime
 from experiments.log.events import to_micros
 from server.budgets.book import Closed
 from server.catalogue import Catalogue, Placement
-from server.decide.context import DecisionContext
-from server.decide.evidence import Evidence
+from server.decide.context import DecisionContext, Evidence
 from server.decide.snapshot import Snapshot
 from server.members import MemberProfile, MemberState
 from tests.server.decide.making import arm, ask, counting_bundle, snapshot_of

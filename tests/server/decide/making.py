@@ -8,8 +8,7 @@ from pathlib import Path
 from experiments.assignment.plan import Assignment, AssignmentReason, compile_plan
 from server.budgets.book import NOTHING_CLOSED, Closed
 from server.catalogue import Catalogue, Money, Offer, Placement
-from server.decide.context import DecisionContext
-from server.decide.evidence import NO_EVIDENCE, Evidence
+from server.decide.context import NO_EVIDENCE, DecisionContext, Evidence
 from server.decide.snapshot import Snapshot
 from server.members import MemberState
 from tests.server.scene import counting_model

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from server.catalogue import Action, Arbitration, Catalogue, Channel, Exploration, Placement
+from server.decide.context import Evidence
 from server.decide.decide import decide
-from server.decide.evidence import Evidence
 from server.decide.gates import Gate
 from server.members import MemberState
 from tests.server.decide.making import arm, ask, dollars, snapshot_of

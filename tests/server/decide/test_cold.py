@@ -4,8 +4,8 @@ import pytest
 import scipy.stats
 
 from server.catalogue import Arbitration, Catalogue, Exploration, Offer, Placement
+from server.decide.context import Evidence
 from server.decide.decide import decide
-from server.decide.evidence import Evidence
 from server.decide.gates import Gate
 from server.members import MemberState
 from tests.server.decide.making import NOON, ask, dollars, offers, snapshot_of

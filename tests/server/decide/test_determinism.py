@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from experiments.log.events import to_micros
 from server.catalogue import Cap, Catalogue, CoolDown, Exploration, Offer, Placement
 from server.decide.choice import Choice, Considered
+from server.decide.context import Evidence
 from server.decide.decide import decide
-from server.decide.evidence import Evidence
 from server.members import MemberProfile, MemberState
 from tests.server.decide.cases import Case
 from tests.server.decide.drawing import cases

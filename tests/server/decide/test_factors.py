@@ -7,8 +7,8 @@ import pytest
 
 from server.catalogue import Arbitration, Catalogue, ContextWeight, Group, Offer, Placement
 from server.decide.choice import Choice
+from server.decide.context import Evidence
 from server.decide.decide import decide
-from server.decide.evidence import Evidence
 from server.members import MemberState
 from tests.server.decide.making import ask, bundle_of, counting_bundle, dollars, offers, snapshot_of
 from tests.server.scene import counting_model

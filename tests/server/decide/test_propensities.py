@@ -11,8 +11,8 @@ import pytest
 
 from experiments.stats.bandit import thompson_shares
 from server.catalogue import Arbitration, Catalogue, Exploration, Offer, Placement
+from server.decide.context import Evidence
 from server.decide.decide import decide
-from server.decide.evidence import Evidence
 from server.decide.explore import Quota, Slate
 from server.decide.policy import policy_of
 from server.decide.slate import choose
