@@ -79,9 +79,9 @@ def plain(values: Floats) -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Als(Recommender):
-    """Collaborative filtering for implicit feedback (Hu, Koren and Volinsky, 2008), from implicit.
+    """Alternating least squares (Hu, Koren and Volinsky, *Collaborative Filtering for Implicit Feedback Datasets*, 2008), from implicit.
 
-    Member factors are the least-squares solution for the history at hand, so a purchase counts as soon as it is known
+    Member factors are the least-squares solution for the history at hand (equation 4), so a purchase counts as soon as it is known
     and members who came after the fit have factors too.
 
     Attributes:
@@ -156,7 +156,7 @@ LMF_MAX_STEPS = 600_000_000
 
 @dataclass(frozen=True)
 class Lmf(Recommender):
-    """Logistic matrix factorisation for implicit feedback (Johnson, 2014), from implicit.
+    """Logistic matrix factorisation (Johnson, *Logistic Matrix Factorization for Implicit Feedback Data*, 2014), from implicit.
 
     Attributes:
         factors: Number of factors, besides the biases that implicit keeps as two more.
@@ -223,7 +223,7 @@ BPR_MAX_STEPS = 400_000_000
 
 @dataclass(frozen=True)
 class Bpr(Recommender):
-    """Bayesian personalised ranking (Rendle et al., 2009), from implicit.
+    """Matrix factorisation by BPR (Rendle et al., *BPR: Bayesian Personalized Ranking from Implicit Feedback*, 2009), from implicit.
 
     Attributes:
         factors: Number of factors, besides the product bias that implicit keeps as one more.

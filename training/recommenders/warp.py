@@ -144,7 +144,10 @@ MAX_STEPS = 80_000_000
 
 @dataclass(frozen=True)
 class Warp(Recommender):
-    """Weighted approximate-rank pairwise loss (Weston et al., 2011), from LightFM (Kula, 2015).
+    """Factors trained by WARP, the weighted approximate-rank pairwise loss, from LightFM.
+
+    WARP after Weston, Bengio and Usunier, *WSABIE: Scaling Up To Large Vocabulary Image Annotation*, 2011; LightFM after Kula,
+    *Metadata Embeddings for User and Item Cold-start Recommendations*, 2015.
 
     A member is the mean of the factors of what is known of the member: the member's own, and those of the attributes
     where there are any; so is a product. The means are taken once after the fit, so serving is an inner product.
