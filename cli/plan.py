@@ -95,7 +95,7 @@ def plan(
     json: JsonOption = "",
 ) -> None:
     """Plan whom to send what from a trial: the list, its cost, its value against simpler plans, and a verdict."""
-    from training.data.columns import write_table
+    from training.data.tables import write_table
     from training.send_plan import ArmCost, PlanOptions, plan_sends
     from training.send_plan.own_rule import RuleLine
     from training.uplift.reading import TrialColumns

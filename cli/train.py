@@ -224,8 +224,8 @@ def offers(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from training.data.tables import Tables
     from training.offers.job import train_offers
+    from training.offers.job_data import chosen_source
     from training.offers.options import DEFAULT_SEED, JobOptions, read_days, read_seconds
-    from training.offers.sources import chosen_source
 
     options = JobOptions(
         store=store,

@@ -14,9 +14,9 @@ from training.members.orders import TransactionColumns
 from training.members.result import TrainMembersResult
 from training.members.rules import read_rules
 from training.offers.job import train_offers as run_offers_job
+from training.offers.job_data import chosen_source
 from training.offers.options import DEFAULT_KS, DEFAULT_SEED, JobOptions, read_days, read_seconds
 from training.offers.result import TrainOffersResult
-from training.offers.sources import chosen_source
 from training.policy_value.evaluation import EvaluatedLog, LogColumns, evaluate_log, read_log_table
 from training.send_plan import ArmCost, PlanOptions, PlanResult, plan_sends
 from training.send_plan.own_rule import RuleLine

@@ -23,9 +23,9 @@ from experiments.pages import build_report
 from training.data import OfferDataset
 from training.data.complete_journey import MAX_PRODUCTS, load_dataset
 from training.offers.job import train_offers
+from training.offers.job_data import from_coupons_until
 from training.offers.options import JobOptions
 from training.offers.result import TrainOffersResult
-from training.offers.sources import from_coupons_until
 from training.tracking import pull_model
 
 _MAX_STOP_S = 30.0

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from training.data.columns import as_days, as_ids, open_frame, require
+from training.data.tables import as_days, as_ids, open_frame, require
 from training.errors import DatasetError
 
 DAY = (date(2017, 1, 31) - date(1970, 1, 1)).days

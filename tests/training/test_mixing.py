@@ -15,6 +15,7 @@ from training.bundle.scorers import AnyScorer, Array, Mixture, Personal, Popular
 from training.data.tables import Tables
 from training.evaluation import evaluate
 from training.evaluation.evaluation import join_halves
+from training.offers.job_data import JobData, from_tables
 from training.offers.mixture import (
     MixtureStage,
     PooledCases,
@@ -24,8 +25,6 @@ from training.offers.mixture import (
     select_weights,
     spreads,
 )
-from training.offers.problem import TrainingProblem
-from training.offers.sources import from_tables
 from training.recommenders import Ease, ItemItem, Popularity
 
 
@@ -184,8 +183,8 @@ def test_no_member_is_judged_by_weights_that_she_taught(
     source = from_tables(
         Tables(tmp_path / "t.parquet", "member_id", "offer_id", time_column="time"), None, seed=1
     )
-    problem = TrainingProblem(source.purchases, source.split, (5,), "ndcg@5", 1)
-    (fold,) = problem.validation
+    job_data = JobData(source.purchases, source.split, (5,), "ndcg@5", 1)
+    (fold,) = job_data.validation
     scorers: list[AnyScorer] = [kind().fit(fold.data, seed=1) for kind in (Popularity, ItemItem)]
     taught: list[set[int]] = []
 
@@ -195,18 +194,18 @@ def test_no_member_is_judged_by_weights_that_she_taught(
         return np.array([[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]][len(taught) - 1])
 
     monkeypatch.setattr("training.offers.mixture.select_weights", select)
-    stage = MixtureStage(problem, {"popularity": [scorers[0]], "item_item": [scorers[1]]})
+    stage = MixtureStage(job_data, {"popularity": [scorers[0]], "item_item": [scorers[1]]})
     found = stage.validate()
     everybody, first, second = taught
     assert first | second == everybody
     assert not first & second
     assert min(len(first), len(second)) > 30
-    alone = [problem.evaluate([problem.model(fold.data, one)], [fold], 1000) for one in scorers]
+    alone = [job_data.evaluate([job_data.model(fold.data, one)], [fold], 1000) for one in scorers]
     for place, member in enumerate(found.members.tolist()):
         judge = alone[1] if member in first else alone[0]
         assert found.cases["ndcg@5"][place] == judge.cases["ndcg@5"][place]
     assert stage.weights == {"popularity": 0.5, "item_item": 0.5}
     served = stage.model_on(fold.data, {"popularity": scorers[0], "item_item": scorers[1]}).scorer
     assert isinstance(served, Mixture)
-    scales = spreads(scorers, fold.data, problem.split.task, seed=problem.seed)
+    scales = spreads(scorers, fold.data, job_data.split.task, seed=job_data.seed)
     assert served.weights == pytest.approx(0.5 / scales)

@@ -12,10 +12,10 @@ from training.bundle import Task, open_bundle
 from training.data.tables import Tables
 from training.errors import TrainingError
 from training.offers.job import train_offers
+from training.offers.job_data import JobSource, from_tables
 from training.offers.options import JobOptions
 from training.offers.result import TrainOffersResult
 from training.offers.second_stage_trees import TreeSettings
-from training.offers.sources import JobSource, from_tables
 from training.recommenders import Als
 from training.tracking import pull_model
 from training.tracking.runs import NOTE_TAG

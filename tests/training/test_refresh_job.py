@@ -17,12 +17,11 @@ from training.errors import DatasetError, TrainingError
 from training.evaluation.folds import fit_data
 from training.offers.champion import evaluate_champion
 from training.offers.job import train_offers
+from training.offers.job_data import JobData, from_tables, popular_scores
 from training.offers.options import JobOptions
-from training.offers.problem import TrainingProblem, popular_scores
 from training.offers.recipe import Known, Recipe, recipe_of_version
 from training.offers.refresh_job import refresh_model
 from training.offers.refreshing import RefreshResult, refit
-from training.offers.sources import from_tables
 from training.promotion import promote, rollback
 from training.threads import one_thread_of_algebra
 from training.tracking import ModelRegistry, compare_versions, pull_model
@@ -119,8 +118,8 @@ class Shop:
         trained = self.job.model(model).model
         with one_thread_of_algebra():
             scorer = refit(recipe, trained.scorer, data, Known.of(whole, recipe, moment), Task.REPLENISH)
-        problem = TrainingProblem(whole, self.source.split, (5,), "ndcg@5", SEED)
-        return problem.model(data, scorer)
+        job_data = JobData(whole, self.source.split, (5,), "ndcg@5", SEED)
+        return job_data.model(data, scorer)
 
 
 @pytest.fixture(scope="module")
@@ -285,9 +284,11 @@ def test_a_later_job_measures_the_champion_by_what_had_not_seen_the_truths(shop:
     shop.crown("als")
     shop.refresh(shop.everything.filter(pl.col("day") < DAYS - 10))
     last = shop.refresh(shop.everything)
-    problem = TrainingProblem(shop.source.purchases, shop.source.split, (5,), "ndcg@5", SEED)
+    job_data = JobData(shop.source.purchases, shop.source.split, (5,), "ndcg@5", SEED)
     with one_thread_of_algebra():
-        found = evaluate_champion(shop.store, "default", problem, [make() for make in shop.source.split.test])
+        found = evaluate_champion(
+            shop.store, "default", job_data, [make() for make in shop.source.split.test]
+        )
     test = shop.job.model("als").test
     assert test is not None
     assert found is not None

@@ -18,8 +18,7 @@ from training.data.histories import build_history
 from training.data.tables import Tables
 from training.errors import DatasetError
 from training.evaluation import Fold, evaluate, evaluation, ranking
-from training.offers.problem import TrainingProblem
-from training.offers.sources import from_tables
+from training.offers.job_data import JobData, from_tables
 from training.offers.tuning import StudyRecord, Tried, TuningBudget, run_study
 from training.recommenders import DecayedFrequency, TifuKnn
 from training.recommenders.associations import nearest, nearest_among, pruned, pruned_sparse, without_diagonal
@@ -30,14 +29,14 @@ KS = (5, 10)
 
 
 @pytest.fixture(scope="module")
-def problem(tmp_path_factory: pytest.TempPathFactory) -> TrainingProblem:
+def job_data(tmp_path_factory: pytest.TempPathFactory) -> JobData:
     """A job on a small table of the benchmark's kind."""
     path = tmp_path_factory.mktemp("scale") / "table.parquet"
     write_interactions(Shape(20_000, 400, 150, 3), path)
     source = from_tables(
         Tables(path, "member_id", "offer_id", time_column="time", value_column="value"), None, seed=1
     )
-    return TrainingProblem(source.purchases, source.split, KS, "ndcg@5", 1)
+    return JobData(source.purchases, source.split, KS, "ndcg@5", 1)
 
 
 def purchase_rows(seed: int) -> pl.DataFrame:
@@ -149,12 +148,10 @@ def test_passes_are_bounded_by_steps() -> None:
     assert passes(30, 1_000_000, 100_000) == 1
 
 
-def test_large_folds_are_ranked_on_a_sample(
-    problem: TrainingProblem, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_folds_are_ranked_on_a_sample(job_data: JobData, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fold with more cases than allowed is ranked on as many as the sample holds; others are ranked whole."""
-    fold = problem.validation[0]
-    model = problem.model(fold.data, DecayedFrequency().fit(fold.data, seed=1))
+    fold = job_data.validation[0]
+    model = job_data.model(fold.data, DecayedFrequency().fit(fold.data, seed=1))
     monkeypatch.setattr(evaluation, "SAMPLED_CASES", 50)
     whole = evaluate([model], [fold], KS, most_cases=len(fold.members))
     sample = evaluate([model], [fold], KS, most_cases=len(fold.members) - 1)
@@ -168,12 +165,12 @@ def test_large_folds_are_ranked_on_a_sample(
 
 @pytest.mark.parametrize("shared", [0, 1_000])
 def test_diversity_is_that_of_the_buyers(
-    problem: TrainingProblem, monkeypatch: pytest.MonkeyPatch, shared: int
+    job_data: JobData, monkeypatch: pytest.MonkeyPatch, shared: int
 ) -> None:
     """Shared or not, cosines are those between the columns of who bought what."""
     monkeypatch.setattr(ranking, "MAX_SHARED", shared)
-    fold: Fold = problem.validation[0]
-    model = problem.model(fold.data, DecayedFrequency().fit(fold.data, seed=1))
+    fold: Fold = job_data.validation[0]
+    model = job_data.model(fold.data, DecayedFrequency().fit(fold.data, seed=1))
     lists = ranking.rank_fold(model, fold, k=10)
     found = ranking.catalogue_metrics(lists, fold, KS, probabilities=False)
     bought = fold.data.matrix("binary").toarray().astype(np.float64)

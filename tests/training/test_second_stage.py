@@ -12,11 +12,10 @@ from bench.scale_data import Shape, write_interactions
 from training.bundle.features import FALLING, RISING
 from training.data.tables import Tables
 from training.errors import TrainingError
-from training.offers.problem import TrainingProblem
+from training.offers.job_data import FEW_CASES, JobData, from_tables
 from training.offers.second_stage import SecondStage
 from training.offers.second_stage_rows import RankingRows
 from training.offers.second_stage_trees import FittedTrees, TreeSettings, direction, fit_trees
-from training.offers.sources import FEW_CASES, from_tables
 from training.offers.tuning import Chosen, TuningBudget
 from training.recommenders import DecayedFrequency
 
@@ -139,11 +138,11 @@ def test_what_serves_learns_from_validation_too(tmp_path: Path, monkeypatch: pyt
     source = from_tables(
         Tables(tmp_path / "t.parquet", "member_id", "offer_id", time_column="time"), None, seed=1
     )
-    problem = TrainingProblem(source.purchases, source.split, (5,), "ndcg@5", 1, (TreeSettings(rounds=5),))
+    job_data = JobData(source.purchases, source.split, (5,), "ndcg@5", 1, (TreeSettings(rounds=5),))
     counting = DecayedFrequency()
-    scorers = tuple(counting.fit(fold.data, seed=1) for fold in problem.validation)
-    models = [problem.model(problem.validation[0].data, scorers[0])]
-    chosen = Chosen(counting, (), problem.evaluate(models, problem.validation, 100), scorers)
+    scorers = tuple(counting.fit(fold.data, seed=1) for fold in job_data.validation)
+    models = [job_data.model(job_data.validation[0].data, scorers[0])]
+    chosen = Chosen(counting, (), job_data.evaluate(models, job_data.validation, 100), scorers)
     seen: list[int] = []
 
     def fit(rows: RankingRows, *arguments: Any, **named: Any) -> FittedTrees:
@@ -151,11 +150,11 @@ def test_what_serves_learns_from_validation_too(tmp_path: Path, monkeypatch: pyt
         return fit_trees(rows, *arguments, **named)
 
     monkeypatch.setattr("training.offers.second_stage.fit_trees", fit)
-    stage = SecondStage(problem, {counting.name: chosen}, lambda _: None)
+    stage = SecondStage(job_data, {counting.name: chosen}, lambda _: None)
     stage.prepare()
     learned = stage.choose(store=tmp_path, study="s", budget=TuningBudget(1), done=lambda _: None)
     before = seen[-1]
-    stage.refit(learned.settings, problem.validation[0].label_end)
+    stage.refit(learned.settings, job_data.validation[0].label_end)
     validation = seen[-1] - before
-    assert validation == pytest.approx(len(problem.validation[0].members), rel=0.5)
+    assert validation == pytest.approx(len(job_data.validation[0].members), rel=0.5)
     assert validation > 50

@@ -10,7 +10,7 @@ from training.bundle import Task
 from training.data.tables import LoadedTables, Tables, load_tables
 from training.errors import DatasetError
 from training.evaluation import Fold
-from training.evaluation.splitting import given_split, temporal_split, wants_repeats
+from training.evaluation.folds import given_split, temporal_split, wants_repeats
 
 Pairs = set[tuple[int, int]]
 MEMBERS, OFFERS, EACH = 40, 60, 20

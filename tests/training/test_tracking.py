@@ -27,7 +27,8 @@ from training.bundle import Task, open_bundle
 from training.errors import RegistryError, TrainingError
 from training.evaluation import paired_difference
 from training.evaluation.evaluation import COUNTING
-from training.offers.recording import OffersRecorder, model_plots
+from training.offers.model_cards import model_plots
+from training.offers.recording import OffersRecorder
 from training.offers.result import TrainOffersResult
 from training.plots import calibration_chart
 from training.tracking import ModelRegistry, compare_versions, list_models, pull_all, pull_model

@@ -9,11 +9,9 @@ from training.bundle.action_model import ActionModel
 from training.bundle.encoding import AttributeCodes
 from training.bundle.files import ActionBundle, Bundle, open_action_bundle, open_bundle, write_bundle
 from training.bundle.history import Profile
-from training.bundle.ids import Ids
 from training.bundle.manifest import FORMAT_VERSION, MANIFEST_NAME, BundleError, FileEntry, Manifest
-from training.bundle.model import OfferModel
+from training.bundle.model import Ids, OfferModel, Task
 from training.bundle.reasons import POPULAR_REASONS, Reason, ReasonCode, explain
-from training.bundle.task import Task
 
 __all__ = [
     "FORMAT_VERSION",

@@ -1,13 +1,9 @@
-"""What the second stage looks at: one row of numbers per candidate offer, computed for one member.
+"""The features of the second stage: one row of numbers per candidate offer, computed for one member.
 
-Training builds its tables with this very function, so what the trees learned on is what the server computes.
+Training builds its tables with the function that serves, so the server computes what the trees were trained on.
 
-Names of what the second stage looks at, and which way each may speak.
-
-Product lines: what a member does with near relatives of the products that an offer covers.
-
-A line is a group of products that replace each other, such as one brand's yoghurts. Who buys a line is likely to take an
-offer on it, even on a flavour that was never bought.
+Some features are about product lines: groups of products that replace each other, such as one brand's yoghurts. Who buys
+a line is likely to take an offer on it, even on a flavour that they never bought.
 """
 
 from collections.abc import Sequence
@@ -271,7 +267,7 @@ def candidate_features(  # noqa: PLR0917  # the parts of one row, in their order
     attributes: Array,
     component_scores: Sequence[Array],
 ) -> Array:
-    """Return float32[candidates, features] in the order of ``feature_names``.
+    """Describe candidate offers to the second stage.
 
     Args:
         profile: What the member did.
@@ -280,6 +276,9 @@ def candidate_features(  # noqa: PLR0917  # the parts of one row, in their order
         table: What is known of offers.
         attributes: float32[attributes] of the member, -1 for unknown.
         component_scores: float32[offers] of each component.
+
+    Returns:
+        float32[candidates, features], in the order of ``feature_names``.
     """
     # Each product's own price: what an offer covers may cost very different sums.
     paid = profile.columns[:, VALUE] / np.maximum(profile.columns[:, TRIPS], 1)

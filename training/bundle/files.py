@@ -18,7 +18,6 @@ from training.bundle.action_model import ActionModel
 from training.bundle.encoding import AttributeCodes, Encoding, LevelsPart, NumberPart
 from training.bundle.features import OfferTable
 from training.bundle.history import History
-from training.bundle.ids import Ids
 from training.bundle.manifest import (
     ACTIONS,
     FORMAT_VERSION,
@@ -31,7 +30,7 @@ from training.bundle.manifest import (
     parse_manifest,
     rfc3339,
 )
-from training.bundle.model import OfferModel, check_scores, check_values
+from training.bundle.model import Ids, OfferModel, Task, check_scores, check_values
 from training.bundle.ranker import Calibration, Ranker
 from training.bundle.scorers import (
     Covers,
@@ -44,7 +43,6 @@ from training.bundle.scorers import (
     Popular,
     Projection,
 )
-from training.bundle.task import Task
 from training.bundle.trees import Trees
 
 _TYPES: dict[str, Any] = {
@@ -77,12 +75,15 @@ _CHUNK = 1 << 20
 
 
 def take_apart(value: Any, name: str, arrays: dict[str, npt.NDArray[Any]]) -> Any:
-    """Return the layout of a value as JSON; its arrays are put into ``arrays`` under file names.
+    """Take a value apart into a layout and arrays.
 
     Args:
         value: A value that a bundle can hold.
         name: What its files are called.
         arrays: Arrays by file name; added to.
+
+    Returns:
+        The layout as JSON, with file names in the place of arrays.
 
     Raises:
         TypeError: A part is of a type that has no place in a bundle.

@@ -1,18 +1,129 @@
-"""A fitted offer model: everything that is needed to score any member on any offer, as plain arrays."""
+"""A fitted offer model: everything that is needed to score any member on any offer, as plain arrays.
 
+Members, products and offers are known by their ids, which are stored as one block of bytes and found by bisection. A model
+serves one task, which says which offers come into question for a member.
+"""
+
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from training.bundle.encoding import UNKNOWN, AttributeCodes
-from training.bundle.history import COLUMNS, MEMBER_COLUMNS, TRIPS, History, Profile, empty_profile
-from training.bundle.ids import Ids
+from training.bundle.features import offer_rows
+from training.bundle.history import COLUMNS, LAST_AGE, MEMBER_COLUMNS, TRIPS, History, Profile, empty_profile
 from training.bundle.manifest import BundleError
 from training.bundle.ranker import Ranker
 from training.bundle.scorers import AnyScorer, Covers
-from training.bundle.task import Task, applicable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ids:
+    """Ids, ascending by their UTF-8 bytes (which is Python's order of strings) and unique.
+
+    Attributes:
+        content: uint8[bytes], all ids one after the other.
+        offsets: int64[ids + 1].
+    """
+
+    content: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, ids: Sequence[str]) -> Self:
+        """Pack ids.
+
+        numpy's fixed-width strings would drop trailing NULs and pad every id to the longest one.
+
+        Raises:
+            ValueError: They are not ascending and unique.
+        """
+        encoded = [_encode(identifier) for identifier in ids]
+        if any(a >= b for a, b in itertools.pairwise(encoded)):
+            raise ValueError("ids must be ascending without repeats")
+        offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
+        np.cumsum([len(item) for item in encoded], out=offsets[1:])
+        return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> str:
+        return self._bytes(self.content.data, index).decode("utf-8", "surrogatepass")
+
+    def texts(self) -> tuple[str, ...]:
+        """Return all ids.
+
+        Raises:
+            UnicodeDecodeError: The bytes are not text.
+        """
+        packed, bounds = self.content.tobytes(), self.offsets.tolist()
+        return tuple(packed[a:b].decode("utf-8", "surrogatepass") for a, b in itertools.pairwise(bounds))
+
+    def index(self, identifier: str) -> int | None:
+        """Return the position of an id, or ``None``, whatever the id is."""
+        wanted = _encode(identifier)
+        # A memoryview gives plain integers and bytes, several times faster than numpy's scalars.
+        content, low, high = self.content.data, 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            if self._bytes(content, middle) < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        return low if low < len(self) and self._bytes(content, low) == wanted else None
+
+    def _bytes(self, content: Any, index: int) -> bytes:
+        offsets = self.offsets
+        return bytes(content[int(offsets[index]) : int(offsets[index + 1])])
+
+
+def _encode(identifier: str) -> bytes:
+    # A lone surrogate is not an error here, just an unknown id.
+    return identifier.encode("utf-8", "surrogatepass")
+
+
+LAPSED_DAYS = 56.0
+"""What was not bought in the last 8 weeks has lapsed."""
+
+
+class Task(StrEnum):
+    """What a placement is for."""
+
+    REPLENISH = "replenish"
+    """What the member buys next, repeats welcome."""
+    WIN_BACK = "win_back"
+    """What the member did not buy in the last 8 weeks, mostly lapsed favourites."""
+    DISCOVER = "discover"
+    """What the member never bought."""
+    REDEEM = "redeem"
+    """Which coupon the member will use."""
+
+
+def applicable(task: Task, profile: Profile, covers: Covers) -> npt.NDArray[np.bool_]:
+    """Tell which offers a task is about for one member.
+
+    Args:
+        task: The task.
+        profile: What the programme says of the member.
+        covers: Which offers cover which products.
+
+    Returns:
+        bool[offers].
+    """
+    allowed = np.ones(covers.offer_count, bool)
+    if task in {Task.REPLENISH, Task.REDEEM}:
+        return allowed
+    offers, columns, _ = offer_rows(profile, covers)
+    if task is Task.WIN_BACK:
+        offers = offers[columns[:, LAST_AGE] < LAPSED_DAYS]
+    allowed[offers] = False
+    return allowed
+
 
 Array = npt.NDArray[np.float32]
 
@@ -119,13 +230,16 @@ class OfferModel:
     def profile_after(
         self, member: int | None, days: float, baskets: Sequence[tuple[float, Sequence[str]]]
     ) -> Profile:
-        """Return a member's history as seen ``days`` after the feature time, with trips made since.
+        """Return a member's history as seen some days after the feature time, with trips made since.
 
         Args:
             member: The member's position, or ``None``.
             days: Days since the feature time, at least 0.
             baskets: For each later trip its age in days and the products bought; products the model does not know are
                 left out.
+
+        Returns:
+            The history, aged and with the later trips added.
         """
         names = {name for _, products in baskets for name in products}
         places = {name: self.product_ids.index(name) for name in names}

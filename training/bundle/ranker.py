@@ -73,13 +73,16 @@ class Ranker:
         candidates: npt.NDArray[np.int64],
         attributes: Array | None = None,
     ) -> Array:
-        """Return float32[candidates]: probabilities of the shortlist, and lower numbers for the rest.
+        """Score candidate offers for one member.
 
         Args:
             profile: What the member did.
             member: The member's position in the model, or ``None``.
             candidates: Offers to score.
             attributes: float32[attributes]; those of the member by default.
+
+        Returns:
+            float32[candidates]: probabilities of the shortlist, and lower numbers for the rest.
         """
         first = [component.scores(profile, member) for component in self.components]
         known = self.member_attributes(member) if attributes is None else attributes
@@ -111,12 +114,15 @@ class Ranker:
 def shortlist(
     first: list[Array], quotas: tuple[int, ...], candidates: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Return the positions among ``candidates`` that any component nominates, ascending.
+    """Nominate the best offers of each component.
 
     Args:
         first: float32[n] scores, per component.
         quotas: How many each component nominates.
         candidates: int64[n], positions of offers.
+
+    Returns:
+        int64[m], the positions among ``candidates`` that any component nominates, ascending.
     """
     if len(candidates) <= sum(quotas) // 2:
         return np.arange(len(candidates))

@@ -75,7 +75,7 @@ POPULAR_REASONS = (Reason(ReasonCode.POPULAR),)
 def explain(
     model: OfferModel, past: Profile, present: Profile, member: int | None, offers: Offers
 ) -> list[tuple[Reason, ...]]:
-    """Return up to 3 reasons for each offer, the strongest first, at least one.
+    """Explain why each offer was chosen.
 
     What the member bought comes first: due again, then bought before. Then what the model infers: the offer goes with a
     product of the member, or similar members like it, by how many offers the component puts below it. Then popularity, and
@@ -87,6 +87,9 @@ def explain(
         present: The same with the basket, as it was scored; the very same object if there is none.
         member: The member's position in the model, or ``None``.
         offers: int64[n], offers of the model.
+
+    Returns:
+        For each offer 1 to 3 reasons, the strongest first.
     """
     bought, columns, _ = offer_rows(past, model.covers)
     held = bought if present is past else offer_rows(present, model.covers)[0]

@@ -75,12 +75,15 @@ def build_history(rows: pl.DataFrame, cutoff: float, *, member_count: int, produ
 
 
 def merge_histories(first: History, second: History, days: float) -> History:
-    """Return the history of everything, seen from the second one's moment.
+    """Merge two histories of the same members and products.
 
     Args:
         first: The history up to some moment.
         second: What happened since, of the same members and products, seen from ``days`` later.
         days: Days between the two moments, at least 0.
+
+    Returns:
+        The history of everything, seen from the second one's moment.
     """
     frames = [_frame(first, days), _frame(second, 0.0)]
     merged = pl.concat(frames).group_by("member", "product").agg(_merging()).sort("member", "product")
@@ -245,12 +248,15 @@ class Calendar:
         )
 
     def season(self, moment: float, days: int, product_count: int) -> Floats:
-        """Return float64[products], trips in the whole days a year before those after a moment.
+        """Count the trips of the coming season, a year earlier.
 
         Args:
             moment: In days since 1970.
             days: How many days, the moment's own a year before included.
             product_count: Number of products.
+
+        Returns:
+            float64[products], trips in the whole days a year before those after the moment.
         """
         start = year_before(moment)
         inside = (self.days >= start) & (self.days < start + days)
@@ -259,13 +265,16 @@ class Calendar:
 
 
 def season_trips(rows: pl.DataFrame, moment: float, days: int, product_count: int) -> Floats | None:
-    """Return what ``Calendar.season`` does, from the rows; ``None`` where they do not reach back a year.
+    """Count the trips of the coming season, a year earlier, from rows; see ``Calendar.season``.
 
     Args:
         rows: One row per purchase.
         moment: Days since 1970.
         days: Length of the season.
         product_count: How many products there are.
+
+    Returns:
+        float64[products]; ``None`` where the rows do not reach back a year.
     """
     start = year_before(moment)
     first = rows["time"].min()

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from training.bundle.encoding import AttributeCodes
 from training.bundle.history import History
-from training.bundle.ids import Ids
+from training.bundle.model import Ids
 from training.bundle.scorers import Covers, Weighting, weigh
 
 ROW_SCHEMA = {

@@ -1,7 +1,4 @@
-"""How a model did on folds: estimates with errors over members, and paired differences.
-
-Metrics for people and for JSON: their names, estimates with errors, and differences with intervals.
-"""
+"""How models did on folds: estimates with errors over members, paired differences, and both as text and as JSON."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -161,7 +158,7 @@ def join_halves(
     folds: Sequence[Fold],
     ks: Sequence[int],
 ) -> ModelEvaluation:
-    """Return an evaluation made of two of the same cases: some members as the first ranks them, the rest as the second.
+    """Join two evaluations of the same cases.
 
     Args:
         first: Of one model.
@@ -169,6 +166,9 @@ def join_halves(
         in_first: Tells which members, int32[n], are taken from the first.
         folds: Where the cases are.
         ks: Lengths of lists, ascending.
+
+    Returns:
+        Metrics of some members as the first model ranks them, and of the rest as the second does.
     """
     lists = [
         one.where(in_first(one.members), other) for one, other in zip(first.lists, second.lists, strict=True)
@@ -198,12 +198,15 @@ def over_members(values: npt.NDArray[np.float64], members: npt.NDArray[np.int32]
 
 
 def paired_difference(evaluation: ModelEvaluation, baseline: ModelEvaluation, metric: str) -> Estimate:
-    """Return the difference on the same cases; taken within each case first, so what makes cases differ cancels.
+    """Compare two models on the same cases, taking differences case by case, so that what makes cases differ cancels.
 
     Args:
         evaluation: The model's.
         baseline: The other model's.
         metric: Name of the metric.
+
+    Returns:
+        The metric's mean difference, model minus baseline, with its standard error over members.
 
     Raises:
         ValueError: The two were not measured on the same cases.

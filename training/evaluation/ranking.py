@@ -141,12 +141,15 @@ def rank_fold(
 def best_positions(
     scores: npt.NDArray[np.float32], popularity: npt.NDArray[np.float32], k: int
 ) -> npt.NDArray[np.int64]:
-    """Return the positions of the ``k`` highest scores, best first; ties by popularity, then by position.
+    """Find the highest scores; ties go by popularity, then by position.
 
     Args:
         scores: float32[n].
         popularity: float32[n], breaks ties.
         k: How many positions.
+
+    Returns:
+        int64[min(k, n)], positions of the highest scores, best first.
     """
     leaders = np.arange(len(scores))
     if len(scores) > k:
@@ -190,7 +193,7 @@ def case_metrics(lists: RankedLists, ks: Sequence[int]) -> dict[str, Array]:
 def catalogue_metrics(
     lists: RankedLists, fold: Fold, ks: Sequence[int], *, probabilities: bool
 ) -> dict[str, float]:
-    """Return one number over all lists for each metric and list length.
+    """Measure lists as a whole, one number for each metric and list length.
 
     ``coverage``: share of the open offers that appear in any list. ``novelty``: mean of ``-log2`` of the share of members
     who bought the offer (Vargas and Castells, 2011). ``diversity``: mean over lists of one minus the mean cosine
@@ -202,6 +205,9 @@ def catalogue_metrics(
         fold: What they were ranked on.
         ks: Lengths of lists.
         probabilities: Whether scores are probabilities.
+
+    Returns:
+        Values by metric, such as ``coverage@10``.
     """
     matrix = sparse.csr_matrix(fold.data.columns_onto_offers(fold.data.matrix("binary")))
     matrix.data[:] = 1.0
@@ -266,12 +272,15 @@ class _Cosines:
 def calibration_table(
     probabilities: npt.NDArray[np.float32], hits: npt.NDArray[np.bool_], bins: int = 10
 ) -> list[tuple[float, float, int]]:
-    """Return mean prediction, share of hits and count of bins of equal size, by ascending prediction.
+    """Compare predicted probabilities with shares of hits, in bins of equal size.
 
     Args:
         probabilities: float32[n], predictions in [0, 1].
         hits: bool[n], whether they came true.
         bins: How many bins.
+
+    Returns:
+        Mean prediction, share of hits and count of each bin, by ascending prediction.
     """
     order = np.argsort(probabilities, kind="stable")
     return [

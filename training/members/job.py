@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from experiments.aggregates.tables import TableSource
-from training.data.columns import as_days, as_ids, open_frame, refuse, require, write_table
+from training.data.tables import as_days, as_ids, open_frame, refuse, require, write_table
 from training.errors import DatasetError
 from training.members.descriptions import promoter_score
 from training.members.forecast import YEAR, forecast, validate

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from experiments.aggregates.tables import TableSource
-from training.data.columns import as_days, as_ids, fingerprint, open_frame, refuse, require
+from training.data.tables import as_days, as_ids, fingerprint, open_frame, refuse, require
 from training.errors import DatasetError
 from training.members.history import Floats, OrderHistory, TimeUnit
 

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 import polars as pl
 
 from experiments.aggregates.tables import TableSource
-from training.data.columns import as_days, as_ids, open_frame, refuse, require
+from training.data.tables import as_days, as_ids, open_frame, refuse, require
 from training.errors import DatasetError
 from training.members.orders import EPOCH
 

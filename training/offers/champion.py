@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from training.bundle import BundleError, OfferModel, open_bundle
 from training.bundle.history import Profile
-from training.bundle.ids import Ids
+from training.bundle.model import Ids
 from training.data.histories import DAY
 from training.errors import DatasetError, RegistryError
 from training.evaluation import Fold, ModelEvaluation, evaluate
-from training.offers.problem import MAX_TEST_CASES, TrainingProblem
+from training.offers.job_data import MAX_TEST_CASES, JobData
 from training.tracking import ModelRegistry, RegisteredVersion
 from training.tracking.registry import CHAMPION_ALIAS
 
@@ -22,7 +22,7 @@ Places = npt.NDArray[np.int64]
 
 
 def evaluate_champion(
-    store: Path, programme: str, problem: TrainingProblem, folds: Sequence[Fold]
+    store: Path, programme: str, job_data: JobData, folds: Sequence[Fold]
 ) -> tuple[str, ModelEvaluation] | None:
     """Measure the champion's bundle as it would serve: its own fit, with every purchase up to the fold's moment.
 
@@ -32,13 +32,13 @@ def evaluate_champion(
     Args:
         store: Folder of the MLflow store.
         programme: The loyalty programme.
-        problem: What the job works on.
+        job_data: What the job works on.
         folds: What it is measured on.
 
     Returns:
         The champion's version and how it did; ``None`` when there is no champion or it ranks other offers.
     """
-    registry = ModelRegistry(store, programme, str(problem.split.task))
+    registry = ModelRegistry(store, programme, str(job_data.split.task))
     if not registry.exists() or CHAMPION_ALIAS not in registry.aliases():
         return None
     version = registry.version_of(CHAMPION_ALIAS)
@@ -48,9 +48,9 @@ def evaluate_champion(
             champion = open_bundle(registry.bundle(judged, Path(folder))).model
         except BundleError:
             return None
-        here = [problem.model(fold.data, champion.scorer) for fold in folds]
+        here = [job_data.model(fold.data, champion.scorer) for fold in folds]
         evaluation = evaluate_elsewhere(
-            champion, here, folds, problem.ks, most_cases=MAX_TEST_CASES, seed=problem.seed
+            champion, here, folds, job_data.ks, most_cases=MAX_TEST_CASES, seed=job_data.seed
         )
     return None if evaluation is None else (version.version, evaluation)
 

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from training.bundle.model import Task
 from training.bundle.scorers import Covers
-from training.bundle.task import Task
 from training.data.complete_journey import NAME, TIME_ZONE, read_table
 from training.data.purchases import Attributes, Purchases, encode_attributes, no_attributes
 from training.evaluation.folds import DataSplit, Fold, describe_day, fit_data
@@ -112,13 +112,16 @@ def demographics(members: pl.Series) -> Attributes:
 
 
 def coded(rows: pl.DataFrame, members: pl.Series, products: pl.Series, column: str) -> pl.DataFrame:
-    """Return rows in the shape of purchases.
+    """Code purchase rows by member and product.
 
     Args:
         rows: One row per purchase.
         members: Ids of members, by code.
         products: Ids of products, by code.
         column: The column with ids of products.
+
+    Returns:
+        Rows in the shape of ``Purchases.rows``.
     """
     return rows.select(
         member=code(pl.col("household_id"), members),

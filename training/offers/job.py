@@ -21,13 +21,12 @@ from training.evaluation import Fold, evaluate, paired_difference
 from training.evaluation.evaluation import COUNTING
 from training.evaluation.ranking import best_positions
 from training.offers.champion import evaluate_champion
+from training.offers.job_data import JobData, JobSource
 from training.offers.learning import Learning
 from training.offers.options import DEFAULT_SEED, MIXTURE, MODELS, RANKER, JobOptions, job_info
-from training.offers.problem import TrainingProblem
 from training.offers.recording import OffersRecorder
 from training.offers.result import TrainOffersResult
 from training.offers.second_stage_rows import first_basket
-from training.offers.sources import JobSource
 from training.threads import one_thread_of_algebra
 from training.tracking import experiment_name, registered_model_name, tracking_uri
 from training.tracking.runs import JobInfo
@@ -38,12 +37,15 @@ _REPORTED = 1_000
 def recommend_all(
     model: OfferModel, k: int, *, progress: Callable[[str, int, int], None] | None = None
 ) -> pl.DataFrame:
-    """Return ``member``, ``offer``, ``rank`` (from 1) and ``score`` of the best ``k`` offers that the task is about.
+    """Rank the offers that a model's task is about for every member.
 
     Args:
         model: The model; every member it knows gets a list.
         k: Length of the lists.
         progress: Called with a line of text, members done and all members.
+
+    Returns:
+        ``member``, ``offer``, ``rank`` (from 1) and ``score``: at most ``k`` rows per member, best first.
     """
     count, most = len(model.member_ids), min(k, len(model.offer_ids))
     lengths = np.zeros(count, np.int64)
@@ -164,7 +166,7 @@ def train_offers(
         TrainingError: A model is not known, the data cannot be used, or the store cannot be written.
     """
     names = options.check()
-    problem = TrainingProblem(
+    job_data = JobData(
         source.purchases,
         source.split,
         tuple(sorted(set(options.ks))),
@@ -173,23 +175,23 @@ def train_offers(
         source.first_trees,
     )
     with one_thread_of_algebra():
-        return _Job(problem, options, names, progress).run()
+        return _Job(job_data, options, names, progress).run()
 
 
 class _Job:
     def __init__(
-        self, problem: TrainingProblem, options: JobOptions, names: Sequence[str], progress: Progress | None
+        self, job_data: JobData, options: JobOptions, names: Sequence[str], progress: Progress | None
     ) -> None:
-        self._problem, self._options, self._progress = problem, options, progress
+        self._job_data, self._options, self._progress = job_data, options, progress
         self._done, self._total = 0, 3 * len(names) + 2
-        self._learning = Learning(problem, options, names, self._say)
+        self._learning = Learning(job_data, options, names, self._say)
         self._models = self._learning.models
 
     def run(self) -> TrainOffersResult:
-        problem, options = self._problem, self._options
+        job_data, options = self._job_data, self._options
         self._say("reading the folds")
-        problem.validation  # noqa: B018  # fails before a store is made when the data cannot be used
-        job = job_info(problem, options)
+        job_data.validation  # noqa: B018  # fails before a store is made when the data cannot be used
+        job = job_info(job_data, options)
         run_ids, versions = {}, {}
         with OffersRecorder(options.store, job, f"{job.task} {datetime.now(UTC):%Y-%m-%d %H:%M}") as recorder:
             self._learning.run(recorder)
@@ -200,7 +202,7 @@ class _Job:
                 run_ids[name], versions[name] = recorded.run_id, recorded.version
                 self._say(f"recorded {name}")
             result = self._result(job, best, recorder, run_ids, versions)
-            found = evaluate_champion(options.store, options.programme, problem, problem.judged)
+            found = evaluate_champion(options.store, options.programme, job_data, job_data.judged)
             if found is not None:
                 recorder.record_champion_cases(*found)
             recorder.finish(result)
@@ -209,27 +211,27 @@ class _Job:
         if options.recommendations is not None:
             write_recommendations(
                 self._models[best].model,
-                max(problem.ks),
+                max(job_data.ks),
                 options.recommendations,
                 progress=self._progress,
             )
         return result
 
     def _best(self) -> str:
-        metric = self._problem.metric
+        metric = self._job_data.metric
         return max(self._models, key=lambda name: self._models[name].validation.metrics[metric].value)
 
     def _measure_slices(self) -> None:
-        if not self._problem.tests:
+        if not self._job_data.tests:
             return
         for name in {COUNTING, "popularity", MIXTURE, RANKER} & set(self._models):
             model = self._models[name]
             slices = measure_slices(
                 model.model,
-                self._problem.tests[-1],
-                self._problem.ks,
-                self._problem.purchases.members.table,
-                seed=self._problem.seed,
+                self._job_data.tests[-1],
+                self._job_data.ks,
+                self._job_data.purchases.members.table,
+                seed=self._job_data.seed,
             )
             self._models[name] = replace(model, slices=slices)
 
@@ -276,7 +278,7 @@ class _Job:
         if counting is None:
             return {}
         return {
-            name: paired_difference(model.judged, counting.judged, self._problem.metric)
+            name: paired_difference(model.judged, counting.judged, self._job_data.metric)
             for name, model in self._models.items()
             if name != COUNTING
         }

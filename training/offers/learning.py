@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from training.bundle import OfferModel
 from training.errors import TrainingError
 from training.evaluation.evaluation import COUNTING
-from training.evaluation.splitting import MANY_ROWS
+from training.evaluation.folds import MANY_ROWS
+from training.offers.job_data import MAX_TEST_CASES, MAX_VALIDATION_CASES, JobData
 from training.offers.mixture import MixtureStage
 from training.offers.options import MIXTURE, RANKER, SUMMARIES, JobOptions, study_name, trial_record
-from training.offers.problem import MAX_TEST_CASES, MAX_VALIDATION_CASES, TrainingProblem
 from training.offers.recipe import Kind, Known, RecipePart, recipe_of
 from training.offers.recording import OffersRecorder
 from training.offers.result import TrainedModel
@@ -41,11 +41,11 @@ class Learning:
         left_out: Why others were left out, by name.
     """
 
-    def __init__(self, problem: TrainingProblem, options: JobOptions, names: Sequence[str], say: Say) -> None:
+    def __init__(self, job_data: JobData, options: JobOptions, names: Sequence[str], say: Say) -> None:
         """Prepare.
 
         Args:
-            problem: What the job works on.
+            job_data: What the job works on.
             options: What was asked.
             names: Of the models.
             say: Called with what is being done.
@@ -53,7 +53,7 @@ class Learning:
         self.models: dict[str, TrainedModel] = {}
         self.runs: dict[str, Any] = {}
         self.left_out: dict[str, str] = {}
-        self._problem, self._options, self._names, self._say = problem, options, tuple(names), say
+        self._job_data, self._options, self._names, self._say = job_data, options, tuple(names), say
         self._chosen: dict[str, Chosen] = {}
         self._fitted: dict[str, FittedTrial] = {}
         self._weights: dict[str, float] = {}
@@ -83,21 +83,21 @@ class Learning:
         if MIXTURE in self._names and len(self._chosen) > 1:
             runs[MIXTURE] = recorder.start_model(MIXTURE)
             self._mix()
-        if RANKER in self._names and self._problem.split.train and COUNTING in self._chosen:
+        if RANKER in self._names and self._job_data.split.train and COUNTING in self._chosen:
             runs[RANKER] = recorder.start_model(RANKER)
             self._learn_second_stage(runs[RANKER])
 
     def _choose(self, name: str, run: Any, elapsed: float, still_to_choose: int) -> None:
         def done(record: StudyRecord) -> None:
             run.log_trial(trial_record(record))
-            value = record.tried.metrics[self._problem.metric].value
-            self._say(f"{name}, trial {record.number}: {self._problem.metric} {value:.4f}", step=False)
+            value = record.tried.metrics[self._job_data.metric].value
+            self._say(f"{name}, trial {record.number}: {self._job_data.metric} {value:.4f}", step=False)
 
         self._chosen[name] = choose_settings(
             RECOMMENDERS[name],
-            self._problem,
+            self._job_data,
             store=self._options.store,
-            study=study_name(self._options, self._problem, name),
+            study=study_name(self._options, self._job_data, name),
             budget=self._options.first_stage_budget(name, elapsed=elapsed, still_to_choose=still_to_choose),
             done=done,
         )
@@ -105,11 +105,11 @@ class Learning:
 
     def _fit(self, name: str) -> None:
         chosen = self._chosen[name]
-        fitted = fit_chosen(chosen.recommender, self._problem, [data for _, data in self._problem.moments])
+        fitted = fit_chosen(chosen.recommender, self._job_data, [data for _, data in self._job_data.moments])
         self._fitted[name] = fitted
         models = [
-            self._problem.model(data, scorer)
-            for (_, data), scorer in zip(self._problem.moments, fitted.scorers, strict=True)
+            self._job_data.model(data, scorer)
+            for (_, data), scorer in zip(self._job_data.moments, fitted.scorers, strict=True)
         ]
         self._add(
             TrainedModel(
@@ -129,10 +129,10 @@ class Learning:
     def _mix(self) -> None:
         self._say("mixing the models", step=False)
         with measured() as learning:
-            stage = MixtureStage(self._problem, {name: one.scorers for name, one in self._chosen.items()})
+            stage = MixtureStage(self._job_data, {name: one.scorers for name, one in self._chosen.items()})
             models = [
                 stage.model_on(data, self._fitted_at(number))
-                for number, (_, data) in enumerate(self._problem.moments)
+                for number, (_, data) in enumerate(self._job_data.moments)
             ]
         self._weights = stage.weights
         parts = [self._fitted[name].measured for name in stage.weights]
@@ -159,8 +159,8 @@ class Learning:
         )
 
     def _learn_second_stage(self, run: Any) -> None:
-        problem, options = self._problem, self._options
-        stage = SecondStage(problem, self._taking_part(), lambda text: self._say(text, step=False))
+        job_data, options = self._job_data, self._options
+        stage = SecondStage(job_data, self._taking_part(), lambda text: self._say(text, step=False))
         stage.prepare()
 
         def done(record: StudyRecord) -> None:
@@ -169,18 +169,18 @@ class Learning:
 
         learned = stage.choose(
             store=options.store,
-            study=study_name(options, problem, RANKER),
-            budget=options.second_stage_budget(problem.first_trees),
+            study=study_name(options, job_data, RANKER),
+            budget=options.second_stage_budget(job_data.first_trees),
             done=done,
         )
-        validation = problem.evaluate(
+        validation = job_data.evaluate(
             stage.validation_models(learned.fitted, learned.calibration),
-            problem.validation,
+            job_data.validation,
             MAX_VALIDATION_CASES,
         )
         self._say("learned the second stage", step=False)
         models, measures, gains = [], [], learned.fitted.gains
-        for number, (cutoff, data) in enumerate(problem.moments):
+        for number, (cutoff, data) in enumerate(job_data.moments):
             with measured() as fitting:
                 fitted = stage.refit(learned.settings, cutoff)
                 models.append(stage.model_on(data, fitted, learned.calibration, self._fitted_at(number)))
@@ -213,8 +213,8 @@ class Learning:
 
     def _add(self, trained: TrainedModel, models: Sequence[OfferModel]) -> None:
         """Look at the test, where there is one, with the models of its folds, and keep the one that serves."""
-        if self._problem.tests:
-            test = self._problem.evaluate(models, self._problem.tests, MAX_TEST_CASES)
+        if self._job_data.tests:
+            test = self._job_data.evaluate(models, self._job_data.tests, MAX_TEST_CASES)
             trained = replace(trained, test=test)
         self.models[trained.name] = trained
         self._say(f"tested {trained.name}")
@@ -223,15 +223,15 @@ class Learning:
         self, kind: Kind, parts: Sequence[RecipePart], features: Sequence[str] = ()
     ) -> dict[str, Any]:
         """Return what it takes to fit a model again, as fields of it."""
-        purchases = self._problem.purchases
-        recipe = recipe_of(kind, parts, purchases, self._problem.seed, features)
-        return {"recipe": recipe, "known": Known.of(purchases, recipe, self._problem.moments[-1][0])}
+        purchases = self._job_data.purchases
+        recipe = recipe_of(kind, parts, purchases, self._job_data.seed, features)
+        return {"recipe": recipe, "known": Known.of(purchases, recipe, self._job_data.moments[-1][0])}
 
     def _reason_against(self, name: str, elapsed: float) -> str:
         """Say why a model that was not named is not even begun; nothing where it is."""
         if self._options.models is not None:
             return ""
-        fits = len(self._problem.validation) + len(self._problem.moments)
+        fits = len(self._job_data.validation) + len(self._job_data.moments)
         if RECOMMENDERS[name].descent and fits > MAX_SLOW_FITS:
             return f"It learns slowly, and this split would fit it {fits} times; name it with --models."
         if COUNTING in self._chosen and self._options.is_spent(elapsed):
@@ -245,7 +245,7 @@ class Learning:
     def _taking_part(self) -> dict[str, Chosen]:
         """Return the recommenders that the second stage looks at: all that were named, else those that are worth their time."""
         named = self._options.models is not None
-        many = len(self._problem.purchases.rows) > MANY_ROWS
+        many = len(self._job_data.purchases.rows) > MANY_ROWS
 
         def takes_part(name: str) -> bool:
             kind = RECOMMENDERS[name]

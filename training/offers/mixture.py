@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from training.bundle import OfferModel
+from training.bundle.model import Task, applicable
 from training.bundle.scorers import AnyScorer, Mixture
-from training.bundle.task import Task, applicable
 from training.data.purchases import FitData
 from training.evaluation import Fold, ModelEvaluation, join_halves
-from training.offers.problem import MAX_VALIDATION_CASES, TrainingProblem
+from training.offers.job_data import MAX_VALIDATION_CASES, JobData
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
@@ -66,7 +66,7 @@ class PooledCases:
 
 
 def spreads(scorers: Sequence[AnyScorer], data: FitData, task: Task, *, seed: int) -> Floats:
-    """Return float64[scorers], how far scores usually are apart.
+    """Measure how far apart each scorer's scores usually are.
 
     It is their standard deviation over the offers that the task is about for a member, averaged over a sample of members
     who bought anything; 0 for a scorer that scores all offers alike.
@@ -76,6 +76,9 @@ def spreads(scorers: Sequence[AnyScorer], data: FitData, task: Task, *, seed: in
         data: Histories of the members.
         task: What is asked.
         seed: Of the sample.
+
+    Returns:
+        float64[scorers], in the units of each scorer's scores.
     """
     history = data.history
     members = np.flatnonzero(np.diff(history.indptr) > 0)
@@ -96,7 +99,7 @@ def spreads(scorers: Sequence[AnyScorer], data: FitData, task: Task, *, seed: in
 def pool_cases(
     fold: Fold, task: Task, scorers: Sequence[AnyScorer], scales: Floats, *, k: int, seed: int
 ) -> PooledCases:
-    """Return the cases of a fold that have a truth; a random sample of them when there are many.
+    """Pool the cases of a fold that have a truth, or a random sample of them when there are many.
 
     Args:
         fold: Cases and truths that the scorers have not seen.
@@ -105,6 +108,9 @@ def pool_cases(
         scales: float64[scorers], their ``spreads``.
         k: Length of the lists that will be looked at.
         seed: Of the sample.
+
+    Returns:
+        The cases, with the candidates that any scorer puts into its list.
     """
     cases = np.arange(len(fold.members))
     if len(cases) > MAX_CASES:
@@ -202,31 +208,32 @@ class MixtureStage:
     """Learns weights for the models of a job on its validation folds.
 
     Args:
-        problem: What the job works on.
+        job_data: What the job works on.
         fitted: The scorers of each model, one for each validation fold.
     """
 
-    def __init__(self, problem: TrainingProblem, fitted: Mapping[str, Sequence[AnyScorer]]) -> None:
-        self._problem = problem
+    def __init__(self, job_data: JobData, fitted: Mapping[str, Sequence[AnyScorer]]) -> None:
+        self._job_data = job_data
         self._names = tuple(fitted)
         self._fitted = [
-            [fitted[name][number] for name in self._names] for number in range(len(problem.validation))
+            [fitted[name][number] for name in self._names] for number in range(len(job_data.validation))
         ]
-        k = int(problem.metric.split("@")[1])
+        k = int(job_data.metric.split("@")[1])
         self._scales = [
-            spreads(scorers, fold.data, problem.split.task, seed=problem.seed)
-            for scorers, fold in zip(self._fitted, problem.validation, strict=True)
+            spreads(scorers, fold.data, job_data.split.task, seed=job_data.seed)
+            for scorers, fold in zip(self._fitted, job_data.validation, strict=True)
         ]
         cases = join_cases(
             [
-                pool_cases(fold, problem.split.task, scorers, scales, k=k, seed=problem.seed)
-                for scorers, scales, fold in zip(self._fitted, self._scales, problem.validation, strict=True)
+                pool_cases(fold, job_data.split.task, scorers, scales, k=k, seed=job_data.seed)
+                for scorers, scales, fold in zip(self._fitted, self._scales, job_data.validation, strict=True)
             ]
         )
         half = self._first_half(cases.members)
-        self._weights = select_weights(cases, k=k, seed=problem.seed)
+        self._weights = select_weights(cases, k=k, seed=job_data.seed)
         self._of_half = [
-            select_weights(cases.take(np.flatnonzero(part)), k=k, seed=problem.seed) for part in (half, ~half)
+            select_weights(cases.take(np.flatnonzero(part)), k=k, seed=job_data.seed)
+            for part in (half, ~half)
         ]
 
     @property
@@ -239,17 +246,17 @@ class MixtureStage:
     def validate(self) -> ModelEvaluation:
         """Measure on validation: each half of the members by the weights that were learned on the other half."""
         first, second = (
-            self._problem.evaluate(
+            self._job_data.evaluate(
                 [
                     self._model(fold.data, number, weights)
-                    for number, fold in enumerate(self._problem.validation)
+                    for number, fold in enumerate(self._job_data.validation)
                 ],
-                self._problem.validation,
+                self._job_data.validation,
                 MAX_VALIDATION_CASES,
             )
             for weights in self._of_half
         )
-        return join_halves(second, first, self._first_half, self._problem.validation, self._problem.ks)
+        return join_halves(second, first, self._first_half, self._job_data.validation, self._job_data.ks)
 
     def model_on(self, data: FitData, fitted: Mapping[str, AnyScorer]) -> OfferModel:
         """Return the model of a moment.
@@ -259,25 +266,28 @@ class MixtureStage:
             fitted: The models' scorers fitted on it.
         """
         scorers = [fitted[name] for name in self._names]
-        scales = spreads(scorers, data, self._problem.split.task, seed=self._problem.seed)
-        return self._problem.model(data, mix(scorers, self._weights, scales))
+        scales = spreads(scorers, data, self._job_data.split.task, seed=self._job_data.seed)
+        return self._job_data.model(data, mix(scorers, self._weights, scales))
 
     def _model(self, data: FitData, number: int, weights: Floats) -> OfferModel:
-        return self._problem.model(data, mix(self._fitted[number], weights, self._scales[number]))
+        return self._job_data.model(data, mix(self._fitted[number], weights, self._scales[number]))
 
     def _first_half(self, members: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-        order = np.random.default_rng(self._problem.seed).permutation(self._problem.purchases.member_count)
+        order = np.random.default_rng(self._job_data.seed).permutation(self._job_data.purchases.member_count)
         first: npt.NDArray[np.bool_] = order[members] % 2 == 0
         return first
 
 
 def mix(scorers: Sequence[AnyScorer], weights: Floats, scales: Floats) -> Mixture:
-    """Return the weighted sum of scorers, each divided by its scale; those without weight or scale are left out.
+    """Add up scorers, each divided by its scale; those without weight or scale are left out.
 
     Args:
         scorers: Fitted scorers.
         weights: float64[scorers], from 0 on.
         scales: float64[scorers], the ``spreads`` of these very scorers.
+
+    Returns:
+        The weighted sum as one scorer.
     """
     used = [
         (scorer, float(weight / scale))

@@ -10,7 +10,7 @@ from experiments.errors import OptionError
 from training.errors import TrainingError
 from training.evaluation import sample_note
 from training.evaluation.folds import describe_day
-from training.offers.problem import MAX_TEST_CASES, TrainingProblem
+from training.offers.job_data import MAX_TEST_CASES, JobData
 from training.offers.result import TrialRecord
 from training.offers.second_stage_trees import TreeSettings
 from training.offers.tuning import StudyRecord, TuningBudget
@@ -71,12 +71,15 @@ class JobOptions:
         return names
 
     def first_stage_budget(self, name: str, *, elapsed: float, still_to_choose: int) -> TuningBudget:
-        """Return what may be tried for a recommender.
+        """Share out the time that is left among recommenders without settings.
 
         Args:
             name: Of the recommender.
             elapsed: Seconds since the job began to choose.
             still_to_choose: Recommenders without settings, this one included.
+
+        Returns:
+            How many trials the recommender gets, and for how long.
         """
         if not self.time_budget:
             kind = RECOMMENDERS[name]
@@ -99,11 +102,11 @@ MAX_LISTED = 3
 """Folds that are named one by one where people read what models were judged on."""
 
 
-def job_info(problem: TrainingProblem, options: JobOptions) -> JobInfo:
+def job_info(job_data: JobData, options: JobOptions) -> JobInfo:
     """Return what all models of a job have in common."""
-    purchases, split = problem.purchases, problem.split
-    judged = problem.judged
-    moment = problem.moments[-1][0]
+    purchases, split = job_data.purchases, job_data.split
+    judged = job_data.judged
+    moment = job_data.moments[-1][0]
     feature_time = (
         datetime.fromtimestamp(moment * 86_400, tz=UTC) if purchases.has_times else datetime.now(UTC)
     )
@@ -118,11 +121,11 @@ def job_info(problem: TrainingProblem, options: JobOptions) -> JobInfo:
         notes=(
             *purchases.notes,
             *split.notes,
-            *filter(None, [sample_note(problem.tests, MAX_TEST_CASES)]),
+            *filter(None, [sample_note(job_data.tests, MAX_TEST_CASES)]),
         ),
-        metric=problem.metric,
-        ks=problem.ks,
-        seed=problem.seed,
+        metric=job_data.metric,
+        ks=job_data.ks,
+        seed=job_data.seed,
         code_version=code_version(),
         feature_time=feature_time.isoformat().replace("+00:00", "Z"),
     )
@@ -135,23 +138,26 @@ def _listed(names: Sequence[str]) -> str:
     return f"{names[0]}; … {names[-1]} ({len(names)} in all)"
 
 
-def study_name(options: JobOptions, problem: TrainingProblem, name: str) -> str:
-    """Return the name under which the trials of a model are kept, so that the same job goes on with them.
+def study_name(options: JobOptions, job_data: JobData, name: str) -> str:
+    """Name the study that keeps a model's trials, so that the same job goes on with them.
 
     Args:
         options: How the job runs.
-        problem: What the job works on.
+        job_data: What the job works on.
         name: Of the model.
+
+    Returns:
+        The name, made of programme, task, data, last cutoff, metric, seed and model.
     """
-    where = describe_day(problem.validation[-1].cutoff)
+    where = describe_day(job_data.validation[-1].cutoff)
     return "/".join(
         (
             options.programme,
-            str(problem.split.task),
-            problem.purchases.fingerprint[:16],
+            str(job_data.split.task),
+            job_data.purchases.fingerprint[:16],
             where,
-            problem.metric,
-            str(problem.seed),
+            job_data.metric,
+            str(job_data.seed),
             name,
         )
     )

@@ -154,12 +154,15 @@ class Known:
 
     @classmethod
     def of(cls, purchases: Purchases, recipe: Recipe, moment: float) -> Self:
-        """Return what the parts of a recipe look at beside the histories up to a moment, in days since 1970.
+        """Gather what the parts of a recipe look at beside the histories.
 
         Args:
             purchases: Everything that was bought.
             recipe: How the model was put together.
             moment: Days since 1970.
+
+        Returns:
+            What was known at the moment.
         """
         seasonal = any(part.recommender == SeasonalPopularity.name for part in recipe.parts)
         return cls(
@@ -182,7 +185,7 @@ class Known:
 def recipe_of(
     kind: Kind, parts: Sequence[RecipePart], purchases: Purchases, seed: int, features: Sequence[str] = ()
 ) -> Recipe:
-    """Return the recipe of a model that was fitted on purchases.
+    """Write down how a model was fitted on purchases.
 
     Args:
         kind: How the parts are put together.
@@ -190,6 +193,9 @@ def recipe_of(
         purchases: Everything that was bought.
         seed: Of everything random.
         features: Names of features.
+
+    Returns:
+        The recipe.
     """
     return Recipe(kind, tuple(parts), seed, purchases.has_times, purchases.products.codes, tuple(features))
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from training.bundle import Bundle, OfferModel, open_bundle
 from training.bundle.manifest import ACTIONS
-from training.bundle.task import Task
+from training.bundle.model import Task
 from training.data.purchases import FitData, Purchases
 from training.data.tables import Tables, load_tables
 from training.errors import DatasetError, RegistryError, TrainingError
@@ -21,7 +21,7 @@ from training.evaluation import Fold
 from training.evaluation.evaluation import metric_title, shown_estimate
 from training.evaluation.folds import buyers_of, truth_matrix
 from training.offers.champion import evaluate_elsewhere
-from training.offers.problem import MAX_VALIDATION_CASES, popular_scores
+from training.offers.job_data import MAX_VALIDATION_CASES, popular_scores
 from training.offers.recipe import Known, Recipe, recipe_of_version
 from training.offers.recording import RefreshedModel, record_refreshed
 from training.offers.refreshing import (

@@ -14,16 +14,16 @@ from training.bundle import Ids, OfferModel
 from training.bundle.encoding import AttributeCodes
 from training.bundle.features import feature_names
 from training.bundle.history import COLUMNS, DECAYED, FIRST_AGE, HALF_LIVES, LAST_AGE, TRIPS, Array, History
+from training.bundle.model import Task
 from training.bundle.ranker import Ranker
 from training.bundle.scorers import AnyScorer, Covers
-from training.bundle.task import Task
 from training.data.histories import build_history, merge_histories
 from training.data.purchases import FitData
 from training.errors import TrainingError
 from training.evaluation.evaluation import estimate_json
 from training.evaluation.folds import SEASON_DAYS
+from training.offers.job_data import THREADS
 from training.offers.mixture import mix, spreads
-from training.offers.problem import THREADS
 from training.offers.recipe import Kind, Known, Recipe
 from training.offers.second_stage import make_ranker
 from training.offers.second_stage_rows import Component
@@ -254,7 +254,7 @@ def check_features(recipe: Recipe, member_codes: AttributeCodes) -> None:
 def data_of(
     grown: Grown, history: History, recipe: Recipe, member_codes: AttributeCodes, moment: float
 ) -> FitData:
-    """Return what the recommenders of a recipe are fitted on at a moment, in days since 1970.
+    """Gather what the recommenders of a recipe are fitted on.
 
     Args:
         grown: Room for every id.
@@ -262,6 +262,9 @@ def data_of(
         recipe: How the model was put together.
         member_codes: Attributes of members.
         moment: Days since 1970.
+
+    Returns:
+        Histories and what is known of members and products at the moment.
     """
     known, calendar = grown.known, grown.known.calendar
     return FitData(
@@ -324,7 +327,7 @@ _ROUNDING = 1e-6
 
 
 def add_purchases(before: History, rows: pl.DataFrame, known_until: float, moment: float) -> History:
-    """Return the history of everything, as of a moment.
+    """Add later purchases to a history.
 
     What a member bought on one day is one trip, so a day on both sides of ``known_until`` is made one trip again.
 
@@ -333,6 +336,9 @@ def add_purchases(before: History, rows: pl.DataFrame, known_until: float, momen
         rows: Later purchases, see ``build_history``; ``trip`` is the day.
         known_until: The moment that ``before`` reaches to, in days since 1970.
         moment: The moment of the new history, from the last purchase on.
+
+    Returns:
+        The history of everything, as of ``moment``.
     """
     since = build_history(rows, moment, member_count=before.member_count, product_count=before.product_count)
     days = moment - known_until

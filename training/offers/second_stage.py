@@ -15,7 +15,7 @@ from training.bundle.scorers import AnyScorer
 from training.bundle.trees import Trees
 from training.data.purchases import FitData
 from training.evaluation import Fold
-from training.offers.problem import THREADS, TrainingProblem
+from training.offers.job_data import THREADS, JobData
 from training.offers.second_stage_rows import (
     Component,
     RankingRows,
@@ -40,7 +40,7 @@ def make_ranker(  # noqa: PLR0917  # the parts of one row, in their order
     *,
     cold: bool = True,
 ) -> Ranker:
-    """Return the second stage over scorers that were fitted on the same data.
+    """Put the second stage over scorers that were fitted on the same data.
 
     Args:
         components: What the scorers are.
@@ -51,6 +51,9 @@ def make_ranker(  # noqa: PLR0917  # the parts of one row, in their order
         categories: int32[offers], -1 for none.
         attributes: float32[members, attributes].
         cold: Whether the trees learned what members without a history do.
+
+    Returns:
+        The second stage with its tables of offers, ready to serve.
     """
     table: OfferTable = offer_table(data.history, data.covers, categories)
     return Ranker(
@@ -94,15 +97,15 @@ class SecondStage:
     """Learns the second stage of a job.
 
     Args:
-        problem: What the job works on.
+        job_data: What the job works on.
         chosen: The recommenders that take part, with their settings.
         say: Called with what is being done.
     """
 
-    def __init__(self, problem: TrainingProblem, chosen: Mapping[str, Chosen], say: Say) -> None:
-        self._problem = problem
+    def __init__(self, job_data: JobData, chosen: Mapping[str, Chosen], say: Say) -> None:
+        self._job_data = job_data
         self._say = say
-        purchases = problem.purchases
+        purchases = job_data.purchases
         self.components = default_components(
             {name: one.recommender for name, one in chosen.items()},
             with_categories=bool((purchases.product_categories >= 0).any()),
@@ -112,7 +115,7 @@ class SecondStage:
         )
         self._validation_fitted = [
             {name: one.scorers[number] for name, one in chosen.items()}
-            for number in range(len(problem.validation))
+            for number in range(len(job_data.validation))
         ]
         self._rows: list[tuple[float, RankingRows]] = []
         self._validation_rows: list[tuple[float, RankingRows]] = []
@@ -120,21 +123,21 @@ class SecondStage:
 
     def prepare(self) -> None:
         """Build the tables of the training and validation folds, and of those that are learned from later."""
-        problem = self._problem
-        for number, make in enumerate(problem.split.train):
+        job_data = self._job_data
+        for number, make in enumerate(job_data.split.train):
             fold = make()
             self._say(f"second stage: {fold.name}")
-            self._rows.append((fold.cutoff, self._build(fold, {}, problem.seed + number)))
-        for fold, fitted in zip(problem.validation, self._validation_fitted, strict=True):
+            self._rows.append((fold.cutoff, self._build(fold, {}, job_data.seed + number)))
+        for fold, fitted in zip(job_data.validation, self._validation_fitted, strict=True):
             self._say(f"second stage: {fold.name}")
-            self._validation_rows.append((fold.cutoff, self._build(fold, fitted, problem.seed + 1000)))
+            self._validation_rows.append((fold.cutoff, self._build(fold, fitted, job_data.seed + 1000)))
         later = self._validation_rows
-        if problem.split.learn is not None:
+        if job_data.split.learn is not None:
             later = []
-            for number, make in enumerate(problem.split.learn, start=len(self._rows)):
+            for number, make in enumerate(job_data.split.learn, start=len(self._rows)):
                 fold = make()
                 self._say(f"second stage: {fold.name}")
-                later.append((fold.cutoff, self._build(fold, {}, problem.seed + number)))
+                later.append((fold.cutoff, self._build(fold, {}, job_data.seed + number)))
         self._all_rows = [*self._rows, *later]
 
     def choose(
@@ -151,7 +154,7 @@ class SecondStage:
         Returns:
             The chosen trees.
         """
-        problem, k = self._problem, int(self._problem.metric.split("@")[1])
+        job_data, k = self._job_data, int(self._job_data.metric.split("@")[1])
         held_out = join_rows([rows for _, rows in self._validation_rows])
         start = min(cutoff for cutoff, _ in self._validation_rows)
         rows = self._known_by(self._rows, start)
@@ -159,7 +162,7 @@ class SecondStage:
 
         def attempt(settings: TreeSettings) -> Tried:
             with measured() as fitting:
-                fitted = fit_trees(rows, settings, self.names, seed=problem.seed, threads=THREADS)
+                fitted = fit_trees(rows, settings, self.names, seed=job_data.seed, threads=THREADS)
             curve = fitted.learning_curve(held_out, k)
             # Where cases are so few that ensembles are averaged, the highest point of the curve is luck.
             rounds, value = (
@@ -168,31 +171,31 @@ class SecondStage:
             if not best or value > best[0][0]:
                 best[:] = [(value, replace(settings, rounds=rounds), fitted, curve)]
             estimate = estimate_of(value, float("nan"))
-            return Tried({problem.metric: estimate}, fitting.seconds, 0.0, {"rounds": rounds})
+            return Tried({job_data.metric: estimate}, fitting.seconds, 0.0, {"rounds": rounds})
 
         def propose(trial: SettingsTrial) -> TreeSettings:
-            first, proposed = problem.first_trees[0], TreeSettings.suggest(trial)
+            first, proposed = job_data.first_trees[0], TreeSettings.suggest(trial)
             if first.ensembles == 1:
                 return proposed
             return replace(proposed, ensembles=first.ensembles, rounds=first.rounds)
 
         records = run_study(
             propose,
-            problem.first_trees,
+            job_data.first_trees,
             attempt,
-            metric=problem.metric,
+            metric=job_data.metric,
             store=store,
             name=study,
-            seed=problem.seed,
+            seed=job_data.seed,
             budget=budget,
             done=done,
         )
-        top = max(records, key=lambda record: (record.tried.metrics[problem.metric].value, -record.number))
-        if not best or top.tried.metrics[problem.metric].value > best[0][0]:
+        top = max(records, key=lambda record: (record.tried.metrics[job_data.metric].value, -record.number))
+        if not best or top.tried.metrics[job_data.metric].value > best[0][0]:
             attempt(TreeSettings(**top.parameters))  # type: ignore[arg-type]  # as they were written
         _, settings, fitted, curve = best[0]
         if settings.rounds != fitted.boosters[0].num_trees():
-            fitted = fit_trees(rows, settings, self.names, seed=problem.seed, threads=THREADS)
+            fitted = fit_trees(rows, settings, self.names, seed=job_data.seed, threads=THREADS)
         calibration = calibrate(fitted.predict(held_out, settings.rounds), held_out)
         return LearnedRanker(settings, tuple(records), fitted, tuple(curve), calibration)
 
@@ -200,28 +203,31 @@ class SecondStage:
         """Return the models of the validation folds, their trees fitted on the training folds."""
         return [
             self.model_on(fold.data, fitted, calibration, scorers)
-            for fold, scorers in zip(self._problem.validation, self._validation_fitted, strict=True)
+            for fold, scorers in zip(self._job_data.validation, self._validation_fitted, strict=True)
         ]
 
     def refit(self, settings: TreeSettings, moment: float) -> FittedTrees:
         """Fit the trees on everything known at a moment."""
         rows = self._known_by(self._all_rows, moment)
-        return fit_trees(rows, settings, self.names, seed=self._problem.seed, threads=THREADS)
+        return fit_trees(rows, settings, self.names, seed=self._job_data.seed, threads=THREADS)
 
     def model_on(
         self, data: FitData, trees: FittedTrees, calibration: Calibration, fitted: Mapping[str, AnyScorer]
     ) -> OfferModel:
-        """Return the model of a moment; components that are not in ``fitted`` are fitted on the data.
+        """Put the model of a moment together; components that are not in ``fitted`` are fitted on the data.
 
         Args:
             data: What was known at the moment.
             trees: The fitted trees.
             calibration: From scores to probabilities.
             fitted: Scorers that are fitted already, by name.
+
+        Returns:
+            The model, ready to serve.
         """
-        purchases = self._problem.purchases
+        purchases = self._job_data.purchases
         scorers = fit_components(
-            self.components, data, seed=self._problem.seed, threads=THREADS, fitted=fitted
+            self.components, data, seed=self._job_data.seed, threads=THREADS, fitted=fitted
         )
         ranker = make_ranker(
             self.components,
@@ -233,16 +239,16 @@ class SecondStage:
             purchases.members.table,
             cold=trees.cold,
         )
-        return self._problem.model(data, ranker)
+        return self._job_data.model(data, ranker)
 
     def _build(self, fold: Fold, fitted: Mapping[str, AnyScorer], seed: int) -> RankingRows:
-        purchases = self._problem.purchases
+        purchases = self._job_data.purchases
         scorers = fit_components(
-            self.components, fold.data, seed=self._problem.seed, threads=THREADS, fitted=fitted
+            self.components, fold.data, seed=self._job_data.seed, threads=THREADS, fitted=fitted
         )
         return build_rows(
             fold,
-            self._problem.split.task,
+            self._job_data.split.task,
             scorers,
             tuple(component.quota for component in self.components),
             offer_table(fold.data.history, fold.data.covers, purchases.categories),

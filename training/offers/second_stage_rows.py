@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from training.bundle.features import OfferTable, candidate_features
 from training.bundle.history import LAST_AGE, Profile, empty_profile, one_trip
+from training.bundle.model import Task, applicable
 from training.bundle.ranker import activity, shortlist
 from training.bundle.scorers import AnyScorer
-from training.bundle.task import Task, applicable
 from training.data.purchases import FitData
 from training.errors import TrainingError
 from training.evaluation.folds import Fold

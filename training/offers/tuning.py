@@ -14,7 +14,7 @@ from experiments.stats.estimate import Estimate, estimate_of
 from training.bundle.scorers import AnyScorer
 from training.data.purchases import FitData
 from training.evaluation import ModelEvaluation
-from training.offers.problem import MAX_VALIDATION_CASES, THREADS, TrainingProblem
+from training.offers.job_data import MAX_VALIDATION_CASES, THREADS, JobData
 from training.recommenders import Recommender
 from training.recommenders.base import Parameter, SettingsTrial
 
@@ -257,7 +257,7 @@ class FittedTrial:
 
 def choose_settings(
     kind: type[Recommender],
-    problem: TrainingProblem,
+    job_data: JobData,
     *,
     store: Path,
     study: str,
@@ -268,7 +268,7 @@ def choose_settings(
 
     Args:
         kind: The recommender.
-        problem: What the job works on.
+        job_data: What the job works on.
         store: Folder of the MLflow store.
         study: Name of the study.
         budget: What may be tried.
@@ -277,16 +277,16 @@ def choose_settings(
     Returns:
         The chosen settings with all trials.
     """
-    folds = problem.validation
+    folds = job_data.validation
     best: list[tuple[float, Recommender, ModelEvaluation, tuple[AnyScorer, ...]]] = []
 
     def attempt(settings: Recommender) -> Tried:
         with measured() as fitting:
-            scorers = tuple(settings.fit(fold.data, seed=problem.seed, threads=THREADS) for fold in folds)
+            scorers = tuple(settings.fit(fold.data, seed=job_data.seed, threads=THREADS) for fold in folds)
         with measured() as scoring:
-            models = [problem.model(fold.data, scorer) for fold, scorer in zip(folds, scorers, strict=True)]
-            evaluation = problem.evaluate(models, folds, MAX_VALIDATION_CASES)
-        value = evaluation.metrics[problem.metric].value
+            models = [job_data.model(fold.data, scorer) for fold, scorer in zip(folds, scorers, strict=True)]
+            evaluation = job_data.evaluate(models, folds, MAX_VALIDATION_CASES)
+        value = evaluation.metrics[job_data.metric].value
         if not best or value > best[0][0]:
             best[:] = [(value, settings, evaluation, scorers)]
         return Tried(evaluation.metrics, fitting.seconds, scoring.seconds, {})
@@ -295,14 +295,14 @@ def choose_settings(
         kind.suggest,
         kind.starts(),
         attempt,
-        metric=problem.metric,
+        metric=job_data.metric,
         store=store,
         name=study,
-        seed=problem.seed,
+        seed=job_data.seed,
         budget=budget,
         done=done,
     )
-    top = max(records, key=lambda record: (record.tried.metrics[problem.metric].value, -record.number))
+    top = max(records, key=lambda record: (record.tried.metrics[job_data.metric].value, -record.number))
     if not best or best[0][1].parameters != dict(top.parameters):
         # The best is of an earlier session: fit it again.
         best.clear()
@@ -311,12 +311,12 @@ def choose_settings(
     return Chosen(settings, tuple(records), evaluation, scorers)
 
 
-def fit_chosen(recommender: Recommender, problem: TrainingProblem, moments: Sequence[FitData]) -> FittedTrial:
+def fit_chosen(recommender: Recommender, job_data: JobData, moments: Sequence[FitData]) -> FittedTrial:
     """Fit settings on what was known at each moment; the last one is to serve.
 
     Args:
         recommender: The recommender.
-        problem: What the job works on.
+        job_data: What the job works on.
         moments: What was known at each moment.
 
     Returns:
@@ -325,6 +325,6 @@ def fit_chosen(recommender: Recommender, problem: TrainingProblem, moments: Sequ
     scorers, measures = [], []
     for data in moments:
         with measured() as fitting:
-            scorers.append(recommender.fit(data, seed=problem.seed, threads=THREADS))
+            scorers.append(recommender.fit(data, seed=job_data.seed, threads=THREADS))
         measures.append(fitting)
     return FittedTrial(tuple(scorers), measures[-1])

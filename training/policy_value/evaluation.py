@@ -20,7 +20,7 @@ from experiments.off_policy.evaluation import (
     policy_lines,
 )
 from experiments.uplift.trial import Floats, Ints, arm_positions
-from training.data.columns import fingerprint, open_frame, refuse, require
+from training.data.tables import fingerprint, open_frame, refuse, require
 from training.errors import DatasetError, TrainingError
 from training.uplift.features import encode, learn_encoding
 from training.uplift.learners import folds_of
@@ -43,18 +43,21 @@ class EvaluatedPolicy:
     chances: Floats | None
 
     def of(self, action: Ints, place: Ints, propensity: Floats) -> Floats:
-        """Return float64[n], the probability of what was chosen.
+        """Look up how likely the policy was to choose what was logged.
 
         Args:
             action: int64[n], which action.
             place: int64[n], which position, from 0.
             propensity: float64[n], of the logging policy.
+
+        Returns:
+            float64[n], probabilities of the logged actions.
         """
         return propensity if self.chances is None else self.chances[place, action]
 
 
 def parse_policy(text: str, actions: list[str], positions: list[int]) -> EvaluatedPolicy:
-    """Return the policy that a text means.
+    """Read which policy a text means.
 
     ``uniform`` chooses each action of the log alike, ``logging`` is the logging policy itself, ``always:ACTION`` one action. ``table:FILE`` is a
     Parquet or CSV table with columns ``action``, ``probability`` and maybe ``position``.
@@ -63,6 +66,9 @@ def parse_policy(text: str, actions: list[str], positions: list[int]) -> Evaluat
         text: The policy.
         actions: Those of the log.
         positions: Those of the log, ``[1]`` without any.
+
+    Returns:
+        The policy.
 
     Raises:
         TrainingError: The text is none, or the table's probabilities are none.

@@ -31,12 +31,15 @@ def fits_dense(data: FitData) -> bool:
 
 
 def linear_from_blocks(data: FitData, weighting: Weighting, blocks: Iterable[Floats]) -> Linear:
-    """Return the scorer of associations that come as dense rows.
+    """Make a scorer of associations that come as dense rows.
 
     Args:
         data: What they were learned from.
         weighting: How much a pair weighs when a history is scored.
         blocks: float[rows, products] one after the other, for all products in order.
+
+    Returns:
+        The scorer: dense where it fits into memory, else with the largest entries of each row.
     """
     onto_offers = (np.asarray(data.columns_onto_offers(block)) for block in blocks)
     if fits_dense(data):
@@ -50,12 +53,15 @@ def linear_from_blocks(data: FitData, weighting: Weighting, blocks: Iterable[Flo
 
 
 def linear_from_sparse(data: FitData, weighting: Weighting, associations: sparse.csr_matrix) -> Linear:
-    """Return the scorer of associations float[products, products] that are sparse as they are.
+    """Make a scorer of sparse associations.
 
     Args:
         data: What was known up to a moment.
         weighting: How much a purchase weighs by its age.
         associations: float[products, products].
+
+    Returns:
+        The scorer: dense where that fits into memory and saves time, else sparse.
     """
     rows = sparse.csr_matrix(data.columns_onto_offers(associations))
     if fits_dense(data) and rows.nnz * DENSE_GAIN > rows.shape[0] * rows.shape[1]:
@@ -94,12 +100,15 @@ def pruned_sparse(rows: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def nearest(columns: sparse.csr_matrix, count: int, *, threads: int) -> sparse.csr_matrix:
-    """Return float64[n, n] with the largest inner products of each column with the columns, itself among them.
+    """Find the largest inner products of each column with all columns, itself among them.
 
     Args:
         columns: float[anything, n].
         count: Entries kept per row.
         threads: Threads that may be used; each row is one thread's work, so the result does not depend on them.
+
+    Returns:
+        float64[n, n], sparse, at most ``count`` entries per row.
     """
     from implicit.nearest_neighbours import all_pairs_knn
 
@@ -114,13 +123,16 @@ def nearest(columns: sparse.csr_matrix, count: int, *, threads: int) -> sparse.c
 def nearest_among(
     rows: sparse.csr_matrix, chosen: npt.NDArray[np.int64], count: int, *, threads: int
 ) -> sparse.csr_matrix:
-    """Return float64[n, n] with the largest inner products of each row with chosen rows, itself not among them.
+    """Find the largest inner products of each row with chosen rows, itself not among them.
 
     Args:
         rows: float64[n, anything].
         chosen: Positions of rows, ascending.
         count: Entries kept per row.
         threads: Threads that may be used; each row is one thread's work, so the result does not depend on them.
+
+    Returns:
+        float64[n, n], sparse, at most ``count`` entries per row.
     """
     from implicit.nearest_neighbours import NearestNeighboursScorer
 
@@ -169,12 +181,15 @@ def without_diagonal(associations: sparse.csr_matrix) -> sparse.csr_matrix:
 def scaled(
     values: sparse.csr_matrix, rows: Floats | None = None, columns: Floats | None = None
 ) -> sparse.csr_matrix:
-    """Return ``diag(rows) @ values @ diag(columns)`` in float64.
+    """Scale rows and columns: ``diag(rows) @ values @ diag(columns)``.
 
     Args:
         values: float[n, m].
         rows: float64[n]; all 1 if ``None``.
         columns: float64[m]; all 1 if ``None``.
+
+    Returns:
+        float64[n, m], sparse.
     """
     product = sparse.csr_matrix(values, dtype=np.float64)
     if rows is not None:

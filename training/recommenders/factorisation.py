@@ -21,7 +21,7 @@ def factor_scorer(
     member_factors: Floats | None = None,
     fold_in: FoldIn | None = None,
 ) -> Factors:
-    """Return the scorer of learned factors.
+    """Make a scorer of learned factors.
 
     An offer scores the sum of the scores of its products. The score is linear, so factors and biases add up. A bias of
     the member moves all products alike and ranks none; kept, it would favour offers by how many products they cover.
@@ -32,6 +32,9 @@ def factor_scorer(
         product_biases: float[products], or ``None`` for none.
         member_factors: float[members, k], or ``None`` where they are folded in.
         fold_in: How member factors follow from a history, or ``None``.
+
+    Returns:
+        The scorer.
     """
     biases = np.zeros(len(product_factors)) if product_biases is None else product_biases.astype(np.float64)
     return Factors(
@@ -54,7 +57,7 @@ def no_factors(data: FitData) -> Factors:
 
 
 def passes(wanted: int, pairs: int, most_steps: int) -> int:
-    """Return how often to pass over the pairs of member and product: as often as wanted within so many steps, at least once.
+    """Decide how often to pass over the pairs of member and product.
 
     A pass over many pairs teaches more than one over few, so large data needs fewer.
 
@@ -62,6 +65,9 @@ def passes(wanted: int, pairs: int, most_steps: int) -> int:
         wanted: Passes that are asked for.
         pairs: Pairs of member and product.
         most_steps: Steps that are not to be exceeded.
+
+    Returns:
+        As many passes as wanted, or as fit into the steps; at least 1.
     """
     return max(1, min(wanted, most_steps // max(pairs, 1)))
 
@@ -73,9 +79,9 @@ def plain(values: Floats) -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Als(Recommender):
-    """Collaborative filtering for implicit feedback (Hu, Koren and Volinsky, 2008), from implicit.
+    """Alternating least squares (Hu, Koren and Volinsky, *Collaborative Filtering for Implicit Feedback Datasets*, 2008), from implicit.
 
-    Member factors are the least-squares solution for the history at hand, so a purchase counts as soon as it is known
+    Member factors are the least-squares solution for the history at hand (equation 4), so a purchase counts as soon as it is known
     and members who came after the fit have factors too.
 
     Attributes:
@@ -150,7 +156,7 @@ LMF_MAX_STEPS = 600_000_000
 
 @dataclass(frozen=True)
 class Lmf(Recommender):
-    """Logistic matrix factorisation for implicit feedback (Johnson, 2014), from implicit.
+    """Logistic matrix factorisation (Johnson, *Logistic Matrix Factorization for Implicit Feedback Data*, 2014), from implicit.
 
     Attributes:
         factors: Number of factors, besides the biases that implicit keeps as two more.
@@ -217,7 +223,7 @@ BPR_MAX_STEPS = 400_000_000
 
 @dataclass(frozen=True)
 class Bpr(Recommender):
-    """Bayesian personalised ranking (Rendle et al., 2009), from implicit.
+    """Matrix factorisation by BPR (Rendle et al., *BPR: Bayesian Personalized Ranking from Implicit Feedback*, 2009), from implicit.
 
     Attributes:
         factors: Number of factors, besides the product bias that implicit keeps as one more.

@@ -16,11 +16,14 @@ from training.recommenders.base import Recommender, SettingsTrial, check_half_li
 
 @dataclass(frozen=True)
 class SeasonalPopularity(Recommender):
-    """Shares of trips: those of the same weeks a year ago, mixed with those of lately.
+    """Shares of trips: those of the same weeks a year ago, mixed with recent ones.
+
+    A product scores ``season · a / Σa + (1 - season) · b / Σb``, with ``a`` its trips in the season a year ago and ``b`` its trips
+    as ``Popularity`` counts them; an offer scores the sum of the products that it covers.
 
     Attributes:
-        half_life_days: Age at which one of the late trips counts half, one of ``HALF_LIVES``, or 0 to count all alike.
-        season: Weight of a year ago, in [0, 1]; the rest is that of lately.
+        half_life_days: Age at which one of the recent trips counts half, one of ``HALF_LIVES``, or 0 to count all alike.
+        season: Weight of a year ago, in [0, 1]; recent trips have the rest.
     """
 
     name: ClassVar[str] = "seasonal_popularity"
@@ -119,7 +122,7 @@ class CategoryFrequency(Recommender):
 
 @dataclass(frozen=True)
 class Popularity(Recommender):
-    """Trips with the covered products, recent ones counting more.
+    """All members' trips with the covered products, each weighing ``0.5 ** (age / half life)``.
 
     Attributes:
         half_life_days: Age at which a trip counts half, one of ``HALF_LIVES``, or 0 to count all alike.

@@ -88,12 +88,15 @@ class GraphFilter(Recommender):
 
 
 def right_singular_vectors(matrix: sparse.csr_matrix, count: int, *, seed: int) -> Floats:
-    """Return float64[columns, k], the right singular vectors of the largest singular values, at most ``count``.
+    """Compute the right singular vectors of the largest singular values.
 
     Args:
         matrix: float[rows, columns].
         count: How many.
         seed: Starts the search.
+
+    Returns:
+        float64[columns, k], at most ``count`` of them.
     """
     from scipy.sparse.linalg import svds
 

@@ -106,9 +106,10 @@ KINDS = ("bm25", "cosine")
 
 @dataclass(frozen=True)
 class ItemItem(Recommender):
-    """Nearest neighbours between products, under BM25 weights (Robertson and Zaragoza, 2009) or by cosine.
+    """Nearest neighbours between products, by cosine or under BM25 weights.
 
-    A product is not its own neighbour: what a member bought before is what decayed frequency is for.
+    BM25 after Robertson and Zaragoza, *The Probabilistic Relevance Framework: BM25 and Beyond*, 2009. A product is not its own
+    neighbour: repeated purchases are left to decayed frequency.
 
     Attributes:
         kind: ``bm25`` or ``cosine``.

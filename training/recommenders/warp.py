@@ -1,12 +1,11 @@
 """LightFM: factors of members, products and their attributes, trained by a ranking loss.
 
-Importing LightFM from the one wheel that exists for Python 3.11.
-
-``lightfm-next`` 1.18.7 is the last release with a Linux wheel for Python 3.11; later ones have to be compiled, and a
-fresh machine may have no compiler. The wheel was compiled with ``-ffast-math`` against a C library older than 2.31,
+``import_lightfm`` loads the only Linux build for Python 3.11, ``lightfm-next`` 1.18.7; later releases have to be compiled,
+and a fresh machine may have no compiler. The build was compiled with ``-ffast-math`` against a C library older than 2.31,
 so its extension asks for ``__log_finite`` and ``__exp_finite``: entry points of glibc's mathematics library that
-skip the handling of infinities. glibc 2.31 removed them for newly linked programs; what was linked against a versioned symbol
-still works, but this wheel was linked without versions, so the loader says *undefined symbol* and the import fails.
+skip the handling of infinities. glibc 2.31 removed them for newly linked programs. Programs linked against a versioned
+symbol still work, but this build was linked without versions, so the loader reports an *undefined symbol* and the import
+fails.
 
 The two functions equal ``log`` and ``exp`` for finite arguments. So when, and only when, the plain import fails for
 this reason, the extension is copied to a temporary folder, the two names in the copy's dynamic string table are
@@ -145,7 +144,10 @@ MAX_STEPS = 80_000_000
 
 @dataclass(frozen=True)
 class Warp(Recommender):
-    """Weighted approximate-rank pairwise loss (Weston et al., 2011), from LightFM (Kula, 2015).
+    """Factors trained by WARP, the weighted approximate-rank pairwise loss, from LightFM.
+
+    WARP after Weston, Bengio and Usunier, *WSABIE: Scaling Up To Large Vocabulary Image Annotation*, 2011; LightFM after Kula,
+    *Metadata Embeddings for User and Item Cold-start Recommendations*, 2015.
 
     A member is the mean of the factors of what is known of the member: the member's own, and those of the attributes
     where there are any; so is a product. The means are taken once after the fit, so serving is an inner product.

@@ -9,7 +9,7 @@ from experiments.aggregates.tables import TableSource
 from experiments.send_plan import Audience
 from experiments.uplift.calibration import apply_all
 from experiments.uplift.trial import Floats, Ints, Trial
-from training.data.columns import open_frame, refuse, require
+from training.data.tables import open_frame, refuse, require
 from training.errors import DatasetError
 from training.send_plan.costs import expected_costs
 from training.uplift.features import encode, is_text
@@ -85,12 +85,15 @@ class Addressed:
 
 
 def of_the_trial(responses: ResponseModels, costs: tuple[Floats, Floats], rule: Ints | None) -> Addressed:
-    """Return the trial's own members, predicted by models that did not see them.
+    """Address the trial's own members, predicted by models that did not see them.
 
     Args:
         responses: And the effects that they were learned with.
         costs: Per send and per response, by arm.
         rule: What the own rule gives them.
+
+    Returns:
+        The members, with what each arm is expected to change.
     """
     learned = responses.learned
     trial = learned.trial
@@ -113,7 +116,7 @@ def of_a_table(
     costs: tuple[Floats, Floats],
     rule: Ints | None,
 ) -> Addressed:
-    """Return the members of a table, predicted by models of all members of the trial.
+    """Address the members of a table, predicted by models of all members of the trial.
 
     Args:
         path: The table.
@@ -121,6 +124,9 @@ def of_a_table(
         responses: And the effects that they were learned with.
         costs: Per send and per response, by arm.
         rule: What the own rule gives them.
+
+    Returns:
+        The members, with what each arm is expected to change.
 
     Raises:
         DatasetError: The table lacks a feature, or has one of another kind, or an id twice.

@@ -58,13 +58,16 @@ def arm_costs(trial: Trial, costs: Mapping[str, ArmCost]) -> tuple[Floats, Float
 
 
 def net_outcome(margin: Floats, response: Floats, arm: np.ndarray, costs: tuple[Floats, Floats]) -> Floats:
-    """Return float64[n], what each member brought after the cost of what they had.
+    """Subtract the cost of each member's arm from their margin.
 
     Args:
         margin: float64[n], before costs.
         response: float64[n], 0 or 1.
         arm: int64[n].
         costs: Per send and per response, by arm.
+
+    Returns:
+        float64[n], in the margin's unit.
     """
     per_send, per_response = costs
     net: Floats = margin - per_send[arm] - per_response[arm] * response

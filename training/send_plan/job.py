@@ -42,13 +42,16 @@ from training.uplift.trust import TrialTrust, check_trial
 def first_steps(
     read: ReadTrial, trust: TrialTrust, learned: LearnedEffects, costs: Mapping[str, ArmCost]
 ) -> list[tuple[str, str]]:
-    """Return name and sentence of each step up to the calibration.
+    """Describe each step up to the calibration.
 
     Args:
         read: The trial.
         trust: Its checks.
         learned: Effects on net margin.
         costs: By arm, as they were given.
+
+    Returns:
+        Name and sentence of each step.
     """
     return [
         ("read", _read(read)),
@@ -65,12 +68,12 @@ def _read(read: ReadTrial) -> str:
     sizes = ", ".join(
         f"{arm} {count:,}" for arm, count in zip(trial.arms, trial.counts.tolist(), strict=True)
     )
-    told = f"{count_of(len(trial), 'member')}: {sizes}; {count_of(trial.features.width, 'feature')}."
+    text = f"{count_of(len(trial), 'member')}: {sizes}; {count_of(trial.features.width, 'feature')}."
     if not read.columns.margin:
-        told += f" No margin column was named, so {read.outcome} itself is the money."
+        text += f" No margin column was named, so {read.outcome} itself is the money."
     if not read.columns.response:
-        told += f" Who responded is told by {read.response}."
-    return told
+        text += f" Who responded is told by {read.response}."
+    return text
 
 
 def _costs(read: ReadTrial, costs: Mapping[str, ArmCost]) -> str:
@@ -93,13 +96,13 @@ def _effects(learned: LearnedEffects) -> str:
     better = [
         f"{name} ({gain_text(one)} a member)" for name, one in learned.differences.items() if one.lower > 0
     ]
-    told = f"Average effect on net margin against {learned.trial.arms[0]}, a member: {arms}."
-    told += f" Predicted for each member by {learned.chosen.name}, from models that did not see them."
+    text = f"Average effect on net margin against {learned.trial.arms[0]}, a member: {arms}."
+    text += f" Predicted for each member by {learned.chosen.name}, from models that did not see them."
     if not learned.differences:
-        return told
+        return text
     if better:
-        return f"{told} Shown to choose better than the default: {'; '.join(better)}."
-    return f"{told} Not shown to choose better: {', '.join(learned.differences)}."
+        return f"{text} Shown to choose better than the default: {'; '.join(better)}."
+    return f"{text} Not shown to choose better: {', '.join(learned.differences)}."
 
 
 def _gate(learned: LearnedEffects) -> str:

@@ -34,12 +34,15 @@ class Contributions:
 
 
 def contributions(encoding: Encoding, matrix: Floats, gains: Floats) -> Contributions:
-    """Return what features add to gains, by the best straight line through them: exact where effects are weighted sums.
+    """Explain gains by features, with the best straight line through them: exact where effects are weighted sums.
 
     Args:
         encoding: Says which numbers come from which feature.
         matrix: float64[n, width], encoded members.
         gains: float64[n, K].
+
+    Returns:
+        What each feature adds to each gain, relative to the mean.
     """
     centred = matrix - matrix.mean(axis=0)
     weights = np.linalg.lstsq(centred, gains - gains.mean(axis=0), rcond=None)[0] if matrix.size else None
@@ -55,13 +58,16 @@ def contributions(encoding: Encoding, matrix: Floats, gains: Floats) -> Contribu
 
 
 def reasons(plan: SendPlan, features: pl.DataFrame, encoding: Encoding, found: Contributions) -> pl.Series:
-    """Return a phrase for each member of the list.
+    """Put the strongest features of each member into words.
 
     Args:
         plan: The plan.
         features: Of the list's members.
         encoding: Of the features.
         found: Of the same members.
+
+    Returns:
+        String[n], a phrase for each member of the list.
     """
     arms, listed = plan.problem.arms, plan.list
     personal = plan.verdict.code is VerdictCode.PERSONALISE
@@ -142,9 +148,9 @@ def _texts(features: pl.DataFrame, encoding: Encoding, name: str) -> list[str]:
 
 
 def gain_band(
-    calibrations: Sequence[UpliftCalibration], raw: Floats, expected: Floats, arm: Ints, level: float = 0.05
+    calibrations: Sequence[UpliftCalibration], raw: Floats, expected: Floats, arm: Ints, alpha: float = 0.05
 ) -> tuple[Floats, Floats, Floats]:
-    """Return float64[n] each: expected gain of what each member gets, and the ends of its band; 0 for the control.
+    """Compute the expected gain of what each member gets, and the band around it.
 
     The band is that of the average gain of members who are predicted alike, not of the single member's. The average effect and the
     slope of a line through centred predictions are uncorrelated, so that their variances add (Draper & Smith 1998, section 1.4).
@@ -154,7 +160,10 @@ def gain_band(
         raw: float64[n, K], gains as they were predicted.
         expected: float64[n, K], calibrated.
         arm: int64[n], what each member gets.
-        level: The accepted error.
+        alpha: Accepted error of the band.
+
+    Returns:
+        float64[n] each: the gain, and the band's lower and upper end; 0 for the control.
     """
     n = len(arm)
     gain, half = np.zeros(n), np.zeros(n)
@@ -163,12 +172,12 @@ def gain_band(
         away = raw[own, place] - calibration.predicted_mean
         slope = calibration.slope.standard_error if calibration.passes else 0.0
         gain[own] = expected[own, place]
-        half[own] = -ndtri(level / 2) * np.hypot(calibration.average.standard_error, away * slope)
+        half[own] = -ndtri(alpha / 2) * np.hypot(calibration.average.standard_error, away * slope)
     return gain, gain - half, gain + half
 
 
 def plan_table(plan: SendPlan, learned: LearnedEffects, addressed: Addressed) -> pl.DataFrame:
-    """Return the list.
+    """Lay the list out as a table.
 
     * the member's id, or ``row``, counted from 1
     * ``arm``: what they get; the control's name where nothing is sent
@@ -183,6 +192,9 @@ def plan_table(plan: SendPlan, learned: LearnedEffects, addressed: Addressed) ->
         plan: The plan.
         learned: The effects that it rests on.
         addressed: The list's members.
+
+    Returns:
+        One row per member of the list.
     """
     listed, audience = plan.list, plan.audience
     gain, lower, upper = gain_band(

@@ -9,7 +9,7 @@ import polars as pl
 from experiments.aggregates.tables import TableSource
 from experiments.rules import AttributeType, compile_rule
 from experiments.uplift.trial import Ints, Trial
-from training.data.columns import open_frame
+from training.data.tables import open_frame
 from training.send_plan.costs import check_names
 
 
@@ -27,12 +27,15 @@ class RuleLine:
 
 
 def rule_arms(lines: Sequence[RuleLine], trial: Trial, path: TableSource) -> Ints | None:
-    """Return int64[n], the arm that the rule gives each row of a table, the control where no line matches; ``None`` without lines.
+    """Apply the marketer's own rule to a table.
 
     Args:
         lines: In their order.
         trial: Names the arms.
         path: The table.
+
+    Returns:
+        int64[n], the arm of each row, the control (0) where no line matches; ``None`` without lines.
 
     Raises:
         RuleError: An expression cannot be used.

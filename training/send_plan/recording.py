@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from experiments.aggregates.tables import TableSource
-from training.data.columns import fingerprint
+from training.data.tables import fingerprint
 from training.tracking.runs import job_run
 
 if TYPE_CHECKING:

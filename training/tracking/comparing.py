@@ -189,12 +189,15 @@ def _difference_json(difference: Estimate | None) -> dict[str, float | None] | N
 
 
 def list_models(store: Path, programme: str = "default", task: str | None = None) -> list[RegisteredVersion]:
-    """Return all versions of a programme's models, those for offers task by task and then those for actions, the newest first.
+    """List the versions of a programme's models.
 
     Args:
         store: Folder of the store.
         programme: Loyalty programme.
         task: Only the models of this task; of all tasks by default.
+
+    Returns:
+        Versions for offers task by task, then those for actions, the newest first.
 
     Raises:
         RegistryError: There is no store in that folder, or it has no such model.

@@ -1,7 +1,4 @@
-"""The registered versions of a task's models: look-ups, marks, what was stored with them, and the model as MLflow loads it.
-
-Storing a fitted model with its run, and registering it as a new version.
-"""
+"""The registry: versions are registered with their bundle and their run, looked up, marked, and loaded by MLflow."""
 
 import tempfile
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,4 @@
-"""Single runs, written through MLflow's client with explicit ids, so that several can be open at once; and what a job is called.
-
-One run of a job that fits no recommender: what it was given, what it found, and what it made.
-"""
+"""Runs, written through MLflow's client with explicit ids, so that several can be open at once: of models, and of jobs that fit none."""
 
 import json
 import math

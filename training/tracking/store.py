@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from training.bundle.manifest import ACTIONS
-from training.bundle.task import Task
+from training.bundle.model import Task
 from training.errors import RegistryError, TrainingError
 
 _SETTINGS = {
@@ -115,24 +115,30 @@ def using_store(store: Path) -> Iterator[Any]:
 
 
 def ensure_experiment(mlflow: Any, store: Path, programme: str) -> str:
-    """Return the id of a programme's experiment, made or brought back where needed.
+    """Find a programme's MLflow experiment, made or brought back where needed.
 
     Args:
         mlflow: The module.
         store: Folder of the store.
         programme: The loyalty programme.
+
+    Returns:
+        The experiment's id.
     """
     return job_experiment(mlflow, store, programme, "offers")[0]
 
 
 def job_experiment(mlflow: Any, store: Path, programme: str, kind: str) -> tuple[str, str]:
-    """Return id and name of a programme's experiment on a kind of job, made or brought back where needed.
+    """Find a programme's MLflow experiment for a kind of job, made or brought back where needed.
 
     Args:
         mlflow: The module.
         store: Folder of the MLflow store.
         programme: The loyalty programme.
         kind: The kind of job.
+
+    Returns:
+        Its id and its name.
     """
     client, name = mlflow.MlflowClient(), experiment_name(programme, kind)
     experiment = client.get_experiment_by_name(name)

@@ -23,12 +23,15 @@ class ActionsModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-define
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Return calibrated effects, one column per arm, in the order of the input.
+        """Predict the calibrated effects of all arms.
 
         Args:
             context: Given by MLflow.
             model_input: One row per member with the trial's features; what is missing counts as the mean.
             params: Not used.
+
+        Returns:
+            One column per arm, in the order of the input.
         """
         del context, params
         model = self._bundle.model

@@ -243,13 +243,16 @@ class Features:
 
 
 def named_features(table: pl.DataFrame, path: TableSource, names: Sequence[str], trial: Trial) -> Features:
-    """Return the columns that were named, with a warning for one that looks as if it was not known before.
+    """Take the columns that were named as features, with a warning for each that looks as if it was not known before.
 
     Args:
         table: All columns.
         path: Where it is from, for errors.
         names: The features.
         trial: Arms, propensities and outcomes of the same rows.
+
+    Returns:
+        The features.
 
     Raises:
         DatasetError: A column is of a type that no feature has.
@@ -271,12 +274,15 @@ def named_features(table: pl.DataFrame, path: TableSource, names: Sequence[str],
 
 
 def all_features(table: pl.DataFrame, trial: Trial, taken: set[str]) -> Features:
-    """Return all columns but ids, constants, and what looks as if it was not known before.
+    """Take all columns as features but ids, constants, and what looks as if it was not known before.
 
     Args:
         table: All columns.
         trial: Arms, propensities and outcomes of the same rows.
         taken: Columns that say something else of the trial.
+
+    Returns:
+        The features, and why others were left out.
     """
     left_out: dict[str, str] = {}
     kept = []

@@ -16,7 +16,7 @@ from experiments.uplift.result import Unit, UpliftEvaluation, evaluation_documen
 from experiments.uplift.trial import Floats, Trial
 from training.bundle import ActionModel
 from training.bundle.trees import Trees, compile_trees
-from training.data.columns import fingerprint, write_table
+from training.data.tables import fingerprint, write_table
 from training.errors import DatasetError
 from training.plots import as_png
 from training.threads import one_thread_of_algebra
@@ -29,12 +29,15 @@ from training.uplift.trust import check_trial
 
 
 def compile_effects(fitted: FittedEffects, arms: tuple[str, ...], outcome: str) -> ActionModel:
-    """Return fitted effects as arrays.
+    """Compile fitted effects into arrays.
 
     Args:
         fitted: Effects for anybody.
         arms: All arms, the control first.
         outcome: What the effects are on.
+
+    Returns:
+        The model as a server holds it.
     """
     lines = [(place, model) for place, model in enumerate(fitted.model.models) if isinstance(model, Line)]
     boosted = [

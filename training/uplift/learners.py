@@ -14,12 +14,15 @@ from training.uplift.models import Family, Line, Predictor
 
 
 def folds_of(arm: Ints, folds: int, seed: int) -> Ints:
-    """Return int64[n], the fold of each member, drawn so that every arm is spread evenly.
+    """Draw a fold for each member, so that every arm is spread evenly.
 
     Args:
         arm: int64[n].
         folds: How many.
         seed: Decides the draw.
+
+    Returns:
+        int64[n], from 0 to ``folds - 1``.
     """
     random = np.random.default_rng(seed)
     order = random.permutation(len(arm))
@@ -104,12 +107,15 @@ def outcome_models(rows: Rows, family: Family) -> tuple[Predictor, ...]:
 
 
 def cross_fitted_outcomes(rows: Rows, fold: Ints, family: Family) -> Floats:
-    """Return float64[n, arms], what each arm would bring each member, by models that did not see their fold.
+    """Predict what each arm would bring each member, by models that did not see their fold.
 
     Args:
         rows: Members with their arms and outcomes.
         fold: int64[n].
         family: What outcomes are made of.
+
+    Returns:
+        float64[n, arms], in the outcome's unit.
     """
     predicted = np.empty((len(rows.arm), rows.arms))
     for number in np.unique(fold):

@@ -152,7 +152,7 @@ def learn_effects(
     folds: int = FOLDS,
     seed: int = 0,
     costs: Floats | None = None,
-    level: float = 0.05,
+    alpha: float = 0.05,
 ) -> LearnedEffects:
     """Learn the effects of every arm on an outcome.
 
@@ -168,7 +168,7 @@ def learn_effects(
         folds: At least 2.
         seed: Of the folds and of everything drawn.
         costs: float64[arms - 1] or float64[n, arms - 1], what giving each arm costs, in the outcome's unit; nothing if not given.
-        level: Accepted error of gates and intervals.
+        alpha: Accepted error of gates and intervals.
 
     Returns:
         The effects, calibrated.
@@ -197,9 +197,9 @@ def learn_effects(
     learners = {}
     for name in dict.fromkeys((learner, *others)):
         effects = _cross_fitted(name, rows, fold)
-        calibrations = calibrate_arms(scores, effects, alpha=level)
+        calibrations = calibrate_arms(scores, effects, alpha=alpha)
         learners[name] = Learned(name, effects, calibrations, apply_all(calibrations, effects))
-    differences = _challenge(learners, learner, scores, costs, level)
+    differences = _challenge(learners, learner, scores, costs, alpha)
     winners = [name for name, difference in differences.items() if difference.lower > 0]
     chosen = max(winners, key=lambda name: differences[name].value, default=learner)
     fitted = FittedEffects(encoding, LEARNERS[chosen](rows), learners[chosen].calibrations)
@@ -231,7 +231,7 @@ def best_arms(effects: Floats, costs: Floats | None = None) -> Ints:
 
 
 def _challenge(
-    learners: dict[str, Learned], default: str, scores: Floats, costs: Floats | None, level: float
+    learners: dict[str, Learned], default: str, scores: Floats, costs: Floats | None, alpha: float
 ) -> dict[str, Estimate]:
     challengers = [name for name in learners if name in CHALLENGERS and name != default]
     net = scores.copy()
@@ -239,5 +239,5 @@ def _challenge(
         net[:, 1:] -= costs
     rows = np.arange(len(net))
     values = {name: net[rows, best_arms(learners[name].shrunk, costs)] for name in (default, *challengers)}
-    shared = level / max(len(challengers), 1)
+    shared = alpha / max(len(challengers), 1)
     return {name: mean_estimate(values[name] - values[default], alpha=shared) for name in challengers}

@@ -84,12 +84,15 @@ class Family:
         return fit_logistic(rows, values) if self._told(values) else fit_ridge(rows, values)
 
     def effect(self, rows: Floats, values: Floats, weights: Floats | None = None) -> Predictor:
-        """Return a model of effects, which are never probabilities.
+        """Fit a model of effects, which are never probabilities.
 
         Args:
             rows: float64[n, features].
             values: float64[n].
             weights: float64[n]; all alike if ``None``.
+
+        Returns:
+            The fitted model.
         """
         if self.boosted:
             return fit_trees(rows, values, binary=False, weights=weights)

@@ -8,7 +8,7 @@ import polars as pl
 
 from experiments.aggregates.tables import TableSource
 from experiments.uplift.trial import Floats, Trial, arm_positions
-from training.data.columns import open_frame, refuse, require
+from training.data.tables import open_frame, refuse, require
 from training.errors import DatasetError
 from training.uplift.features import all_features, named_features
 

@@ -16,7 +16,7 @@ from experiments.pages.uplift_page import uplift_section
 from experiments.uplift.evaluation import evaluate_uplift
 from experiments.uplift.result import Unit, UpliftEvaluation, evaluation_document
 from experiments.uplift.trial import Trial
-from training.data.columns import write_table
+from training.data.tables import write_table
 from training.threads import one_thread_of_algebra
 from training.uplift.features import find_leaks
 from training.uplift.learning import LearnedEffects, learn_effects

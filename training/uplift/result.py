@@ -59,12 +59,15 @@ class TrainActionsResult(Displayed):
         )
 
     def registered(self, name: str, version: str, *, promoted: bool) -> Self:
-        """Return the result with its version in the registry.
+        """Add the version in the registry to the result.
 
         Args:
             name: Of the registered model.
             version: Its number.
             promoted: Whether it is the champion now.
+
+        Returns:
+            A copy of the result with it.
         """
         return replace(self, registered_model=name, version=version, promoted=promoted)
 

@@ -14,7 +14,7 @@ from experiments.uplift.calibration import calibrate
 from tests.experiments.pages import Page
 from tests.experiments.uplift.hillstrom import ARMS, FEATURES, hillstrom
 from tests.training.send_plan.trials import COLUMNS, COSTS, Table, planned
-from training.data.columns import write_table
+from training.data.tables import write_table
 from training.send_plan import ArmCost, PlanOptions, PlanResult, plan_sends
 from training.send_plan.costs import expected_costs, net_outcome
 from training.send_plan.list_table import gain_band
